@@ -1,0 +1,31 @@
+# Recipes only; the work is in scripts/.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup install demo test bookcrossing fmt lint clean
+
+help: ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-14s%s\n", $$1, $$2 }'
+
+setup: ## install what is missing (packages, CMake, cargo-pgrx, a private PostgreSQL prefix)
+	@scripts/setup
+
+install: setup ## build the extension and install it into the private prefix
+	@scripts/install
+
+demo: install ## train and recommend on a generated library, in a throw-away cluster
+	@scripts/with-cluster -- scripts/demo
+
+test: setup ## format, lints and every test
+	@scripts/test
+
+bookcrossing: install ## train and evaluate on a million real ratings (downloads 27 MB once)
+	@scripts/with-cluster -- tests/bookcrossing/run
+
+fmt: ## format the Rust code
+	@cargo fmt --all
+
+lint: setup ## format check and clippy
+	@scripts/lint
+
+clean: ## remove build output; tools and downloads stay
+	@. scripts/env && rm -rf "$$CARGO_TARGET_DIR"

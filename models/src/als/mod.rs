@@ -1,0 +1,198 @@
+//! Implicit-feedback matrix factorisation by alternating least squares.
+//!
+//! Objective (Rendle et al., "Revisiting the Performance of iALS on Item Recommendation Benchmarks", 2021):
+//! Σ_observed w·(s−1)² + α0·Σ_all s² + Σ_u λ·(|I_u| + α0·|I|)·‖x_u‖² + the same over items, s = x_u·y_i,
+//! initialised with N(0, 0.1/√k).
+//!
+//! Before each half-epoch the fixed side is rotated into the eigenbasis of its Gram matrix (the objective sees only
+//! inner products, so any common rotation is free). A row's system is then diagonal + a sum over its few
+//! interactions, and a row with n ≤ k interactions is solved exactly in its n × n dual form: for the long tail
+//! that is an order of magnitude cheaper than k × k. Longer rows are solved exactly by Cholesky.
+
+mod kernel;
+mod solver;
+
+use nalgebra::{DMatrix, SymmetricEigen};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
+use rand::SeedableRng;
+use rand_distr::{Distribution, Normal};
+use rayon::prelude::*;
+
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::feedback::Interactions;
+
+pub use solver::{Basis, Solver};
+
+/// λ and α0 of the objective.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AlsParams {
+    pub factors: usize,
+    pub epochs: usize,
+    pub regularization: f32,
+    pub alpha0: f32,
+    pub seed: u64,
+}
+
+/// Factors of both sides in one basis; scores are dot products.
+#[derive(Debug, Clone)]
+pub struct Factorisation {
+    /// users × factors
+    pub users: Array2<f32>,
+    /// items × factors
+    pub items: Array2<f32>,
+    /// What it takes to solve a further user against `items`.
+    pub user_basis: Basis,
+    /// What it takes to solve a further item against the users, in `users_for_items`.
+    pub item_basis: Basis,
+    users_for_items: Array2<f32>,
+    /// From the basis of `users_for_items` to that of `items`.
+    rotation: Array2<f32>,
+}
+
+/// Rows per task of a parallel loop: enough to hide the cost of a task, few enough to share out the heavy rows.
+const TASK_ROWS: usize = 64;
+/// Rows per f32 partial sum of a Gram matrix; the partial sums are added in f64.
+const GRAM_ROWS: usize = 1024;
+
+/// Factorises `matrix` (users × items, weights of positives; weights ≤ 0 count as absent).
+/// Runs in the current rayon pool; the result does not depend on the number of threads.
+///
+/// # Errors
+/// [`Error::Stopped`], or [`Error::NotFinite`] where the systems are not solvable in f32.
+pub fn factorise(matrix: &Interactions, params: &AlsParams, control: &Control) -> Result<Factorisation> {
+    if let Some(bad) = matrix.data().iter().find(|w| !w.is_finite()) {
+        return Err(Error::Value { column: "weight", value: bad.to_string(), range: "finite numbers" });
+    }
+    let by_item = transposed(matrix);
+    let mut items = random(matrix.cols(), params.factors, params.seed);
+    let mut users = Array2::zeros((matrix.rows(), params.factors));
+    let mut users_for_items = Array2::zeros((0, 0));
+    let (mut user_basis, mut item_basis) = (Basis::default(), Basis::default());
+    let mut rotation = Array2::zeros((0, 0));
+    let steps = (2 * params.epochs) as f32;
+    for epoch in 0..params.epochs {
+        control.done((2 * epoch) as f32 / steps)?;
+        if epoch > 0 {
+            (item_basis, _) = rotate_to_basis(&mut users, params, control)?;
+            half_epoch(&by_item, users.view(), &item_basis, &mut items, control)?;
+        }
+        if epoch + 1 == params.epochs {
+            users_for_items = users.clone();
+        }
+        control.done((2 * epoch + 1) as f32 / steps)?;
+        (user_basis, rotation) = rotate_to_basis(&mut items, params, control)?;
+        half_epoch(matrix, items.view(), &user_basis, &mut users, control)?;
+    }
+    Ok(Factorisation { users, items, user_basis, item_basis, users_for_items, rotation })
+}
+
+impl Factorisation {
+    /// Factors for further items, given their positives as rows of `by_item` (items × users).
+    /// An item without positives gets zeros.
+    pub fn fold_in_items(&self, by_item: &Interactions, control: &Control) -> Result<Array2<f32>> {
+        let mut out = Array2::zeros((by_item.rows(), self.items.ncols()));
+        if self.users_for_items.iter().all(|v| *v == 0.0) {
+            return Ok(out);
+        }
+        half_epoch(by_item, self.users_for_items.view(), &self.item_basis, &mut out, control)?;
+        Ok(out.dot(&self.rotation))
+    }
+}
+
+/// Items × users, from users × items.
+pub fn transposed(matrix: &Interactions) -> Interactions {
+    matrix.transpose_view().to_csr()
+}
+
+fn random(rows: usize, factors: usize, seed: u64) -> Array2<f32> {
+    let mut rng = rand_pcg::Pcg64Mcg::seed_from_u64(seed);
+    // The deviation is positive and finite for every k ≥ 1, which is all that `new` asks for.
+    match Normal::new(0.0, 0.1 / (factors as f32).sqrt()) {
+        Ok(normal) => Array2::from_shape_simple_fn((rows, factors), || normal.sample(&mut rng)),
+        Err(_) => Array2::zeros((rows, factors)),
+    }
+}
+
+/// Rotates the rows into the eigenbasis of their Gram matrix; gives the basis and the rotation (old × new).
+fn rotate_to_basis(side: &mut Array2<f32>, params: &AlsParams, control: &Control) -> Result<(Basis, Array2<f32>)> {
+    let gram = gram(side.view());
+    control.check()?;
+    if gram.iter().any(|v| !v.is_finite()) {
+        return Err(Error::NotFinite("the Gram matrix of the factors"));
+    }
+    let eigen = SymmetricEigen::new(gram);
+    let k = params.factors;
+    let rotation = Array2::from_shape_fn((k, k), |(i, j)| eigen.eigenvectors[(i, j)] as f32);
+    side.axis_chunks_iter_mut(Axis(0), GRAM_ROWS).into_par_iter().for_each(|mut rows: ArrayViewMut2<f32>| {
+        let rotated = rows.dot(&rotation);
+        rows.assign(&rotated);
+    });
+    let basis = Basis {
+        gram: eigen.eigenvalues.iter().map(|v| v.max(0.0) as f32).collect(),
+        rows: side.nrows(),
+        regularization: params.regularization,
+        alpha0: params.alpha0,
+    };
+    Ok((basis, rotation))
+}
+
+/// Yᵀ·Y. The blocks are fixed and added in order, so that the sum does not depend on the number of threads.
+fn gram(side: ArrayView2<f32>) -> DMatrix<f64> {
+    let k = side.ncols();
+    let width = kernel::padded(k);
+    let blocks: Vec<Vec<f32>> = side
+        .axis_chunks_iter(Axis(0), GRAM_ROWS)
+        .into_par_iter()
+        .map(|rows| {
+            let mut panel = vec![0.0; rows.nrows() * width];
+            for (to, from) in panel.chunks_exact_mut(width).zip(rows.rows()) {
+                for (t, f) in to.iter_mut().zip(from) {
+                    *t = *f;
+                }
+            }
+            let mut sum = vec![0.0; width * width];
+            kernel::rank_update_best(&panel, width, k, &mut sum);
+            sum
+        })
+        .collect();
+    let mut total = DMatrix::zeros(k, k);
+    for block in &blocks {
+        for i in 0..k {
+            for j in i..k {
+                total[(i, j)] += f64::from(block[i * width + j]);
+            }
+        }
+    }
+    total.fill_lower_triangle_with_upper_triangle();
+    total
+}
+
+/// Solves every row of `out` against the fixed `side`.
+fn half_epoch(
+    matrix: &Interactions,
+    side: ArrayView2<f32>,
+    basis: &Basis,
+    out: &mut Array2<f32>,
+    control: &Control,
+) -> Result<()> {
+    let solver = Solver::new(side, basis);
+    out.axis_chunks_iter_mut(Axis(0), TASK_ROWS).into_par_iter().enumerate().try_for_each_init(
+        || solver.scratch(),
+        |scratch, (task, mut rows)| {
+            control.check()?;
+            for (i, mut row) in rows.rows_mut().into_iter().enumerate() {
+                let Some(observed) = matrix.outer_view(task * TASK_ROWS + i) else {
+                    continue;
+                };
+                let pairs = observed.indices().iter().copied().zip(observed.data().iter().copied());
+                let solution = solver.solve(pairs, scratch)?;
+                row.iter_mut().zip(solution).for_each(|(to, from)| *to = *from);
+            }
+            Ok(())
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+//! One row of a half-epoch, or one reader at query time: the vector that best explains a few interactions.
+
+use ndarray::ArrayView2;
+use serde::{Deserialize, Serialize};
+
+use super::kernel::{self, padded};
+use crate::error::{Error, Result};
+use crate::simd::dispatch;
+
+/// What a solve needs besides the factors of the fixed side.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Basis {
+    /// Diagonal of the Gram matrix of the fixed side, which is diagonal in its own eigenbasis.
+    pub gram: Vec<f32>,
+    /// Rows of the fixed side that the Gram matrix was summed over.
+    pub rows: usize,
+    pub regularization: f32,
+    pub alpha0: f32,
+}
+
+/// Solves rows against one fixed side.
+pub struct Solver<'a> {
+    side: ArrayView2<'a, f32>,
+    basis: &'a Basis,
+    width: usize,
+}
+
+/// Buffers of one thread, reused from row to row.
+#[derive(Default)]
+pub struct Scratch {
+    rows: Vec<u32>,
+    weights: Vec<f32>,
+    panel: Vec<f32>,
+    system: Vec<f32>,
+    right: Vec<f32>,
+    diagonal: Vec<f32>,
+    solution: Vec<f32>,
+}
+
+/// Rows gathered at a time for the k × k form: 64 × 64 floats stay in the first-level cache.
+const PANEL_ROWS: usize = 64;
+
+impl<'a> Solver<'a> {
+    pub fn new(side: ArrayView2<'a, f32>, basis: &'a Basis) -> Self {
+        Solver { side, basis, width: padded(side.ncols()) }
+    }
+
+    pub fn scratch(&self) -> Scratch {
+        Scratch { solution: vec![0.0; self.width], ..Scratch::default() }
+    }
+
+    /// The minimiser for the given (row of the fixed side, weight) pairs, `factors` long; zeros without any.
+    pub fn solve<'s>(&self, pairs: impl Iterator<Item = (u32, f32)>, scratch: &'s mut Scratch) -> Result<&'s [f32]> {
+        scratch.rows.clear();
+        scratch.weights.clear();
+        for (row, weight) in pairs.filter(|(_, weight)| *weight > 0.0) {
+            scratch.rows.push(row);
+            scratch.weights.push(weight);
+        }
+        let k = self.side.ncols();
+        scratch.solution.clear();
+        scratch.solution.resize(self.width, 0.0);
+        if !scratch.rows.is_empty() {
+            self.fill_diagonal(scratch);
+            let solved =
+                if scratch.rows.len() <= k { solve_dual_best(self, scratch) } else { solve_primal_best(self, scratch) };
+            if !solved || scratch.solution[..k].iter().any(|v| !v.is_finite()) {
+                return Err(Error::NotFinite("a factor"));
+            }
+        }
+        Ok(&scratch.solution[..k])
+    }
+
+    /// α0·Gram + λ·(n + α0·N): the system without its interactions.
+    fn fill_diagonal(&self, scratch: &mut Scratch) {
+        let basis = self.basis;
+        let frequency = scratch.rows.len() as f32 + basis.alpha0 * basis.rows as f32;
+        let ridge = basis.regularization * frequency;
+        scratch.diagonal.clear();
+        scratch.diagonal.extend(basis.gram.iter().map(|g| basis.alpha0 * g + ridge));
+    }
+}
+
+dispatch! { fn solve_primal_best = solve_primal(solver: &Solver<'_>, scratch: &mut Scratch) -> bool }
+dispatch! { fn solve_dual_best = solve_dual(solver: &Solver<'_>, scratch: &mut Scratch) -> bool }
+
+/// (D + Σ w·y·yᵀ)·x = Σ w·y, k × k.
+#[inline(always)]
+fn solve_primal<const FMA: bool>(solver: &Solver<'_>, scratch: &mut Scratch) -> bool {
+    let (k, width) = (solver.side.ncols(), solver.width);
+    let Scratch { rows, weights, panel, system, diagonal, solution, .. } = scratch;
+    system.clear();
+    system.resize(width * width, 0.0);
+    for (i, d) in diagonal.iter().enumerate() {
+        system[i * width + i] = *d;
+    }
+    for (rows, weights) in rows.chunks(PANEL_ROWS).zip(weights.chunks(PANEL_ROWS)) {
+        panel.clear();
+        panel.resize(rows.len() * width, 0.0);
+        for ((to, row), weight) in panel.chunks_exact_mut(width).zip(rows).zip(weights) {
+            let root = weight.sqrt();
+            let from = solver.side.row(*row as usize);
+            for ((t, f), x) in to.iter_mut().zip(from).zip(solution.iter_mut()) {
+                *t = root * f;
+                *x += weight * f;
+            }
+        }
+        kernel::rank_update::<FMA>(panel, width, k, system);
+    }
+    kernel::solve::<FMA>(system, k, width, solution)
+}
+
+/// The same x as D⁻¹·Yᵀ·(W⁻¹ + Y·D⁻¹·Yᵀ)⁻¹·1, n × n (push-through identity).
+#[inline(always)]
+fn solve_dual<const FMA: bool>(solver: &Solver<'_>, scratch: &mut Scratch) -> bool {
+    let (k, n) = (solver.side.ncols(), scratch.rows.len());
+    let width = padded(n);
+    let Scratch { rows, weights, panel, system, right, diagonal, solution, .. } = scratch;
+    for d in diagonal.iter_mut() {
+        *d = 1.0 / d.sqrt();
+    }
+    // Transposed, so that the same rank update serves: factors × interactions.
+    panel.clear();
+    panel.resize(k * width, 0.0);
+    for (i, row) in rows.iter().enumerate() {
+        let from = solver.side.row(*row as usize);
+        for ((to, f), d) in panel.chunks_exact_mut(width).zip(from).zip(diagonal.iter()) {
+            to[i] = f * d;
+        }
+    }
+    system.clear();
+    system.resize(width * width, 0.0);
+    for (i, weight) in weights.iter().enumerate() {
+        system[i * width + i] = 1.0 / weight;
+    }
+    kernel::rank_update::<FMA>(panel, width, n, system);
+    right.clear();
+    right.resize(width, 0.0);
+    right[..n].fill(1.0);
+    if !kernel::solve::<FMA>(system, n, width, right) {
+        return false;
+    }
+    for ((x, row), d) in solution.iter_mut().zip(panel.chunks_exact(width)).zip(diagonal.iter()) {
+        let mut sums = [0.0f32; kernel::LANES];
+        for (row, right) in row.chunks_exact(kernel::LANES).zip(right.chunks_exact(kernel::LANES)) {
+            for ((sum, p), z) in sums.iter_mut().zip(row).zip(right) {
+                *sum = crate::simd::madd::<FMA>(*p, *z, *sum);
+            }
+        }
+        *x = d * sums.iter().sum::<f32>();
+    }
+    true
+}

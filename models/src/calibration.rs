@@ -1,0 +1,102 @@
+//! One [0,1] scale for parts that are measured in different units.
+//!
+//! A raw score becomes 1 − ln(1+R)/ln(1+N), R being the rank that it would have, on average, among N items:
+//! 1 is the best that this model ever says, 0 the worst, and halving the rank adds the same everywhere. That is the
+//! shape of a ranking metric's discount, keeps every comparison that the raw scores made, and makes the parts
+//! exchangeable. (A sigmoid of an ALS dot product maps nearly everything into [0.475, 0.75]; a true probability of
+//! interaction, about 1e-4 for nearly everything, would leave popularity alone to decide.)
+
+use serde::{Deserialize, Serialize};
+
+const STEPS: usize = 64;
+
+/// A monotone, piecewise linear map. `knots[j]` is the raw score that maps to `j / STEPS`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    knots: Vec<f32>,
+}
+
+impl Calibration {
+    /// From a sample of raw scores of random (user, item) pairs and the number of items that are ranked.
+    pub fn fit(mut sample: Vec<f32>, items: usize) -> Calibration {
+        sample.retain(|v| v.is_finite());
+        if sample.is_empty() {
+            sample.push(0.0);
+        }
+        sample.sort_unstable_by(|a, b| b.total_cmp(a));
+        let n = items.max(1) as f64;
+        let knots = (0..=STEPS)
+            .map(|j| {
+                let rank = (1.0 + n).powf(1.0 - j as f64 / STEPS as f64) - 1.0;
+                quantile(&sample, rank / n)
+            })
+            .collect();
+        Calibration { knots }
+    }
+
+    /// From knots that were stored; None unless they are as [`Calibration::fit`] makes them.
+    pub fn valid(&self) -> bool {
+        self.knots.len() == STEPS + 1
+            && self.knots.iter().all(|k| k.is_finite())
+            && self.knots.windows(2).all(|w| w[0] <= w[1])
+    }
+
+    /// In [0,1]; of equal knots the lowest counts.
+    pub fn apply(&self, raw: f32) -> f32 {
+        let above = self.knots.partition_point(|k| *k < raw);
+        if above == 0 {
+            return 0.0;
+        }
+        if above > STEPS {
+            return 1.0;
+        }
+        let (low, high) = (self.knots[above - 1], self.knots[above]);
+        let between = (raw - low) / (high - low);
+        ((above - 1) as f32 + between) / STEPS as f32
+    }
+}
+
+/// Between neighbours of a sample in descending order, 0 ≤ q ≤ 1.
+fn quantile(sample: &[f32], q: f64) -> f32 {
+    let place = q * (sample.len() - 1) as f64;
+    let before = (place as usize).min(sample.len() - 1);
+    let after = (before + 1).min(sample.len() - 1);
+    let between = (place - before as f64) as f32;
+    sample[before] + between * (sample[after] - sample[before])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halving_the_rank_adds_the_same_everywhere() {
+        let n = 4095;
+        let calibration = Calibration::fit((0..=n).map(|i| i as f32).collect(), n);
+        assert!((calibration.apply(n as f32) - 1.0).abs() < 1e-6);
+        for (rank, expected) in [(1.0, 11.0 / 12.0), (3.0, 10.0 / 12.0), (1023.0, 2.0 / 12.0)] {
+            let score = calibration.apply(n as f32 - rank);
+            assert!((score - expected).abs() < 0.03, "rank {rank}: {score}");
+        }
+    }
+
+    #[test]
+    fn order_is_kept_and_the_range_never_left() {
+        let calibration = Calibration::fit((0..10_000).map(|i| ((i * 37) % 1000) as f32 / 1000.0 - 0.1).collect(), 500);
+        assert!(calibration.valid());
+        let mut last = 0.0;
+        for i in -50..150 {
+            let score = calibration.apply(i as f32 / 100.0);
+            assert!((0.0..=1.0).contains(&score) && score >= last, "{i}: {score}");
+            last = score;
+        }
+    }
+
+    #[test]
+    fn ties_and_empty_samples() {
+        let tied = Calibration::fit(vec![0.5; 100], 100);
+        assert_eq!((tied.apply(0.4), tied.apply(0.5), tied.apply(0.6)), (0.0, 0.0, 1.0));
+        assert!(Calibration::fit(vec![], 0).valid());
+        assert!(Calibration::fit(vec![f32::NAN, f32::INFINITY], 10).valid());
+    }
+}

@@ -1,0 +1,218 @@
+//! A model as bytes: magic, format version, checksum, a length-limited bincode header, then flat little-endian arrays.
+//! Nothing is allocated or followed before it is checked.
+
+use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::als::Basis;
+use crate::calibration::Calibration;
+use crate::content::{FEATURES, Forest, VARYING};
+use crate::ensemble::Weights;
+use crate::error::{Error, Result};
+use crate::feedback::Feedback;
+use crate::items::ItemTable;
+use crate::model::{Fitted, Model};
+
+const MAGIC: [u8; 8] = *b"recomodl";
+/// To be raised with every change of what follows.
+const FORMAT: u32 = 1;
+/// Magic, format, header length, checksum of all that follows.
+const PREFIX: usize = 8 + 4 + 4 + 8;
+/// A thousand trees of 32 leaves are about 1 MB.
+const HEADER_LIMIT: usize = 64 << 20;
+
+fn config() -> Configuration<LittleEndian, Fixint, Limit<HEADER_LIMIT>> {
+    bincode::config::standard().with_fixed_int_encoding().with_limit::<HEADER_LIMIT>()
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    feedback: Feedback,
+    basis: Basis,
+    forest: Option<Forest>,
+    calibrations: [Calibration; 3],
+    weights: Weights,
+    items: usize,
+    factors: usize,
+}
+
+pub fn encode(model: &Model) -> Result<Vec<u8>> {
+    let fitted = &model.fitted;
+    let header = Header {
+        feedback: fitted.feedback,
+        basis: fitted.basis.clone(),
+        forest: fitted.forest.clone(),
+        calibrations: fitted.calibrations.clone(),
+        weights: fitted.weights,
+        items: fitted.items.len(),
+        factors: fitted.factors.ncols(),
+    };
+    let header = bincode::serde::encode_to_vec(&header, config()).map_err(|e| Error::Corrupt(e.to_string()))?;
+    let mut body = header.clone();
+    let items = &fitted.items;
+    for column in [&items.id, &items.category, &items.author, &items.published, &items.latest] {
+        body.extend(column.iter().flat_map(|v| v.to_le_bytes()));
+    }
+    for column in [&items.ratings, &items.favorites, &items.positives] {
+        body.extend(column.iter().flat_map(|v| v.to_le_bytes()));
+    }
+    body.extend(items.stars_sum.iter().chain(fitted.factors.iter()).flat_map(|v| v.to_le_bytes()));
+    let mut out = Vec::with_capacity(PREFIX + body.len());
+    out.extend(MAGIC);
+    out.extend(FORMAT.to_le_bytes());
+    out.extend((header.len() as u32).to_le_bytes());
+    out.extend(xxh3_64(&body).to_le_bytes());
+    out.append(&mut body);
+    Ok(out)
+}
+
+pub fn decode(bytes: &[u8]) -> Result<Model> {
+    let corrupt = |what: &str| Error::Corrupt(what.into());
+    let (prefix, body) = bytes.split_at_checked(PREFIX).ok_or_else(|| corrupt("it is too short"))?;
+    if prefix[..8] != MAGIC {
+        return Err(corrupt("it does not begin like a model"));
+    }
+    let number = |at: usize| u32::from_le_bytes([prefix[at], prefix[at + 1], prefix[at + 2], prefix[at + 3]]);
+    if number(8) != FORMAT {
+        return Err(Error::Corrupt(format!("its format is {}, this version of reco reads {FORMAT}", number(8))));
+    }
+    if prefix[16..] != xxh3_64(body).to_le_bytes() {
+        return Err(corrupt("its checksum is wrong"));
+    }
+    let (header, arrays) =
+        body.split_at_checked(number(12) as usize).ok_or_else(|| corrupt("its header is cut off"))?;
+    let (header, used): (Header, usize) =
+        bincode::serde::decode_from_slice(header, config()).map_err(|e| Error::Corrupt(e.to_string()))?;
+    if used != number(12) as usize {
+        return Err(corrupt("its header is longer than it says"));
+    }
+    let row_bytes = 5 * 8 + 4 * 4 + header.factors.checked_mul(4).ok_or_else(|| corrupt("too many factors"))?;
+    if header.items.checked_mul(row_bytes) != Some(arrays.len()) {
+        return Err(corrupt("its arrays are not as long as its header says"));
+    }
+    let mut arrays = Arrays(arrays);
+    let n = header.items;
+    let mut long = || arrays.take(n, i64::from_le_bytes);
+    let (id, category, author, published, latest) = (long(), long(), long(), long(), long());
+    let mut short = || arrays.take(n, u32::from_le_bytes);
+    let (ratings, favorites, positives) = (short(), short(), short());
+    let stars_sum = arrays.take(n, f32::from_le_bytes);
+    let factors = arrays.take(n * header.factors, f32::from_le_bytes);
+    let items = ItemTable { id, category, author, published, ratings, stars_sum, favorites, positives, latest };
+    let factors = Array2::from_shape_vec((n, header.factors), factors).map_err(|e| Error::Corrupt(e.to_string()))?;
+    let fitted = Fitted {
+        feedback: header.feedback,
+        items,
+        factors,
+        basis: header.basis,
+        forest: header.forest,
+        calibrations: header.calibrations,
+        weights: header.weights,
+    };
+    check(&fitted)?;
+    Ok(Model::new(fitted))
+}
+
+struct Arrays<'a>(&'a [u8]);
+
+impl Arrays<'_> {
+    /// The next `n` values; the caller has checked that they are there.
+    fn take<T, const SIZE: usize>(&mut self, n: usize, read: impl Fn([u8; SIZE]) -> T) -> Vec<T> {
+        let (head, tail) = self.0.split_at(n * SIZE);
+        self.0 = tail;
+        let value = |bytes: &[u8]| {
+            let mut array = [0u8; SIZE];
+            array.copy_from_slice(bytes);
+            read(array)
+        };
+        head.chunks_exact(SIZE).map(value).collect()
+    }
+}
+
+fn check(fitted: &Fitted) -> Result<()> {
+    let weights = fitted.weights.parts();
+    let basis = &fitted.basis;
+    let sound = [
+        (fitted.items.id.windows(2).all(|w| w[0] < w[1]), "item ids are not ascending"),
+        (fitted.factors.iter().all(|v| v.is_finite()), "a factor is not finite"),
+        (fitted.items.stars_sum.iter().all(|v| v.is_finite()), "a sum of stars is not finite"),
+        (basis.gram.len() == fitted.factors.ncols(), "the basis does not fit the factors"),
+        (
+            basis.gram.iter().chain([&basis.alpha0, &basis.regularization]).all(|v| v.is_finite() && *v >= 0.0),
+            "the basis is not finite",
+        ),
+        (fitted.calibrations.iter().all(Calibration::valid), "a calibration is not monotone"),
+        (fitted.forest.as_ref().is_none_or(|f| f.valid(FEATURES, VARYING)), "the forest is not sound"),
+        (Weights::new(weights).is_some(), "the weights are not valid"),
+        (fitted.feedback.positive_stars.is_finite(), "the threshold of stars is not finite"),
+    ];
+    match sound.iter().find(|(holds, _)| !holds) {
+        None => Ok(()),
+        Some((_, what)) => Err(Error::Corrupt((*what).into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::NONE;
+
+    fn model() -> Model {
+        let n = 5usize;
+        Model::new(Fitted {
+            feedback: Feedback { positive_stars: 4.0, now: 77 },
+            items: ItemTable {
+                id: vec![-3, 1, 5, 8, 1 << 40],
+                category: vec![1, NONE, 2, 2, 1],
+                author: vec![NONE; n],
+                published: vec![0; n],
+                ratings: vec![1, 2, 3, 4, 5],
+                stars_sum: vec![4.0; n],
+                favorites: vec![0; n],
+                positives: vec![1; n],
+                latest: vec![NONE; n],
+            },
+            factors: Array2::from_shape_fn((n, 3), |(i, j)| i as f32 - j as f32),
+            basis: Basis { gram: vec![1.0; 3], rows: 5, regularization: 0.01, alpha0: 0.1 },
+            forest: None,
+            calibrations: std::array::from_fn(|_| Calibration::fit(vec![0.0, 1.0], 5)),
+            weights: Weights::default(),
+        })
+    }
+
+    #[test]
+    fn what_goes_in_comes_out() {
+        let bytes = encode(&model()).unwrap();
+        let back = decode(&bytes).unwrap();
+        assert_eq!(back.fitted.items, model().fitted.items);
+        assert_eq!(back.fitted.factors, model().fitted.factors);
+        assert_eq!(back.fitted.calibrations, model().fitted.calibrations);
+        assert_eq!(encode(&back).unwrap(), bytes);
+    }
+
+    #[test]
+    fn every_flipped_byte_and_every_cut_is_noticed() {
+        let bytes = encode(&model()).unwrap();
+        for i in 0..bytes.len() {
+            let mut bad = bytes.clone();
+            bad[i] ^= 0x41;
+            assert!(decode(&bad).is_err(), "byte {i}");
+            assert!(decode(&bytes[..i]).is_err(), "cut at {i}");
+        }
+    }
+
+    #[test]
+    fn a_right_checksum_over_wrong_content_is_noticed() {
+        let mut bad = model();
+        bad.fitted.items.id.swap(0, 1);
+        assert!(decode(&encode(&bad).unwrap()).unwrap_err().to_string().contains("ascending"));
+        let mut bad = model();
+        bad.fitted.factors[(2, 1)] = f32::NAN;
+        assert!(decode(&encode(&bad).unwrap()).unwrap_err().to_string().contains("finite"));
+        let mut bad = model();
+        bad.fitted.basis.gram.pop();
+        assert!(decode(&encode(&bad).unwrap()).unwrap_err().to_string().contains("basis"));
+    }
+}

@@ -1,0 +1,117 @@
+//! The line between a training run and whoever watches it: a stop flag in, progress out.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+
+/// The steps of a run, in the words that a user reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    Preparing,
+    Choosing,
+    Factorising,
+    Content,
+    Evaluating,
+    Refitting,
+}
+
+impl Phase {
+    /// With the share of a typical run that is behind when the phase begins and when it ends.
+    const TABLE: [(Phase, &'static str, f32, f32); 6] = [
+        (Phase::Preparing, "preparing the interactions", 0.00, 0.03),
+        (Phase::Choosing, "choosing the regularization on validation", 0.03, 0.40),
+        (Phase::Factorising, "factorising", 0.40, 0.45),
+        (Phase::Content, "content model", 0.45, 0.65),
+        (Phase::Evaluating, "evaluating on the hold-out", 0.65, 0.85),
+        (Phase::Refitting, "refitting on all interactions", 0.85, 1.00),
+    ];
+
+    fn entry(self) -> (&'static str, f32, f32) {
+        let (_, name, from, to) = Self::TABLE[self as usize];
+        (name, from, to)
+    }
+
+    pub fn name(self) -> &'static str {
+        self.entry().0
+    }
+}
+
+#[derive(Debug)]
+struct Now {
+    phase: Phase,
+    since: Instant,
+    spent: Vec<(Phase, Duration)>,
+}
+
+/// Shared by the training thread, its workers and the watcher.
+#[derive(Debug)]
+pub struct Control {
+    stop: AtomicBool,
+    done: AtomicU32,
+    now: Mutex<Now>,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        let now = Now { phase: Phase::Preparing, since: Instant::now(), spent: Vec::new() };
+        Control { stop: AtomicBool::new(false), done: AtomicU32::new(0), now: Mutex::new(now) }
+    }
+}
+
+impl Control {
+    /// Asks the run to end soon with [`Error::Stopped`].
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// To be called in every loop that can last longer than some ten milliseconds.
+    pub fn check(&self) -> Result<()> {
+        if self.stop.load(Ordering::Relaxed) { Err(Error::Stopped) } else { Ok(()) }
+    }
+
+    /// Begins a phase; the one before it ends.
+    pub fn enter(&self, phase: Phase) -> Result<()> {
+        let mut now = self.lock();
+        let spent = now.since.elapsed();
+        let last = now.phase;
+        now.spent.push((last, spent));
+        now.phase = phase;
+        now.since = Instant::now();
+        self.done.store(0, Ordering::Relaxed);
+        self.check()
+    }
+
+    /// The share of the present phase that is done, 0 to 1.
+    pub fn done(&self, share: f32) -> Result<()> {
+        self.done.store(share.clamp(0.0, 1.0).to_bits(), Ordering::Relaxed);
+        self.check()
+    }
+
+    /// The present phase and the percentage of the whole run.
+    pub fn progress(&self) -> (Phase, f32) {
+        let phase = self.lock().phase;
+        let (_, from, to) = phase.entry();
+        let done = f32::from_bits(self.done.load(Ordering::Relaxed));
+        (phase, 100.0 * (from + (to - from) * done))
+    }
+
+    /// Seconds by phase, the present one included; a phase that was entered twice is summed.
+    pub fn seconds(&self) -> Vec<(Phase, f64)> {
+        let now = self.lock();
+        Phase::TABLE
+            .iter()
+            .map(|&(phase, ..)| {
+                let past: f64 = now.spent.iter().filter(|s| s.0 == phase).map(|s| s.1.as_secs_f64()).sum();
+                let present = if now.phase == phase { now.since.elapsed().as_secs_f64() } else { 0.0 };
+                (phase, past + present)
+            })
+            .collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Now> {
+        // A panic elsewhere leaves plain data behind, which is as good as before.
+        self.now.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}

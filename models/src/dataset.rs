@@ -1,0 +1,366 @@
+//! What was read, as dense indices: users, items and their merged interactions in compressed rows.
+
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+
+/// "No such value" for ids and times. PostgreSQL's own `-infinity` maps to it as well.
+pub const NONE: i64 = i64::MIN;
+
+/// Reviews as read, one element per row of the source. Times are seconds since 1970, or [`NONE`].
+#[derive(Debug, Default, Clone)]
+pub struct Ratings {
+    pub user: Vec<i64>,
+    pub item: Vec<i64>,
+    pub stars: Vec<f32>,
+    pub at: Vec<i64>,
+}
+
+/// Favourites as read.
+#[derive(Debug, Default, Clone)]
+pub struct Favorites {
+    pub user: Vec<i64>,
+    pub item: Vec<i64>,
+    pub at: Vec<i64>,
+}
+
+/// The catalogue as read.
+#[derive(Debug, Default, Clone)]
+pub struct Catalog {
+    pub id: Vec<i64>,
+    pub category: Vec<i64>,
+    pub author: Vec<i64>,
+    pub published: Vec<i64>,
+}
+
+/// The accounts as read; `since` is the time of registration.
+#[derive(Debug, Default, Clone)]
+pub struct Accounts {
+    pub id: Vec<i64>,
+    pub since: Vec<i64>,
+}
+
+/// The four sources of a run, read under one snapshot.
+#[derive(Debug, Default, Clone)]
+pub struct Sources {
+    pub ratings: Ratings,
+    pub favorites: Favorites,
+    pub catalog: Catalog,
+    pub accounts: Accounts,
+}
+
+/// Interactions by user: one per (user, item), sorted by item; a review and a favourite of one pair are merged.
+#[derive(Debug, Default, Clone)]
+pub struct Events {
+    /// `users + 1` offsets.
+    pub start: Vec<usize>,
+    pub item: Vec<u32>,
+    /// 1 to 5, or 0 without a review.
+    pub stars: Vec<f32>,
+    pub favorite: Vec<bool>,
+    /// Seconds since 1970 of the latest of the two, or [`NONE`].
+    pub at: Vec<i64>,
+}
+
+/// One user's interactions, borrowed from [`Events`] or assembled at query time.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    pub item: &'a [u32],
+    pub stars: &'a [f32],
+    pub favorite: &'a [bool],
+    pub at: &'a [i64],
+}
+
+impl Row<'_> {
+    pub fn len(&self) -> usize {
+        self.item.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.item.is_empty()
+    }
+}
+
+impl Events {
+    pub fn users(&self) -> usize {
+        self.start.len().saturating_sub(1)
+    }
+
+    pub fn len(&self) -> usize {
+        self.item.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.item.is_empty()
+    }
+
+    pub fn row(&self, user: usize) -> Row<'_> {
+        let range = self.start[user]..self.start[user + 1];
+        Row {
+            item: &self.item[range.clone()],
+            stars: &self.stars[range.clone()],
+            favorite: &self.favorite[range.clone()],
+            at: &self.at[range],
+        }
+    }
+
+    /// The events for which `keep(user, index)` holds, for the same users; items renumbered by `renumber`.
+    pub fn select(&self, keep: impl Fn(usize, usize) -> bool, renumber: impl Fn(u32) -> u32) -> Events {
+        let mut out = Events { start: Vec::with_capacity(self.start.len()), ..Events::default() };
+        out.start.push(0);
+        for user in 0..self.users() {
+            for i in self.start[user]..self.start[user + 1] {
+                if keep(user, i) {
+                    out.push(renumber(self.item[i]), self.stars[i], self.favorite[i], self.at[i]);
+                }
+            }
+            out.start.push(out.item.len());
+        }
+        out
+    }
+
+    fn push(&mut self, item: u32, stars: f32, favorite: bool, at: i64) {
+        self.item.push(item);
+        self.stars.push(stars);
+        self.favorite.push(favorite);
+        self.at.push(at);
+    }
+}
+
+/// Users, items and interactions of a run. User and item indices are ranks of the ids.
+#[derive(Debug, Default, Clone)]
+pub struct Dataset {
+    /// Ids of the users with an interaction, ascending.
+    pub users: Vec<i64>,
+    /// Time of registration by user, or [`NONE`].
+    pub since: Vec<i64>,
+    /// Ids of all items of the catalogue and of the interactions, ascending.
+    pub items: Vec<i64>,
+    /// Category id by item, or [`NONE`].
+    pub category: Vec<i64>,
+    /// Author id by item, or [`NONE`].
+    pub author: Vec<i64>,
+    /// Seconds since 1970 by item, or [`NONE`].
+    pub published: Vec<i64>,
+    pub events: Events,
+    /// The latest time of any interaction, or [`NONE`]: the "now" of every age.
+    pub latest: i64,
+}
+
+impl Dataset {
+    /// Checks, indexes and merges what was read.
+    ///
+    /// # Errors
+    /// A value out of range, or more than 2³² users or items.
+    pub fn build(sources: Sources) -> Result<Dataset> {
+        check_stars(&sources.ratings.stars)?;
+        let Sources { ratings, favorites, catalog, accounts } = sources;
+        let users = distinct(&[&ratings.user, &favorites.user]);
+        let items = distinct(&[&ratings.item, &favorites.item, &catalog.id]);
+        if users.len().max(items.len()) > u32::MAX as usize {
+            return Err(Error::TooLittleData("more than 4294967295 users or items are not supported".into()));
+        }
+        let events = merge(&users, &items, &ratings, &favorites);
+        let latest = events.at.iter().copied().max().unwrap_or(NONE);
+        let mut data = Dataset {
+            since: vec![NONE; users.len()],
+            category: vec![NONE; items.len()],
+            author: vec![NONE; items.len()],
+            published: vec![NONE; items.len()],
+            users,
+            items,
+            events,
+            latest,
+        };
+        data.attach(&catalog, &accounts);
+        Ok(data)
+    }
+
+    fn attach(&mut self, catalog: &Catalog, accounts: &Accounts) {
+        for (i, id) in catalog.id.iter().enumerate() {
+            let Ok(item) = self.items.binary_search(id) else {
+                continue;
+            };
+            self.category[item] = catalog.category[i];
+            self.author[item] = catalog.author[i];
+            self.published[item] = catalog.published[i];
+        }
+        for (id, since) in accounts.id.iter().zip(&accounts.since) {
+            if let Ok(user) = self.users.binary_search(id) {
+                self.since[user] = *since;
+            }
+        }
+    }
+
+    /// The same users and items with other interactions.
+    pub fn with_events(&self, events: Events) -> Dataset {
+        let latest = events.at.iter().copied().max().unwrap_or(NONE);
+        Dataset { events, latest, ..self.clone_without_events() }
+    }
+
+    fn clone_without_events(&self) -> Dataset {
+        Dataset {
+            users: self.users.clone(),
+            since: self.since.clone(),
+            items: self.items.clone(),
+            category: self.category.clone(),
+            author: self.author.clone(),
+            published: self.published.clone(),
+            events: Events::default(),
+            latest: self.latest,
+        }
+    }
+
+    /// Only the given users and items (ascending indices) and the interactions between them.
+    pub fn restrict(&self, users: &[u32], items: &[u32]) -> Dataset {
+        let mut number = vec![u32::MAX; self.items.len()];
+        for (new, old) in items.iter().enumerate() {
+            number[*old as usize] = new as u32;
+        }
+        let mut events = Events { start: vec![0], ..Events::default() };
+        for user in users {
+            let row = self.events.row(*user as usize);
+            for i in 0..row.len() {
+                let item = number[row.item[i] as usize];
+                if item != u32::MAX {
+                    events.push(item, row.stars[i], row.favorite[i], row.at[i]);
+                }
+            }
+            events.start.push(events.item.len());
+        }
+        let pick = |of: &[i64], at: &[u32]| -> Vec<i64> { at.iter().map(|i| of[*i as usize]).collect() };
+        Dataset {
+            users: pick(&self.users, users),
+            since: pick(&self.since, users),
+            items: pick(&self.items, items),
+            category: pick(&self.category, items),
+            author: pick(&self.author, items),
+            published: pick(&self.published, items),
+            latest: events.at.iter().copied().max().unwrap_or(NONE),
+            events,
+        }
+    }
+}
+
+fn check_stars(stars: &[f32]) -> Result<()> {
+    match stars.iter().find(|s| !(1.0..=5.0).contains(*s)) {
+        None => Ok(()),
+        Some(bad) => Err(Error::Value { column: "stars", value: bad.to_string(), range: "1 to 5" }),
+    }
+}
+
+fn distinct(columns: &[&[i64]]) -> Vec<i64> {
+    let mut all: Vec<i64> = columns.concat();
+    all.par_sort_unstable();
+    all.dedup();
+    all
+}
+
+/// One record of a source row, ordered by user, item and time, so that the latest review of a pair comes last.
+#[derive(Clone, Copy, PartialEq)]
+struct Record {
+    user: u32,
+    item: u32,
+    at: i64,
+    /// 0: a favourite.
+    stars: f32,
+}
+
+fn merge(users: &[i64], items: &[i64], ratings: &Ratings, favorites: &Favorites) -> Events {
+    // Every id is in its list: the lists were made from these columns.
+    let rank = |ids: &[i64], id: &i64| ids.binary_search(id).unwrap_or(0) as u32;
+    let mut records: Vec<Record> = (0..ratings.user.len())
+        .into_par_iter()
+        .map(|i| Record {
+            user: rank(users, &ratings.user[i]),
+            item: rank(items, &ratings.item[i]),
+            at: ratings.at[i],
+            stars: ratings.stars[i],
+        })
+        .collect();
+    records.par_extend((0..favorites.user.len()).into_par_iter().map(|i| Record {
+        user: rank(users, &favorites.user[i]),
+        item: rank(items, &favorites.item[i]),
+        at: favorites.at[i],
+        stars: 0.0,
+    }));
+    // Stars break ties of time, so that the result does not depend on the order of reading.
+    records.par_sort_unstable_by(|a, b| {
+        (a.user, a.item, a.at).cmp(&(b.user, b.item, b.at)).then(a.stars.total_cmp(&b.stars))
+    });
+    let mut events = Events { start: vec![0; users.len() + 1], ..Events::default() };
+    let mut pair = None;
+    for record in &records {
+        if pair != Some((record.user, record.item)) {
+            pair = Some((record.user, record.item));
+            events.push(record.item, 0.0, false, record.at);
+            events.start[record.user as usize + 1] += 1;
+        }
+        let last = events.item.len() - 1;
+        events.at[last] = events.at[last].max(record.at);
+        if record.stars > 0.0 {
+            events.stars[last] = record.stars;
+        } else {
+            events.favorite[last] = true;
+        }
+    }
+    for user in 0..users.len() {
+        events.start[user + 1] += events.start[user];
+    }
+    events
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources() -> Sources {
+        Sources {
+            ratings: Ratings {
+                user: vec![7, 3, 7, 7],
+                item: vec![20, 10, 10, 20],
+                stars: vec![2.0, 5.0, 4.0, 5.0],
+                at: vec![100, NONE, 50, 200],
+            },
+            favorites: Favorites { user: vec![7, 9], item: vec![20, 30], at: vec![150, 300] },
+            catalog: Catalog { id: vec![40, 10], category: vec![1, 2], author: vec![NONE, 5], published: vec![0, 0] },
+            accounts: Accounts { id: vec![9, 1], since: vec![11, 12] },
+        }
+    }
+
+    #[test]
+    fn the_latest_review_wins_and_favourites_merge() {
+        let data = Dataset::build(sources()).unwrap();
+        assert_eq!(data.users, [3, 7, 9]);
+        assert_eq!(data.items, [10, 20, 30, 40]);
+        assert_eq!(data.since, [NONE, NONE, 11]);
+        assert_eq!(data.category, [2, NONE, NONE, 1]);
+        let row = data.events.row(1);
+        assert_eq!((row.item, row.stars, row.favorite), (&[0, 1][..], &[4.0, 5.0][..], &[false, true][..]));
+        assert_eq!((row.at, data.latest), (&[50, 200][..], 300));
+    }
+
+    #[test]
+    fn stars_out_of_range_are_named() {
+        let mut bad = sources();
+        bad.ratings.stars[2] = 7.0;
+        assert_eq!(Dataset::build(bad).unwrap_err().to_string(), "stars holds 7, outside of 1 to 5");
+        let mut bad = sources();
+        bad.ratings.stars[0] = f32::NAN;
+        assert!(Dataset::build(bad).is_err());
+    }
+
+    #[test]
+    fn restriction_keeps_what_lies_inside() {
+        let data = Dataset::build(sources()).unwrap();
+        let small = data.restrict(&[1, 2], &[1, 3]);
+        assert_eq!((small.users.as_slice(), small.items.as_slice()), (&[7, 9][..], &[20, 40][..]));
+        assert_eq!((small.events.start.as_slice(), small.events.item.as_slice()), (&[0, 1, 1][..], &[0][..]));
+    }
+
+    #[test]
+    fn nothing_read_is_an_empty_dataset() {
+        let data = Dataset::build(Sources::default()).unwrap();
+        assert_eq!((data.users.len(), data.items.len(), data.events.users(), data.latest), (0, 0, 0, NONE));
+    }
+}

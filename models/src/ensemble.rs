@@ -1,0 +1,97 @@
+//! The three parts of a score and the weights that sum them.
+
+use serde::{Deserialize, Serialize};
+
+/// Collaborative, content-based, popularity: the order of every three-element array of this crate.
+pub const PART_NAMES: [&str; 3] = ["collaborative", "content_based", "popularity"];
+
+/// A row's parts, each in [0,1], or None where the part does not exist for the row.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Parts {
+    pub collaborative: Option<f32>,
+    pub content_based: Option<f32>,
+    pub popularity: Option<f32>,
+}
+
+impl Parts {
+    pub fn as_array(&self) -> [Option<f32>; 3] {
+        [self.collaborative, self.content_based, self.popularity]
+    }
+}
+
+/// Non-negative weights that sum to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Weights([f32; 3]);
+
+impl Default for Weights {
+    fn default() -> Self {
+        Weights([0.5, 0.3, 0.2])
+    }
+}
+
+impl Weights {
+    /// None if a weight is negative or not finite, or if all are 0.
+    pub fn new(parts: [f32; 3]) -> Option<Self> {
+        let sum: f32 = parts.iter().sum();
+        let valid = sum.is_finite() && sum > 0.0 && parts.iter().all(|w| *w >= 0.0);
+        valid.then(|| Weights(parts.map(|w| w / sum)))
+    }
+
+    pub fn parts(&self) -> [f32; 3] {
+        self.0
+    }
+
+    /// The weighted mean over the parts that exist; where all of those have weight 0, their plain mean;
+    /// 0 without any part.
+    pub fn blend(&self, parts: &Parts) -> f32 {
+        let (mut score, mut weight, mut plain, mut count) = (0.0f64, 0.0f64, 0.0f64, 0u32);
+        for (w, part) in self.0.iter().zip(parts.as_array()) {
+            let Some(part) = part else { continue };
+            score += f64::from(*w) * f64::from(part);
+            weight += f64::from(*w);
+            plain += f64::from(part);
+            count += 1;
+        }
+        match (weight > 0.0, count) {
+            (true, _) => (score / weight) as f32,
+            (false, 0) => 0.0,
+            (false, n) => (plain / f64::from(n)) as f32,
+        }
+    }
+
+    /// All weights in steps of `1/steps`, for a search over the simplex.
+    pub fn simplex(steps: usize) -> impl Iterator<Item = Weights> {
+        (0..=steps).flat_map(move |a| {
+            (0..=steps - a).map(move |b| {
+                let share = |n: usize| n as f32 / steps as f32;
+                Weights([share(a), share(b), share(steps - a - b)])
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_parts_renormalise_the_rest() {
+        let parts = Parts { collaborative: None, content_based: Some(0.5), popularity: Some(1.0) };
+        assert!((Weights::default().blend(&parts) - (0.3 * 0.5 + 0.2) / 0.5).abs() < 1e-6);
+        assert_eq!(Weights::default().blend(&Parts::default()), 0.0);
+    }
+
+    #[test]
+    fn a_part_of_weight_zero_still_scores_alone() {
+        let weights = Weights::new([1.0, 0.0, 0.0]).unwrap();
+        let parts = Parts { popularity: Some(0.4), ..Parts::default() };
+        assert_eq!(weights.blend(&parts), 0.4);
+    }
+
+    #[test]
+    fn the_simplex_holds_its_corners() {
+        let all: Vec<_> = Weights::simplex(20).collect();
+        assert_eq!(all.len(), 231);
+        assert!(all.contains(&Weights([1.0, 0.0, 0.0])) && all.contains(&Weights([0.0, 0.0, 1.0])));
+    }
+}

@@ -1,0 +1,254 @@
+//! Full ranking of the catalogue for hold-out users, by the model, each of its parts and the baselines.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::control::Control;
+use crate::dataset::{Dataset, Events, Row};
+use crate::ensemble::{Parts, Weights};
+use crate::error::Result;
+use crate::feedback::Feedback;
+use crate::metrics::{self, Metrics};
+use crate::model::{Model, User};
+use crate::rules::Taste;
+use crate::split::Split;
+use crate::topk::top;
+
+/// What can be ranked by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum System {
+    Random,
+    Rules,
+    Popularity,
+    Collaborative,
+    Content,
+    Ensemble(Weights),
+}
+
+/// A system's metrics at one cut-off, by user in the order of the evaluated users.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    pub system: System,
+    pub users: Vec<Metrics>,
+}
+
+/// Means over users, with the 95 % interval of NDCG.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    pub users: usize,
+    pub mean: Metrics,
+    pub ndcg_low: f64,
+    pub ndcg_high: f64,
+}
+
+impl Judged {
+    pub fn ndcg(&self) -> Vec<f64> {
+        self.users.iter().map(|m| m.ndcg).collect()
+    }
+
+    pub fn summary(&self, seed: u64) -> Summary {
+        let (ndcg_low, ndcg_high) = metrics::interval(&self.ndcg(), seed);
+        Summary { users: self.users.len(), mean: metrics::mean(&self.users), ndcg_low, ndcg_high }
+    }
+}
+
+/// A model seen through the items of a data set: the model's own, or those of a model that was trained elsewhere.
+pub struct Ranker<'a> {
+    model: &'a Model,
+    /// By item of the data set, its index in the model. None: the same.
+    index: Option<Vec<Option<u32>>>,
+    events: std::borrow::Cow<'a, Events>,
+}
+
+impl<'a> Ranker<'a> {
+    /// For a model that was trained on `data` itself.
+    pub fn own(model: &'a Model, data: &'a Dataset) -> Self {
+        Ranker { model, index: None, events: std::borrow::Cow::Borrowed(&data.events) }
+    }
+
+    /// For any other model: what it does not know it cannot rank.
+    pub fn foreign(model: &'a Model, data: &Dataset) -> Self {
+        let index: Vec<Option<u32>> = data.items.iter().map(|id| model.fitted.items.index(*id)).collect();
+        let known = |i: usize| index[data.events.item[i] as usize];
+        let events = data.events.select(|_, i| known(i).is_some(), |item| index[item as usize].unwrap_or(0));
+        Ranker { model, index: Some(index), events: std::borrow::Cow::Owned(events) }
+    }
+
+    fn user(&self, data: &Dataset, user: u32) -> Result<User<'_>> {
+        self.model.user(self.row(user), data.since[user as usize], None)
+    }
+
+    fn row(&self, user: u32) -> Row<'_> {
+        self.events.row(user as usize)
+    }
+
+    /// Raw scores by part of every item of the data set; what the model does not know is not a number.
+    fn raw(&self, user: &User<'_>, items: usize) -> [Vec<f32>; 3] {
+        match &self.index {
+            None => self.model.raw(user, &(0..items as u32).collect::<Vec<_>>()),
+            Some(index) => {
+                let known: Vec<u32> = index.iter().flatten().copied().collect();
+                self.model.raw(user, &known).map(|values| {
+                    let mut values = values.into_iter();
+                    index.iter().map(|i| i.and_then(|_| values.next()).unwrap_or(f32::NAN)).collect()
+                })
+            }
+        }
+    }
+
+    /// The three parts of every item on the common scale.
+    fn parts(&self, raw: &[Vec<f32>; 3]) -> Vec<Parts> {
+        let model = &self.model.fitted;
+        let [collaborative, content, popularity] = raw;
+        let apply = |part: usize, raw: f32| (!raw.is_nan()).then(|| model.calibrations[part].apply(raw));
+        (0..collaborative.len())
+            .map(|i| Parts {
+                collaborative: apply(0, collaborative[i]),
+                content_based: apply(1, content[i]).filter(|_| model.forest.is_some()),
+                popularity: apply(2, popularity[i]),
+            })
+            .collect()
+    }
+}
+
+/// Ranks the whole catalogue for each of `users` by each system and judges the first `k` by the hold-out.
+pub fn evaluate(
+    ranker: &Ranker<'_>,
+    split: &Split,
+    users: &[u32],
+    systems: &[System],
+    k: usize,
+    control: &Control,
+) -> Result<Vec<Judged>> {
+    let by_user: Vec<Vec<Metrics>> = users
+        .par_iter()
+        .map(|user| {
+            control.check()?;
+            judge_user(ranker, split, *user, systems, k)
+        })
+        .collect::<Result<_>>()?;
+    Ok(systems
+        .iter()
+        .enumerate()
+        .map(|(i, system)| Judged { system: *system, users: by_user.iter().map(|m| m[i]).collect() })
+        .collect())
+}
+
+fn judge_user(ranker: &Ranker<'_>, split: &Split, user: u32, systems: &[System], k: usize) -> Result<Vec<Metrics>> {
+    let data = &split.train;
+    let feedback = ranker.model.fitted.feedback;
+    let raw = ranker.raw(&ranker.user(data, user)?, data.items.len());
+    let parts = ranker.parts(&raw);
+    let seen = liked(&feedback, data, user);
+    let rank = |scores: &[f32]| metrics::judge(&top(scores, k, &seen), split.held_out(user as usize), k);
+    Ok(systems
+        .iter()
+        .map(|system| match system {
+            System::Random => rank(&random_scores(data, user)),
+            System::Rules => rank(&rules_scores(&feedback, data, user)),
+            System::Popularity => rank(&raw[2]),
+            System::Collaborative => rank(&raw[0]),
+            System::Content => rank(&raw[1]),
+            System::Ensemble(weights) => rank(&blended(&parts, weights)),
+        })
+        .collect())
+}
+
+fn blended(parts: &[Parts], weights: &Weights) -> Vec<f32> {
+    let score = |p: &Parts| {
+        if *p == Parts::default() { f32::NAN } else { weights.blend(p) }
+    };
+    parts.iter().map(score).collect()
+}
+
+/// The user's liked items in the training part, ascending: they are not recommended again.
+fn liked(feedback: &Feedback, data: &Dataset, user: u32) -> Vec<u32> {
+    feedback.positives(data.events.row(user as usize)).map(|(item, _)| item).collect()
+}
+
+fn random_scores(data: &Dataset, user: u32) -> Vec<f32> {
+    let id = data.users[user as usize] as u64;
+    let hash = |item: &i64| xxhash_rust::xxh3::xxh3_64_with_seed(&item.to_le_bytes(), id);
+    data.items.iter().map(|item| (hash(item) >> 40) as f32).collect()
+}
+
+fn rules_scores(feedback: &Feedback, data: &Dataset, user: u32) -> Vec<f32> {
+    let info = |item: usize| crate::items::ItemInfo {
+        category: data.category[item],
+        author: data.author[item],
+        published: data.published[item],
+    };
+    let taste = Taste::of(liked(feedback, data, user).into_iter().map(|item| info(item as usize)));
+    (0..data.items.len()).map(|item| taste.score(info(item), feedback.now)).collect()
+}
+
+/// Candidates of one user for the search of weights.
+struct Shortlist {
+    parts: Vec<Parts>,
+    items: Vec<u32>,
+    relevant: Vec<u32>,
+}
+
+/// Items of each part's list that the search of weights looks at; the best 10 of any blend lie almost surely in it.
+const SHORTLIST: usize = 100;
+/// The simplex is searched in steps of 0.05.
+const WEIGHT_STEPS: usize = 20;
+
+/// The weights with the best NDCG@k on the hold-out. With less than `MIN_WEIGHT_USERS` users: the default.
+pub fn learn_weights(
+    ranker: &Ranker<'_>,
+    split: &Split,
+    users: &[u32],
+    k: usize,
+    control: &Control,
+) -> Result<Weights> {
+    const MIN_WEIGHT_USERS: usize = 30;
+    if users.len() < MIN_WEIGHT_USERS {
+        return Ok(Weights::default());
+    }
+    let lists: Vec<Shortlist> = users
+        .par_iter()
+        .map(|user| {
+            control.check()?;
+            shortlist(ranker, split, *user)
+        })
+        .collect::<Result<_>>()?;
+    let candidates: Vec<Weights> = Weights::simplex(WEIGHT_STEPS).collect();
+    let values: Vec<f64> = candidates
+        .par_iter()
+        .map(|weights| {
+            control.check()?;
+            Ok(lists.iter().map(|list| list.ndcg(weights, k)).sum())
+        })
+        .collect::<Result<_>>()?;
+    let best = (0..values.len()).max_by(|a, b| values[*a].total_cmp(&values[*b]));
+    Ok(best.map_or(Weights::default(), |i| candidates[i]))
+}
+
+fn shortlist(ranker: &Ranker<'_>, split: &Split, user: u32) -> Result<Shortlist> {
+    let data = &split.train;
+    let raw = ranker.raw(&ranker.user(data, user)?, data.items.len());
+    let seen = liked(&ranker.model.fitted.feedback, data, user);
+    let mut items: Vec<u32> = raw.iter().flat_map(|scores| top(scores, SHORTLIST, &seen)).collect();
+    items.sort_unstable();
+    items.dedup();
+    let short = raw.map(|scores| items.iter().map(|i| scores[*i as usize]).collect());
+    Ok(Shortlist { parts: ranker.parts(&short), items, relevant: split.held_out(user as usize).to_vec() })
+}
+
+impl Shortlist {
+    fn ndcg(&self, weights: &Weights, k: usize) -> f64 {
+        let best = top(&blended(&self.parts, weights), k, &[]);
+        let ranked: Vec<u32> = best.into_iter().map(|i| self.items[i as usize]).collect();
+        metrics::judge(&ranked, &self.relevant, k).ndcg
+    }
+}
+
+/// At most `most` of the users, spread evenly.
+pub fn sample(users: &[u32], most: usize) -> Vec<u32> {
+    let n = users.len();
+    if n <= most {
+        return users.to_vec();
+    }
+    (0..most).map(|i| users[i * n / most]).collect()
+}

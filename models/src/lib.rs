@@ -1,0 +1,41 @@
+//! The models of reco, with no PostgreSQL in them: data in, models out, and nothing read from an environment,
+//! a clock or a file. Seeds and threads are arguments.
+
+mod als;
+mod calibration;
+mod codec;
+mod content;
+mod control;
+mod dataset;
+mod ensemble;
+mod error;
+mod evaluate;
+mod feedback;
+mod gate;
+mod items;
+mod metrics;
+mod model;
+mod params;
+mod popularity;
+mod profile;
+mod rules;
+mod simd;
+mod split;
+mod topk;
+mod train;
+
+pub use codec::{decode, encode};
+pub use control::{Control, Phase};
+pub use dataset::{Accounts, Catalog, Dataset, Favorites, NONE, Ratings, Row, Sources};
+pub use ensemble::{PART_NAMES, Parts, Weights};
+pub use error::{Error, Result};
+pub use evaluate::Summary;
+pub use feedback::Feedback;
+pub use gate::Decision;
+pub use items::{ItemInfo, ItemTable};
+pub use metrics::Metrics;
+pub use model::{Model, Scored, Source, Target, User};
+pub use params::{NUMBERS, NumberOption, Params, SplitKind, ValidParams, WeightChoice};
+pub use profile::{UserSummary, fingerprint, summarise};
+pub use rules::Taste;
+pub use train::{Choice, Trained, estimate_memory, train};

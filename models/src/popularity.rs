@@ -1,0 +1,74 @@
+//! The popularity part: 0.4 rating count + 0.3 mean rating + 0.2 favourites + 0.1 recency, each in [0,1].
+
+use crate::dataset::NONE;
+use crate::feedback::Feedback;
+use crate::items::ItemTable;
+
+pub const TERM_NAMES: [&str; 4] = ["rating_count", "mean_rating", "favorites", "recency"];
+pub const TERM_WEIGHTS: [f32; 4] = [0.4, 0.3, 0.2, 0.1];
+
+/// Ratings of average value that every item is given beforehand, so that one five-star review makes no bestseller.
+const PRIOR_RATINGS: f32 = 10.0;
+
+/// The Bayesian mean rating in stars; the mean of all for an item without a rating.
+pub fn bayesian_mean(stars_sum: f32, ratings: u32, mean: f32) -> f32 {
+    (stars_sum + PRIOR_RATINGS * mean) / (ratings as f32 + PRIOR_RATINGS)
+}
+
+/// The four terms by item, each in [0,1]. Counts are logarithmic: they follow a power law.
+/// Recency halves with every year since the latest positive; 0 where nothing has a time.
+pub fn terms(items: &ItemTable, feedback: &Feedback) -> Vec<[f32; 4]> {
+    let log_share = |count: u32, most: u32| (count as f32).ln_1p() / (most.max(1) as f32).ln_1p();
+    let most_ratings = items.ratings.iter().copied().max().unwrap_or(0);
+    let most_favorites = items.favorites.iter().copied().max().unwrap_or(0);
+    let mean = items.mean_stars();
+    (0..items.len())
+        .map(|i| {
+            let latest = items.latest[i];
+            [
+                log_share(items.ratings[i], most_ratings),
+                bayesian_mean(items.stars_sum[i], items.ratings[i], mean) / 5.0,
+                log_share(items.favorites[i], most_favorites),
+                if latest == NONE { 0.0 } else { (-feedback.age_years(latest)).exp2() },
+            ]
+        })
+        .collect()
+}
+
+/// The weighted sum of [`terms`] by item, in [0,1].
+pub fn popularity(items: &ItemTable, feedback: &Feedback) -> Vec<f32> {
+    let sum = |terms: &[f32; 4]| terms.iter().zip(TERM_WEIGHTS).map(|(t, w)| t * w).sum();
+    terms(items, feedback).iter().map(sum).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> ItemTable {
+        ItemTable {
+            id: vec![1, 2, 3],
+            category: vec![NONE; 3],
+            author: vec![NONE; 3],
+            published: vec![NONE; 3],
+            ratings: vec![100, 1, 0],
+            stars_sum: vec![400.0, 5.0, 0.0],
+            favorites: vec![10, 0, 0],
+            positives: vec![80, 1, 0],
+            latest: vec![1000, 500, NONE],
+        }
+    }
+
+    #[test]
+    fn much_read_beats_once_loved_beats_unknown() {
+        let scores = popularity(&table(), &Feedback { positive_stars: 4.0, now: 1000 });
+        assert!(scores[0] > scores[1] && scores[1] > scores[2], "{scores:?}");
+        assert!(scores.iter().all(|s| (0.0..=1.0).contains(s)));
+        assert!((scores[0] - (0.4 + 0.3 * 0.8 + 0.2 + 0.1)).abs() < 1e-3, "{scores:?}");
+    }
+
+    #[test]
+    fn an_empty_catalogue_has_no_scores() {
+        assert!(popularity(&ItemTable::default(), &Feedback { positive_stars: 4.0, now: NONE }).is_empty());
+    }
+}

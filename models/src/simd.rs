@@ -1,0 +1,57 @@
+//! Run-time choice of the instruction set: a kernel is written once, compiled for AVX-512, AVX2 and the baseline,
+//! and the best that the processor has is called. One binary runs anywhere.
+
+/// `a * b + c`, fused only where the kernel is compiled for a processor that fuses (elsewhere `mul_add` is a slow call).
+#[inline(always)]
+pub fn madd<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FMA { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// Defines `fn name(args) -> ret` that calls `generic::<FMA>(args)` compiled for the processor at hand.
+macro_rules! dispatch {
+    ($(#[$doc:meta])* $vis:vis fn $name:ident = $generic:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)?) => {
+        $(#[$doc])*
+        $vis fn $name($($arg: $ty),*) $(-> $ret)? {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+                fn avx512($($arg: $ty),*) $(-> $ret)? { $generic::<true>($($arg),*) }
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2($($arg: $ty),*) $(-> $ret)? { $generic::<true>($($arg),*) }
+                if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512dq")
+                {
+                    // SAFETY: the features that the function is compiled for were just detected.
+                    return unsafe { avx512($($arg),*) };
+                }
+                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                    // SAFETY: as above.
+                    return unsafe { avx2($($arg),*) };
+                }
+            }
+            $generic::<{ cfg!(target_arch = "aarch64") }>($($arg),*)
+        }
+    };
+}
+pub(crate) use dispatch;
+
+const LANES: usize = 16;
+
+/// Dot product of two equally long slices in 16 partial sums (a plain sum would be serial: floats do not reorder).
+#[inline(always)]
+fn dot_generic<const FMA: bool>(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0f32; LANES];
+    let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest: f32 = a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(a, b)| a * b).sum();
+    for (a, b) in a_chunks.zip(b_chunks) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum = madd::<FMA>(*a, *b, *sum);
+        }
+    }
+    sums.iter().sum::<f32>() + rest
+}
+
+dispatch! {
+    /// Dot product of two equally long slices.
+    pub fn dot = dot_generic(a: &[f32], b: &[f32]) -> f32
+}

@@ -1,0 +1,57 @@
+//! The best n of a row of scores.
+
+/// Indices of the `n` highest scores, best first; equal scores by ascending index; `skip` (ascending) is left out,
+/// and so is what is not a number.
+pub fn top(scores: &[f32], n: usize, skip: &[u32]) -> Vec<u32> {
+    let n = n.min(scores.len());
+    if n == 0 {
+        return Vec::new();
+    }
+    let mut best: Vec<(f32, u32)> = Vec::with_capacity(n + 1);
+    let mut bar = f32::NEG_INFINITY;
+    const BLOCK: usize = 64;
+    for (block, values) in scores.chunks(BLOCK).enumerate() {
+        // Most blocks hold nothing good enough: one vectorised maximum tells.
+        let highest = values.iter().fold(f32::NEG_INFINITY, |a, b| if *b > a { *b } else { a });
+        if best.len() == n && highest <= bar {
+            continue;
+        }
+        for (i, score) in values.iter().enumerate() {
+            let index = (block * BLOCK + i) as u32;
+            let good = if best.len() < n { !score.is_nan() } else { *score > bar };
+            if good && skip.binary_search(&index).is_err() {
+                let place = best.partition_point(|(s, _)| *s >= *score);
+                best.insert(place, (*score, index));
+                best.truncate(n);
+                if best.len() == n {
+                    bar = best[n - 1].0;
+                }
+            }
+        }
+    }
+    best.into_iter().map(|(_, index)| index).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equals_a_full_sort() {
+        for n in [1, 3, 10, 500, 2000] {
+            let scores: Vec<f32> = (0..1000u32).map(|i| ((i * 7919) % 101) as f32).collect();
+            let skip: Vec<u32> = (0..1000).filter(|i| i % 3 == 0).collect();
+            let mut all: Vec<u32> = (0..1000).filter(|i| i % 3 != 0).collect();
+            all.sort_by(|a, b| scores[*b as usize].total_cmp(&scores[*a as usize]).then(a.cmp(b)));
+            all.truncate(n);
+            assert_eq!(top(&scores, n, &skip), all);
+        }
+    }
+
+    #[test]
+    fn odd_input() {
+        assert!(top(&[], 5, &[]).is_empty());
+        assert!(top(&[1.0], 0, &[]).is_empty());
+        assert_eq!(top(&[f32::NAN, 2.0, f32::NEG_INFINITY], 3, &[]), [1, 2]);
+    }
+}

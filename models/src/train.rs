@@ -1,0 +1,487 @@
+//! A whole run: split, choose, fit, evaluate, decide, refit.
+
+use ndarray::{Array2, Axis};
+use rayon::prelude::*;
+
+use crate::als::{self, AlsParams, Factorisation};
+use crate::calibration::Calibration;
+use crate::content::{self, BoostParams, Forest};
+use crate::control::{Control, Phase};
+use crate::dataset::Dataset;
+use crate::ensemble::Weights;
+use crate::error::{Error, Result};
+use crate::evaluate::{self, Judged, Ranker, Summary, System};
+use crate::feedback::Feedback;
+use crate::gate::{Contest, Decision};
+use crate::items::ItemTable;
+use crate::metrics;
+use crate::model::{Fitted, Model};
+use crate::params::{SplitKind, ValidParams, WeightChoice};
+use crate::split::{self, Split};
+use crate::topk::top;
+
+/// The cut-off that models are chosen and compared by.
+pub const K: usize = 10;
+/// Leaves of a content tree.
+const LEAVES: usize = 16;
+/// Validation users that regularization and weights are chosen by.
+const VALIDATION_USERS: usize = 2000;
+/// Independent salts of the outer and the inner cut.
+const HOLDOUT_SALT: u64 = 1;
+const VALIDATION_SALT: u64 = 2;
+
+/// What a run gives.
+pub struct Trained {
+    /// Fitted on everything: to be served.
+    pub model: Model,
+    /// Fitted without the hold-out: to be compared with its successors.
+    pub twin: Model,
+    pub data: Dataset,
+    /// users × k; a row of zeros for a user without a liked item.
+    pub user_factors: Array2<f32>,
+    pub decision: Decision,
+    pub evaluation: Vec<(&'static str, Summary)>,
+    pub choice: Choice,
+    /// Remarks that the user should read.
+    pub notes: Vec<String>,
+}
+
+/// What validation chose.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    pub split: SplitKind,
+    pub min_interactions: usize,
+    pub regularization: f32,
+    pub alpha0: f32,
+    /// Every (regularization, alpha0) tried with its NDCG@10 on validation.
+    pub tried: Vec<(f32, f32, f64)>,
+    pub learned_weights: Weights,
+    pub trees: usize,
+}
+
+/// Bytes that a run needs at most, about: what was read, four indexed copies of the interactions (all, core, two
+/// training parts), the matrices in both orientations, factors of both sides three times, the content rows.
+pub fn estimate_memory(interactions: usize, users: usize, items: usize, params: &ValidParams) -> u64 {
+    let per_interaction = 28 + 4 * 18 + 2 * 2 * 8;
+    let per_row = 3 * 4 * params.factors + 200;
+    let content_rows = 300 << 20;
+    (interactions * per_interaction + (users + items) * per_row + content_rows) as u64
+}
+
+/// Trains, evaluates and decides, on `threads` threads of its own.
+///
+/// `champion` is the twin of the active model. The result depends on data, parameters and champion, not on threads.
+///
+/// # Errors
+/// [`Error::TooLittleData`] where nothing can be learned, [`Error::Stopped`], and what the parts report.
+pub fn train(
+    data: Dataset,
+    params: &ValidParams,
+    champion: Option<&Model>,
+    threads: usize,
+    control: &Control,
+) -> Result<Trained> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = pool.map_err(|e| Error::Threads(e.to_string()))?;
+    pool.install(|| Run { params, threads, control }.all(data, champion))
+}
+
+struct Run<'a> {
+    params: &'a ValidParams,
+    threads: usize,
+    control: &'a Control,
+}
+
+impl Run<'_> {
+    fn all(&self, data: Dataset, champion: Option<&Model>) -> Result<Trained> {
+        let mut notes = Vec::new();
+        let (core, min_interactions) = self.core(&data, &mut notes)?;
+        let outer = self.split(&core, self.params.split, HOLDOUT_SALT);
+        let inner = self.split(&outer.train, outer.kind, VALIDATION_SALT);
+
+        self.control.enter(Phase::Choosing)?;
+        let (als, tried, factors) = self.choose(&inner)?;
+
+        self.control.enter(Phase::Content)?;
+        let (forest, learned_weights) = self.content(&inner, factors)?;
+        let weights = match self.params.weights {
+            WeightChoice::Fixed(weights) => weights,
+            WeightChoice::Auto => learned_weights,
+        };
+
+        self.control.enter(Phase::Factorising)?;
+        let twin = self.fit(&outer.train, &als, forest.clone(), weights)?;
+
+        self.control.enter(Phase::Evaluating)?;
+        let (judged, champion) = self.evaluate(&twin, champion, &outer, learned_weights)?;
+        let decision = self.decide(&judged, champion.as_ref());
+        self.compare_weights(&judged, &mut notes);
+        let evaluation = judged.iter().map(|(name, j)| (*name, j.summary(self.params.seed))).collect();
+
+        self.control.enter(Phase::Refitting)?;
+        let trees = forest.as_ref().map_or(0, Forest::trees);
+        let (model, user_factors) = self.refit(&data, &core, &als, forest, weights)?;
+        let choice = Choice {
+            split: outer.kind,
+            min_interactions,
+            regularization: als.regularization,
+            alpha0: als.alpha0,
+            tried,
+            learned_weights,
+            trees,
+        };
+        Ok(Trained { model, twin, data, user_factors, decision, evaluation, choice, notes })
+    }
+
+    fn feedback(&self, data: &Dataset) -> Feedback {
+        Feedback { positive_stars: self.params.positive_stars, now: data.latest }
+    }
+
+    fn split(&self, data: &Dataset, kind: SplitKind, salt: u64) -> Split {
+        split::split(data, &self.feedback(data), kind, self.params.holdout, salt)
+    }
+
+    /// The users and items that have enough positives. Without an order: 5, or less where 5 would leave less than
+    /// a fifth of the positives (a young site).
+    fn core(&self, data: &Dataset, notes: &mut Vec<String>) -> Result<(Dataset, usize)> {
+        const USUAL: usize = 5;
+        let feedback = self.feedback(data);
+        let positives = feedback.interactions(data).nnz();
+        if positives == 0 {
+            let stars = self.params.positive_stars;
+            return Err(Error::TooLittleData(format!(
+                "there is no favourite and no review of {stars} stars or more: nothing to learn from"
+            )));
+        }
+        let tries = self.params.min_interactions.map_or(vec![USUAL, 3, 2, 1], |fixed| vec![fixed]);
+        for min in tries {
+            self.control.check()?;
+            let (users, items) = split::core(data, &feedback, min);
+            let core = data.restrict(&users, &items);
+            let kept = feedback.interactions(&core).nnz();
+            let enough = kept * 5 >= positives || self.params.min_interactions.is_some() || min == 1;
+            if enough && kept > 0 {
+                if min < USUAL && self.params.min_interactions.is_none() {
+                    notes.push(format!(
+                        "few interactions: trained on users and items with at least {min} positives instead of {USUAL}"
+                    ));
+                }
+                return Ok((core, min));
+            }
+        }
+        let least = self.params.min_interactions.unwrap_or(1);
+        Err(Error::TooLittleData(format!(
+            "no users and items with at least {least} positives each; lower the option \"min_interactions\""
+        )))
+    }
+
+    /// Regularization and α0 by coordinate descent on validation, in factors of three.
+    fn choose(&self, inner: &Split) -> Result<(AlsParams, Vec<(f32, f32, f64)>, Factorisation)> {
+        const START: (f32, f32) = (0.01, 0.1);
+        const FACTOR: f32 = 3.0;
+        const MOST: usize = 12;
+        let feedback = self.feedback(&inner.train);
+        let matrix = feedback.interactions(&inner.train);
+        let users = evaluate::sample(&inner.users(&feedback), VALIDATION_USERS);
+        let with = |regularization: f32, alpha0: f32| AlsParams {
+            factors: self.params.factors,
+            epochs: self.params.epochs,
+            regularization,
+            alpha0,
+            seed: self.params.seed,
+        };
+        let mut tried: Vec<(f32, f32, f64)> = Vec::new();
+        let mut attempt = |als: AlsParams| -> Result<(f64, Factorisation)> {
+            // The control's share moves by attempts; the factorisation reports its own, which is not wanted here.
+            let quiet = QuietControl(self.control);
+            let factors = quiet.factorise(&matrix, &als)?;
+            let ndcg = self.collaborative_ndcg(&factors, inner, &users, &feedback)?;
+            tried.push((als.regularization, als.alpha0, ndcg));
+            self.control.done(tried.len() as f32 / MOST as f32)?;
+            Ok((ndcg, factors))
+        };
+        let fixed = (self.params.regularization, self.params.alpha0);
+        let mut best = with(fixed.0.unwrap_or(START.0), fixed.1.unwrap_or(START.1));
+        let (mut best_ndcg, mut best_factors) = attempt(best)?;
+        let mut moves: Vec<fn(&mut AlsParams, f32)> = Vec::new();
+        if fixed.0.is_none() {
+            moves.push(|als, by| als.regularization *= by);
+        }
+        if fixed.1.is_none() {
+            moves.push(|als, by| als.alpha0 *= by);
+        }
+        let mut left = MOST - 1;
+        let mut stale = 0;
+        for turn in (0..moves.len()).cycle().take(2 * MOST) {
+            let mut improved = false;
+            for by in [FACTOR, 1.0 / FACTOR] {
+                while left > 0 {
+                    let mut next = best;
+                    moves[turn](&mut next, by);
+                    left -= 1;
+                    let (ndcg, factors) = attempt(next)?;
+                    if ndcg <= best_ndcg {
+                        break;
+                    }
+                    (best, best_ndcg, best_factors) = (next, ndcg, factors);
+                    improved = true;
+                }
+                if improved {
+                    break;
+                }
+            }
+            stale = if improved { 0 } else { stale + 1 };
+            if stale >= moves.len() || left == 0 {
+                break;
+            }
+        }
+        Ok((best, tried, best_factors))
+    }
+
+    fn collaborative_ndcg(
+        &self,
+        factors: &Factorisation,
+        split: &Split,
+        users: &[u32],
+        feedback: &Feedback,
+    ) -> Result<f64> {
+        const BATCH: usize = 32;
+        let items = factors.items.t();
+        let sums: Vec<f64> = users
+            .par_chunks(BATCH)
+            .map(|users| {
+                self.control.check()?;
+                let rows: Vec<usize> = users.iter().map(|u| *u as usize).collect();
+                let scores = factors.users.select(Axis(0), &rows).dot(&items);
+                Ok(users
+                    .iter()
+                    .zip(scores.rows())
+                    .map(|(user, scores)| {
+                        let row = split.train.events.row(*user as usize);
+                        let seen: Vec<u32> = feedback.positives(row).map(|(item, _)| item).collect();
+                        let best = top(scores.as_slice().unwrap_or(&[]), K, &seen);
+                        metrics::judge(&best, split.held_out(*user as usize), K).ndcg
+                    })
+                    .sum())
+            })
+            .collect::<Result<_>>()?;
+        Ok(sums.iter().sum::<f64>() / users.len().max(1) as f64)
+    }
+
+    /// The forest, and the weights that validation would choose. The forest learns from three in four of the
+    /// validation users, the weights from the rest: a forest looks too good on its own training set.
+    fn content(&self, inner: &Split, factors: Factorisation) -> Result<(Option<Forest>, Weights)> {
+        let data = &inner.train;
+        let feedback = self.feedback(data);
+        let users = inner.users(&feedback);
+        let for_weights = |place: &usize| place % 4 == 3;
+        let pick = |weights: bool| -> Vec<u32> {
+            users.iter().enumerate().filter(|(i, _)| for_weights(i) == weights).map(|(_, u)| *u).collect()
+        };
+        let bare = self.assemble(data, factors.items.clone(), &factors, None, Weights::default())?;
+        let encode = |user: u32| {
+            let row = data.events.row(user as usize);
+            let factor = factors.users.row(user as usize).to_vec();
+            Ok(bare.features(row, data.since[user as usize], factor))
+        };
+        let boost = BoostParams {
+            trees: self.params.trees,
+            leaves: LEAVES,
+            learning_rate: self.params.learning_rate,
+            threads: self.threads,
+            seed: self.params.seed,
+        };
+        let forest = content::train(bare.encoder(), inner, &pick(false), encode, &boost, self.control)?;
+        let model = self.assemble(data, factors.items.clone(), &factors, forest.clone(), Weights::default())?;
+        let users = evaluate::sample(&pick(true), VALIDATION_USERS);
+        let weights = evaluate::learn_weights(&Ranker::own(&model, data), inner, &users, K, self.control)?;
+        Ok((forest, weights))
+    }
+
+    /// A model of `data`, every item of which is ranked.
+    fn fit(&self, data: &Dataset, als: &AlsParams, forest: Option<Forest>, weights: Weights) -> Result<Model> {
+        let matrix = self.feedback(data).interactions(data);
+        let factors = als::factorise(&matrix, als, self.control)?;
+        self.assemble(data, factors.items.clone(), &factors, forest, weights)
+    }
+
+    fn assemble(
+        &self,
+        data: &Dataset,
+        items: Array2<f32>,
+        factors: &Factorisation,
+        forest: Option<Forest>,
+        weights: Weights,
+    ) -> Result<Model> {
+        let feedback = self.feedback(data);
+        let unfit = || Calibration::fit(Vec::new(), 0);
+        let mut model = Model::new(Fitted {
+            feedback,
+            items: ItemTable::count(data, &feedback),
+            factors: items,
+            basis: factors.user_basis.clone(),
+            forest,
+            calibrations: [unfit(), unfit(), unfit()],
+            weights,
+        });
+        let calibrations = self.calibrate(&model, data)?;
+        model.fitted.calibrations = calibrations;
+        Ok(Model::new(model.fitted))
+    }
+
+    /// Calibrations from the raw scores of up to 500 users and 4000 items, evenly spread.
+    fn calibrate(&self, model: &Model, data: &Dataset) -> Result<[Calibration; 3]> {
+        let feedback = self.feedback(data);
+        let liking: Vec<u32> = (0..data.users.len() as u32)
+            .filter(|u| feedback.positives(data.events.row(*u as usize)).next().is_some())
+            .collect();
+        let users = evaluate::sample(&liking, 500);
+        let all: Vec<u32> = (0..data.items.len() as u32).collect();
+        let raw: Vec<[Vec<f32>; 3]> = users
+            .par_iter()
+            .enumerate()
+            .map(|(i, user)| {
+                self.control.check()?;
+                // Another slice of the items for each user, so that all of them are met.
+                let step = all.len().div_ceil(4000).max(1);
+                let items: Vec<u32> = all.iter().copied().skip(i % step).step_by(step).collect();
+                let user = model.user(data.events.row(*user as usize), data.since[*user as usize], None)?;
+                Ok(model.raw(&user, &items))
+            })
+            .collect::<Result<_>>()?;
+        let of = |part: usize| raw.iter().flat_map(|r| r[part].iter().copied()).collect();
+        Ok([
+            Calibration::fit(of(0), all.len()),
+            Calibration::fit(of(1), all.len()),
+            Calibration::fit(model.popularity().to_vec(), all.len()),
+        ])
+    }
+
+    /// All systems on the hold-out, by the names that the metrics are stored under; and the champion's ensemble.
+    #[allow(clippy::type_complexity)]
+    fn evaluate(
+        &self,
+        twin: &Model,
+        champion: Option<&Model>,
+        outer: &Split,
+        learned: Weights,
+    ) -> Result<(Vec<(&'static str, Judged)>, Option<Judged>)> {
+        let systems = [
+            ("random", System::Random),
+            ("rules", System::Rules),
+            ("popularity", System::Popularity),
+            ("collaborative", System::Collaborative),
+            ("content_based", System::Content),
+            ("ensemble", System::Ensemble(twin.fitted.weights)),
+            ("ensemble_fixed", System::Ensemble(Weights::default())),
+            ("ensemble_learned", System::Ensemble(learned)),
+        ];
+        let users = evaluate::sample(&outer.users(&self.feedback(&outer.train)), self.params.evaluation_users);
+        let judge = |ranker: &Ranker<'_>, systems: &[System], from: f32, to: f32| -> Result<Vec<Judged>> {
+            let mut all: Vec<Judged> = systems.iter().map(|s| Judged { system: *s, users: Vec::new() }).collect();
+            let chunk = users.len().div_ceil(20).max(1);
+            for (i, users) in users.chunks(chunk).enumerate() {
+                self.control.done(from + (to - from) * i as f32 / 20.0)?;
+                let part = evaluate::evaluate(ranker, outer, users, systems, K, self.control)?;
+                all.iter_mut().zip(part).for_each(|(all, part)| all.users.extend(part.users));
+            }
+            Ok(all)
+        };
+        let own = Ranker::own(twin, &outer.train);
+        let judged = judge(&own, &systems.map(|s| s.1), 0.0, 0.6)?;
+        let champion = match champion {
+            None => None,
+            Some(model) => {
+                let weights = model.fitted.weights;
+                let ranker = Ranker::foreign(model, &outer.train);
+                judge(&ranker, &[System::Ensemble(weights)], 0.6, 1.0)?.pop()
+            }
+        };
+        Ok((systems.iter().map(|s| s.0).zip(judged).collect(), champion))
+    }
+
+    fn decide(&self, judged: &[(&'static str, Judged)], champion: Option<&Judged>) -> Decision {
+        let ndcg = |name: &str| judged.iter().find(|j| j.0 == name).map(|j| j.1.ndcg()).unwrap_or_default();
+        let champion = champion.map(Judged::ndcg);
+        Contest {
+            challenger: &ndcg("ensemble"),
+            popularity: &ndcg("popularity"),
+            champion: champion.as_deref(),
+            force: self.params.force,
+            seed: self.params.seed,
+        }
+        .decide()
+    }
+
+    /// Says so where learned weights would rank clearly better than the fixed ones that are used.
+    fn compare_weights(&self, judged: &[(&'static str, Judged)], notes: &mut Vec<String>) {
+        if self.params.weights == WeightChoice::Auto {
+            return;
+        }
+        let find = |name: &str| judged.iter().find(|j| j.0 == name).map(|j| &j.1);
+        let (Some(used), Some(learned)) = (find("ensemble"), find("ensemble_learned")) else {
+            return;
+        };
+        let (a, b) = (learned.ndcg(), used.ndcg());
+        let (low, _) = metrics::paired_interval(&a, &b, self.params.seed);
+        if low > 0.0
+            && let System::Ensemble(weights) = learned.system
+        {
+            let [c, t, p] = weights.parts();
+            let (new, old) = (metrics::mean(&learned.users).ndcg, metrics::mean(&used.users).ndcg);
+            notes.push(format!(
+                "learned weights (collaborative {c:.2}, content_based {t:.2}, popularity {p:.2}) would rank clearly better: \
+                 NDCG@10 {new:.4} against {old:.4}; see {{\"weights\": \"auto\"}}"
+            ));
+        }
+    }
+
+    /// Trains on the core with the hold-out, folds in the items outside of it, and gives every user a vector.
+    fn refit(
+        &self,
+        data: &Dataset,
+        core: &Dataset,
+        als: &AlsParams,
+        forest: Option<Forest>,
+        weights: Weights,
+    ) -> Result<(Model, Array2<f32>)> {
+        let feedback = self.feedback(data);
+        let trained = als::factorise(&feedback.interactions(core), als, self.control)?;
+        let items = self.all_item_factors(data, core, &trained)?;
+        let model = self.assemble(data, items, &trained, forest, weights)?;
+        let mut users = Array2::zeros((data.users.len(), als.factors));
+        users.axis_chunks_iter_mut(Axis(0), 256).into_par_iter().enumerate().try_for_each(|(chunk, mut rows)| {
+            self.control.check()?;
+            for (i, mut row) in rows.rows_mut().into_iter().enumerate() {
+                let vector = model.fold_in(data.events.row(chunk * 256 + i))?;
+                row.iter_mut().zip(vector).for_each(|(to, from)| *to = from);
+            }
+            Ok(())
+        })?;
+        Ok((model, users))
+    }
+
+    fn all_item_factors(&self, data: &Dataset, core: &Dataset, trained: &Factorisation) -> Result<Array2<f32>> {
+        let users: Vec<u32> =
+            core.users.iter().filter_map(|id| data.users.binary_search(id).ok().map(|u| u as u32)).collect();
+        let every: Vec<u32> = (0..data.items.len() as u32).collect();
+        let of_core_users = data.restrict(&users, &every);
+        let by_item = als::transposed(&self.feedback(data).interactions(&of_core_users));
+        let mut items = trained.fold_in_items(&by_item, self.control)?;
+        for (row, id) in trained.items.rows().into_iter().zip(&core.items) {
+            if let Ok(item) = data.items.binary_search(id) {
+                items.row_mut(item).assign(&row);
+            }
+        }
+        Ok(items)
+    }
+}
+
+/// Factorises without moving the progress of the phase.
+struct QuietControl<'a>(&'a Control);
+
+impl QuietControl<'_> {
+    fn factorise(&self, matrix: &crate::feedback::Interactions, als: &AlsParams) -> Result<Factorisation> {
+        als::factorise(matrix, als, self.0)
+    }
+}

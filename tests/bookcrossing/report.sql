@@ -1,0 +1,62 @@
+-- Trains on Book-Crossing and shows what came of it.
+\pset footer off
+
+\echo
+\echo == The data ==
+SELECT (SELECT count(*) FROM usuario)  AS readers,
+       (SELECT count(*) FROM libro)    AS books,
+       (SELECT count(*) FROM resena)   AS reviews,
+       (SELECT count(*) FROM favorito) AS favourites;
+
+\echo == Training: reco_train() ==
+CREATE EXTENSION reco;
+\timing on
+\x on
+SELECT * FROM reco_train();
+\x off
+\timing off
+
+\echo == How good is it? Against what each reader liked and the model has not seen ==
+SELECT part, k, users,
+       round(precision::numeric, 4) AS precision, round(recall::numeric, 4) AS recall,
+       round(ndcg::numeric, 4) AS ndcg, round(ndcg_low::numeric, 4) AS ndcg_low, round(ndcg_high::numeric, 4) AS ndcg_high,
+       round(map::numeric, 4) AS map
+FROM reco.metric
+WHERE model_version = (SELECT max(model_version) FROM reco.metric)
+ORDER BY k, array_position('{random,rules,popularity,collaborative,content,ensemble}', part);
+
+-- A reader with a typical history rather than an extreme one.
+SELECT usuario_id AS reader
+FROM resena
+WHERE estrellas >= 4
+GROUP BY usuario_id
+ORDER BY abs(count(*) - 20), usuario_id
+LIMIT 1 \gset
+
+\echo == What reader :reader liked best ==
+SELECT titulo, a.nombre AS autor, estrellas
+FROM resena r
+JOIN libro l ON l.id = r.libro_id
+LEFT JOIN autor a ON a.id = l.autor_id
+WHERE usuario_id = :reader
+ORDER BY estrellas DESC, l.id
+LIMIT 8;
+
+\echo == The ten best books reader :reader has not touched: reco_score() over the whole catalogue ==
+\timing on
+WITH untouched AS (
+    SELECT array_agg(id) AS ids
+    FROM libro
+    WHERE NOT EXISTS (SELECT FROM resena WHERE usuario_id = :reader AND libro_id = libro.id)
+      AND NOT EXISTS (SELECT FROM favorito WHERE usuario_id = :reader AND libro_id = libro.id)
+)
+SELECT titulo, a.nombre AS autor,
+       round(score::numeric, 3) AS score, round(collaborative::numeric, 3) AS collaborative,
+       round(content_based::numeric, 3) AS content_based, round(popularity::numeric, 3) AS popularity, source
+FROM untouched
+CROSS JOIN reco_score(:reader, ids) AS s
+JOIN libro l ON l.id = s.item_id
+LEFT JOIN autor a ON a.id = l.autor_id
+ORDER BY s.score DESC, l.id
+LIMIT 10;
+\timing off

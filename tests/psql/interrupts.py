@@ -1,0 +1,312 @@
+"""Interrupts reco_train() at every phase and at random moments, and looks at what is left.
+
+Each session is a psql of its own, driven through pipes: it stays connected after an error, so the
+threads of its backend can be counted then.
+"""
+
+import os
+import queue
+import random
+import re
+import subprocess
+import sys
+import threading
+import time
+
+PROMPT = 1.0  # seconds within which an interrupt has to be answered
+TRAINING_TIMEOUT = 600.0
+TRAIN = "SELECT * FROM reco_train();"
+PHASES = ("reading", "factorising", "content", "evaluating", "storing")
+RANDOM_CANCELS = 8
+NOTICE = re.compile(r"NOTICE: .*reco: (\w+)")
+ERROR = re.compile(r"(?:ERROR|FATAL):  (\w{5}): ")
+
+# Counts every table of the extension, so that a table added later is watched too.
+TABLE_SIZES = """
+SELECT c.relname || '=' || (xpath('/row/n/text()',
+         query_to_xml(format('SELECT count(*) AS n FROM reco.%I', c.relname), false, true, '')))[1]::text
+FROM pg_class c WHERE c.relnamespace = 'reco'::regnamespace AND c.relkind = 'r' ORDER BY 1;
+"""
+
+
+class Failure(Exception):
+    pass
+
+
+def check(condition, message):
+    if not condition:
+        raise Failure(message)
+
+
+class Session:
+    """A connected psql. Its lines arrive with the moment at which they were read."""
+
+    def __init__(self):
+        self.process = subprocess.Popen(
+            ["psql", "-X", "-q", "-A", "-t", "-v", "VERBOSITY=verbose"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1)
+        self.lines = queue.Queue()
+        self.marks = 0
+        self.ended = False
+        threading.Thread(target=self._read, daemon=True).start()
+        self.pid = int(self.query("SELECT pg_backend_pid();")[0])
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.lines.put((time.monotonic(), line.rstrip("\n")))
+        self.lines.put((time.monotonic(), None))
+
+    def next_line(self, timeout):
+        """The next (moment, line); the line is None once psql has ended."""
+        try:
+            return self.lines.get(timeout=max(timeout, 0.001))
+        except queue.Empty:
+            return None
+
+    def start(self, sql):
+        """Sends a statement and gives the mark that psql prints after it."""
+        check(not self.ended, "the server closed this session, see its log")
+        self.marks += 1
+        mark = f"mark-{self.marks}"
+        # \warn goes to stderr, which psql does not buffer.
+        self.process.stdin.write(f"{sql}\n\\warn {mark}\n")
+        self.process.stdin.flush()
+        return mark
+
+    def finish(self, mark, timeout=TRAINING_TIMEOUT):
+        """Lines up to the mark (or up to the end of psql), each with its moment."""
+        deadline = time.monotonic() + timeout
+        lines = []
+        while True:
+            item = self.next_line(deadline - time.monotonic())
+            check(item is not None, f"no answer within {timeout} s; so far: {[line for _, line in lines]}")
+            self.ended = item[1] is None
+            if self.ended or item[1] == mark:
+                return lines
+            lines.append(item)
+
+    def query(self, sql):
+        lines = [line for _, line in self.finish(self.start(sql), 60)]
+        check(not self.ended, f"the server closed a session that nobody terminated, see its log: {lines}")
+        errors = [line for line in lines if ERROR.search(line)]
+        check(not errors, f"{sql} failed: {lines}")
+        return lines
+
+    def wait_for_phase(self, phase):
+        """Returns at the first notice of the phase."""
+        deadline = time.monotonic() + TRAINING_TIMEOUT
+        while True:
+            item = self.next_line(deadline - time.monotonic())
+            check(item is not None, f"no notice of the phase '{phase}' within {TRAINING_TIMEOUT} s")
+            line = item[1]
+            check(line is not None, f"the server closed this session before the phase '{phase}', see its log")
+            check(not line.startswith("mark-"), f"the training ended without a notice of the phase '{phase}'")
+            check(not ERROR.search(line), f"the training failed before the phase '{phase}': {line}")
+            found = NOTICE.search(line)
+            if found and found.group(1) == phase:
+                return
+
+    def threads(self):
+        return len(os.listdir(f"/proc/{self.pid}/task"))
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.stdin.close()
+            self.process.wait(timeout=10)
+
+
+def first_error(lines):
+    """(moment, SQLSTATE, text) of the first error, with its detail and hint lines; None without one."""
+    for number, (moment, line) in enumerate(lines):
+        found = ERROR.search(line)
+        if found:
+            return moment, found.group(1), " ".join(text for _, text in lines[number:])
+    return None
+
+
+class Bench:
+    """A trainer to interrupt and a bystander who watches; the bystander dies if the cluster restarts after a crash."""
+
+    def __init__(self):
+        self.bystander = Session()
+        self.trainer = Session()
+        self.threads_at_rest = self.trainer.threads()
+        self.sizes = self.table_sizes()
+
+    def table_sizes(self):
+        return self.bystander.query(TABLE_SIZES)
+
+    def assert_clean(self, what):
+        """Nothing stored, no thread left, no lock held, the cluster up, all while the session stays connected."""
+        sizes = self.table_sizes()
+        check(sizes == self.sizes, f"{what}: the tables were {self.sizes} and are {sizes}")
+        deadline = time.monotonic() + PROMPT
+        while self.trainer.threads() != self.threads_at_rest and time.monotonic() < deadline:
+            time.sleep(0.02)
+        check(self.trainer.threads() == self.threads_at_rest,
+              f"{what}: the backend has {self.trainer.threads()} threads, before the training {self.threads_at_rest}")
+        locks = self.bystander.query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory';")
+        check(locks == ["0"], f"{what}: the trainer's lock is still held")
+        check(self.trainer.query("SELECT 'alive';") == ["alive"], f"{what}: the session does not answer")
+
+    def expect_error(self, lines, since, state, what):
+        error = first_error(lines)
+        check(error is not None, f"{what}: no error came")
+        moment, found, text = error
+        check(found == state, f"{what}: expected SQLSTATE {state}, got {text}")
+        check(moment - since <= PROMPT, f"{what}: the error came after {moment - since:.2f} s, allowed {PROMPT} s")
+        print(f"  {what}: {found} after {(moment - since) * 1000:.0f} ms", flush=True)
+
+    def cancel(self, mark, what, may_be_late):
+        """Cancels the running training. A training that ended first is no failure where the moment was a guess."""
+        since = time.monotonic()
+        self.bystander.query(f"SELECT pg_cancel_backend({self.trainer.pid});")
+        lines = self.trainer.finish(mark)
+        hit = first_error(lines) is not None
+        if hit:
+            self.expect_error(lines, since, "57014", what)
+        else:
+            check(may_be_late, f"{what}: the training ended before the cancel; take a larger library")
+            print(f"  {what}: the training had ended", flush=True)
+            self.sizes = self.table_sizes()
+        self.assert_clean(what)
+        return hit
+
+    def replace_trainer(self):
+        self.trainer.close()
+        self.trainer = Session()
+
+
+def measure(bench):
+    """A whole training, rolled back: gives its length and its phases in order."""
+    trainer = bench.trainer
+    trainer.query("BEGIN;")
+    started = time.monotonic()
+    mark = trainer.start(TRAIN)
+    most_threads, phases = 1, []
+    while True:
+        item = trainer.next_line(0.02)
+        most_threads = max(most_threads, trainer.threads())
+        check(time.monotonic() - started < TRAINING_TIMEOUT, f"the training takes longer than {TRAINING_TIMEOUT} s")
+        if item is None:
+            continue
+        line = item[1]
+        check(line is not None and not ERROR.search(line), f"the training failed: {line}")
+        if line == mark:
+            break
+        found = NOTICE.search(line)
+        if found and found.group(1) not in phases:
+            phases.append(found.group(1))
+    seconds = time.monotonic() - started
+    trainer.query("ROLLBACK;")
+    bench.assert_clean("a training that is rolled back")
+    missing = [phase for phase in PHASES if phase not in phases]
+    check(not missing, f"no notice of the phases {missing}; seen: {phases}")
+    print(f"  a training takes {seconds:.1f} s in up to {most_threads} threads, phases: {', '.join(phases)}", flush=True)
+    return seconds, phases
+
+
+def second_trainer_is_refused(bench):
+    mark = bench.trainer.start(TRAIN)
+    bench.trainer.wait_for_phase("factorising")
+    other = Session()
+    since = time.monotonic()
+    lines = other.finish(other.start(TRAIN))
+    bench.expect_error(lines, since, "55P03", "a second trainer")
+    text = first_error(lines)[2]
+    check(str(bench.trainer.pid) in text, f"the refusal does not name the process that trains: {text}")
+    other.close()
+    bench.cancel(mark, "the first trainer, cancelled", may_be_late=False)
+
+
+def cancel_in_every_phase(bench, phases):
+    for phase in phases:
+        mark = bench.trainer.start(TRAIN)
+        bench.trainer.wait_for_phase(phase)
+        # The last phase is short: the training may win the race.
+        bench.cancel(mark, f"cancel while {phase}", may_be_late=phase == phases[-1])
+
+
+def cancel_at_random(bench, seconds):
+    moments = random.Random(7)
+    hits = 0
+    for _ in range(RANDOM_CANCELS):
+        delay = moments.uniform(0.01, 0.9) * seconds
+        mark = bench.trainer.start(TRAIN)
+        time.sleep(delay)
+        hits += bench.cancel(mark, f"cancel after {delay:.2f} s", may_be_late=True)
+    check(hits >= RANDOM_CANCELS // 2, f"only {hits} of {RANDOM_CANCELS} cancels met a training; take a larger library")
+
+
+def statement_timeout(bench, seconds):
+    for share in (0.2, 0.6):
+        timeout = share * seconds
+        bench.trainer.query(f"SET statement_timeout = {int(timeout * 1000)};")
+        started = time.monotonic()
+        lines = bench.trainer.finish(bench.trainer.start(TRAIN))
+        bench.expect_error(lines, started + timeout, "57014", f"statement_timeout = {timeout:.2f} s")
+        bench.trainer.query("RESET statement_timeout;")
+        bench.assert_clean("statement_timeout")
+
+
+def drop_database_does_not_wait(bench):
+    """DROP DATABASE waits until every backend has absorbed a barrier, the training one too."""
+    bench.bystander.query("CREATE DATABASE reco_dropped;")
+    mark = bench.trainer.start(TRAIN)
+    bench.trainer.wait_for_phase("factorising")
+    since = time.monotonic()
+    bench.bystander.query("DROP DATABASE reco_dropped;")
+    print(f"  DROP DATABASE during a training: {time.monotonic() - since:.2f} s", flush=True)
+    bench.cancel(mark, "the training after DROP DATABASE", may_be_late=False)
+
+
+def terminate(bench, phases):
+    for phase in phases[:-1]:
+        mark = bench.trainer.start(TRAIN)
+        bench.trainer.wait_for_phase(phase)
+        pid = bench.trainer.pid
+        since = time.monotonic()
+        bench.bystander.query(f"SELECT pg_terminate_backend({pid});")
+        bench.expect_error(bench.trainer.finish(mark), since, "57P01", f"terminate while {phase}")
+        while os.path.exists(f"/proc/{pid}"):
+            check(time.monotonic() - since < 2 * PROMPT, f"terminate while {phase}: the backend is still there")
+            time.sleep(0.02)
+        bench.replace_trainer()
+        bench.assert_clean(f"terminate while {phase}")
+
+
+def next_training_works(bench):
+    lines = bench.trainer.finish(bench.trainer.start("SELECT * FROM reco_train('{\"force\": true}');"))
+    check(first_error(lines) is None, f"the next training failed: {lines[-3:]}")
+    check(bench.bystander.query("SELECT count(*) FROM reco_models WHERE active;") == ["1"], "no model is active")
+    source = bench.trainer.query(
+        "SELECT DISTINCT source FROM reco_score("
+        "(SELECT usuario_id FROM resena WHERE estrellas >= 4 GROUP BY 1 ORDER BY count(*) DESC LIMIT 1),"
+        " ARRAY(SELECT libro_id FROM resena WHERE estrellas >= 4 GROUP BY 1 ORDER BY count(*) DESC LIMIT 50));")
+    check(source == ["hybrid"], f"after the training the sources are {source}")
+    bench.sizes = bench.table_sizes()
+    bench.assert_clean("a training that ends")
+    print("  the next training works", flush=True)
+
+
+def main():
+    bench = Bench()
+    print("=== interrupted trainings", flush=True)
+    seconds, phases = measure(bench)
+    second_trainer_is_refused(bench)
+    cancel_in_every_phase(bench, phases)
+    next_training_works(bench)
+    cancel_at_random(bench, seconds)
+    statement_timeout(bench, seconds)
+    drop_database_does_not_wait(bench)
+    terminate(bench, phases)
+    next_training_works(bench)
+    bench.trainer.close()
+    bench.bystander.close()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Failure as failure:
+        sys.exit(f"FAILED: {failure}")
