@@ -1,2 +1,40 @@
+//! The PostgreSQL side of reco: SQL functions, reading, storing, caching, settings and interrupts. It does no
+//! arithmetic on factors; that is `reco-models`, which in turn knows nothing of PostgreSQL.
+
 use pgrx::prelude::*;
+
+mod api;
+mod cache;
+mod failure;
+mod pg;
+mod read;
+mod settings;
+mod store;
+
 ::pgrx::pg_module_magic!(name, version);
+
+extension_sql_file!("../sql/schema.sql", name = "schema", bootstrap);
+extension_sql_file!("../sql/views.sql", name = "views", requires = ["schema"]);
+extension_sql_file!("../sql/grants.sql", name = "grants", finalize);
+
+/// Threads are never started here: the postmaster may load the library and fork.
+#[pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    settings::define();
+}
+
+#[cfg(any(test, feature = "pg_test"))]
+#[pg_schema]
+#[path = "../pg_test/mod.rs"]
+mod tests;
+
+/// What `cargo pgrx test` asks the extension for.
+#[cfg(test)]
+pub mod pg_test {
+    pub fn setup(_options: Vec<&str>) {}
+
+    #[must_use]
+    pub fn postgresql_conf_options() -> Vec<&'static str> {
+        vec![]
+    }
+}

@@ -68,6 +68,11 @@ pub fn encode(model: &Model) -> Result<Vec<u8>> {
     Ok(out)
 }
 
+/// A hash of content, to key caches by.
+pub fn hash(bytes: &[u8]) -> i64 {
+    xxh3_64(bytes) as i64
+}
+
 pub fn decode(bytes: &[u8]) -> Result<Model> {
     let corrupt = |what: &str| Error::Corrupt(what.into());
     let (prefix, body) = bytes.split_at_checked(PREFIX).ok_or_else(|| corrupt("it is too short"))?;

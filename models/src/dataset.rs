@@ -266,6 +266,15 @@ struct Record {
     stars: f32,
 }
 
+impl Record {
+    /// Stars break ties of time, so that the result does not depend on the order of reading.
+    fn order(&self, other: &Record) -> std::cmp::Ordering {
+        (self.user, self.item, self.at)
+            .cmp(&(other.user, other.item, other.at))
+            .then(self.stars.total_cmp(&other.stars))
+    }
+}
+
 fn merge(users: &[i64], items: &[i64], ratings: &Ratings, favorites: &Favorites) -> Events {
     // Every id is in its list: the lists were made from these columns.
     let rank = |ids: &[i64], id: &i64| ids.binary_search(id).unwrap_or(0) as u32;
@@ -284,13 +293,15 @@ fn merge(users: &[i64], items: &[i64], ratings: &Ratings, favorites: &Favorites)
         at: favorites.at[i],
         stars: 0.0,
     }));
-    // Stars break ties of time, so that the result does not depend on the order of reading.
-    records.par_sort_unstable_by(|a, b| {
-        (a.user, a.item, a.at).cmp(&(b.user, b.item, b.at)).then(a.stars.total_cmp(&b.stars))
-    });
-    let mut events = Events { start: vec![0; users.len() + 1], ..Events::default() };
+    records.par_sort_unstable_by(Record::order);
+    fold(&records, users.len())
+}
+
+/// Events from ordered records.
+fn fold(records: &[Record], users: usize) -> Events {
+    let mut events = Events { start: vec![0; users + 1], ..Events::default() };
     let mut pair = None;
-    for record in &records {
+    for record in records {
         if pair != Some((record.user, record.item)) {
             pair = Some((record.user, record.item));
             events.push(record.item, 0.0, false, record.at);
@@ -304,10 +315,43 @@ fn merge(users: &[i64], items: &[i64], ratings: &Ratings, favorites: &Favorites)
             events.favorite[last] = true;
         }
     }
-    for user in 0..users.len() {
+    for user in 0..users {
         events.start[user + 1] += events.start[user];
     }
     events
+}
+
+/// One user's interactions as they are now, merged as in training.
+#[derive(Debug, Default, Clone)]
+pub struct History {
+    events: Events,
+    /// Interactions with items that the model does not know.
+    pub unknown: usize,
+}
+
+impl History {
+    /// `index` gives an item's index in the model. Reviews with stars out of range are left out.
+    /// Runs in the calling thread only: a backend must not start threads to answer a query.
+    pub fn new(ratings: &Ratings, favorites: &Favorites, index: impl Fn(i64) -> Option<u32>) -> History {
+        let rated = (0..ratings.item.len())
+            .filter(|i| (1.0..=5.0).contains(&ratings.stars[*i]))
+            .map(|i| (ratings.item[i], ratings.at[i], ratings.stars[i]));
+        let favored = (0..favorites.item.len()).map(|i| (favorites.item[i], favorites.at[i], 0.0));
+        let mut unknown = 0;
+        let mut records = Vec::new();
+        for (id, at, stars) in rated.chain(favored) {
+            match index(id) {
+                Some(item) => records.push(Record { user: 0, item, at, stars }),
+                None => unknown += 1,
+            }
+        }
+        records.sort_unstable_by(Record::order);
+        History { events: fold(&records, 1), unknown }
+    }
+
+    pub fn row(&self) -> Row<'_> {
+        self.events.row(0)
+    }
 }
 
 #[cfg(test)]
@@ -338,6 +382,30 @@ mod tests {
         let row = data.events.row(1);
         assert_eq!((row.item, row.stars, row.favorite), (&[0, 1][..], &[4.0, 5.0][..], &[false, true][..]));
         assert_eq!((row.at, data.latest), (&[50, 200][..], 300));
+    }
+
+    #[test]
+    fn a_history_is_what_training_saw() {
+        let all = sources();
+        let data = Dataset::build(all.clone()).unwrap();
+        let of =
+            |user: i64, column: &[i64]| -> Vec<usize> { (0..column.len()).filter(|i| column[*i] == user).collect() };
+        let (r, f) = (of(7, &all.ratings.user), of(7, &all.favorites.user));
+        let ratings = Ratings {
+            user: vec![7; r.len()],
+            item: r.iter().map(|i| all.ratings.item[*i]).collect(),
+            stars: r.iter().map(|i| all.ratings.stars[*i]).collect(),
+            at: r.iter().map(|i| all.ratings.at[*i]).collect(),
+        };
+        let favorites = Favorites {
+            user: vec![7; f.len() + 1],
+            item: f.iter().map(|i| all.favorites.item[*i]).chain([999]).collect(),
+            at: f.iter().map(|i| all.favorites.at[*i]).chain([NONE]).collect(),
+        };
+        let history = History::new(&ratings, &favorites, |id| data.items.binary_search(&id).ok().map(|i| i as u32));
+        let (now, then) = (history.row(), data.events.row(1));
+        assert_eq!((now.item, now.stars, now.favorite, now.at), (then.item, then.stars, then.favorite, then.at));
+        assert_eq!(history.unknown, 1);
     }
 
     #[test]

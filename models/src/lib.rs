@@ -24,9 +24,9 @@ mod split;
 mod topk;
 mod train;
 
-pub use codec::{decode, encode};
+pub use codec::{decode, encode, hash};
 pub use control::{Control, Phase};
-pub use dataset::{Accounts, Catalog, Dataset, Favorites, NONE, Ratings, Row, Sources};
+pub use dataset::{Accounts, Catalog, Dataset, Favorites, History, NONE, Ratings, Row, Sources};
 pub use ensemble::{PART_NAMES, Parts, Weights};
 pub use error::{Error, Result};
 pub use evaluate::Summary;

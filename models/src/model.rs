@@ -5,7 +5,7 @@ use ndarray::Array2;
 use crate::als::{Basis, Solver};
 use crate::calibration::Calibration;
 use crate::content::{Candidate, Encoder, Forest, LANES, UserFeatures, VARYING};
-use crate::dataset::Row;
+use crate::dataset::{Favorites, History, Ratings, Row};
 use crate::ensemble::{Parts, Weights};
 use crate::error::Result;
 use crate::feedback::Feedback;
@@ -103,6 +103,18 @@ impl Model {
         &self.popularity_raw
     }
 
+    /// A user's interactions with the items of the model.
+    pub fn history(&self, ratings: &Ratings, favorites: &Favorites) -> History {
+        History::new(ratings, favorites, |id| self.fitted.items.index(id))
+    }
+
+    /// Factors of the items in a range, one after the other.
+    pub fn factors(&self, range: std::ops::Range<usize>) -> &[f32] {
+        let k = self.fitted.factors.ncols();
+        // Always in standard layout: it was built or decoded row by row.
+        self.fitted.factors.as_slice().map_or(&[], |all| &all[range.start * k..range.end * k])
+    }
+
     /// The vector of a user from interactions with known items; empty without a liked one.
     pub fn fold_in(&self, row: Row<'_>) -> Result<Vec<f32>> {
         let solver = Solver::new(self.fitted.factors.view(), &self.fitted.basis);
@@ -171,13 +183,8 @@ impl Model {
         if factor.is_empty() || !self.has_factor[item as usize] {
             return None;
         }
-        Some(dot(self.factor(item), factor))
-    }
-
-    fn factor(&self, item: u32) -> &[f32] {
-        let k = self.fitted.factors.ncols();
-        // Always in standard layout: it was built or decoded row by row.
-        self.fitted.factors.as_slice().map_or(&[], |all| &all[item as usize * k..][..k])
+        let item = item as usize;
+        Some(dot(self.factors(item..item + 1), factor))
     }
 
     /// Hands the raw content score of every candidate to `put`, by the candidate's number.

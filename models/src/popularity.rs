@@ -4,8 +4,8 @@ use crate::dataset::NONE;
 use crate::feedback::Feedback;
 use crate::items::ItemTable;
 
-pub const TERM_NAMES: [&str; 4] = ["rating_count", "mean_rating", "favorites", "recency"];
-pub const TERM_WEIGHTS: [f32; 4] = [0.4, 0.3, 0.2, 0.1];
+/// Of rating count, mean rating, favourites and recency.
+const TERM_WEIGHTS: [f32; 4] = [0.4, 0.3, 0.2, 0.1];
 
 /// Ratings of average value that every item is given beforehand, so that one five-star review makes no bestseller.
 const PRIOR_RATINGS: f32 = 10.0;

@@ -7,7 +7,7 @@ use crate::als::{self, AlsParams, Factorisation};
 use crate::calibration::Calibration;
 use crate::content::{self, BoostParams, Forest};
 use crate::control::{Control, Phase};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Sources};
 use crate::ensemble::Weights;
 use crate::error::{Error, Result};
 use crate::evaluate::{self, Judged, Ranker, Summary, System};
@@ -46,6 +46,14 @@ pub struct Trained {
     pub notes: Vec<String>,
 }
 
+impl Trained {
+    /// The means of an evaluated system; zeros for a name that was not evaluated.
+    pub fn summary(&self, name: &str) -> Summary {
+        let found = self.evaluation.iter().find(|(system, _)| *system == name);
+        found.map_or(Summary { users: 0, mean: metrics::Metrics::default(), ndcg_low: 0.0, ndcg_high: 0.0 }, |f| f.1)
+    }
+}
+
 /// What validation chose.
 #[derive(Debug, Clone)]
 pub struct Choice {
@@ -75,7 +83,7 @@ pub fn estimate_memory(interactions: usize, users: usize, items: usize, params: 
 /// # Errors
 /// [`Error::TooLittleData`] where nothing can be learned, [`Error::Stopped`], and what the parts report.
 pub fn train(
-    data: Dataset,
+    sources: Sources,
     params: &ValidParams,
     champion: Option<&Model>,
     threads: usize,
@@ -83,7 +91,7 @@ pub fn train(
 ) -> Result<Trained> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|e| Error::Threads(e.to_string()))?;
-    pool.install(|| Run { params, threads, control }.all(data, champion))
+    pool.install(|| Run { params, threads, control }.all(Dataset::build(sources)?, champion))
 }
 
 struct Run<'a> {

@@ -1,0 +1,10 @@
+-- Who may score is everybody who can read the sources; who may change what is served is the owner, until granted.
+REVOKE ALL ON FUNCTION
+    reco_train(jsonb), reco_configure(text, regclass, jsonb), reco_activate(bigint), reco_rollback(),
+    reco_drop_model(bigint)
+FROM PUBLIC;
+
+GRANT USAGE ON SCHEMA reco TO PUBLIC;
+GRANT SELECT ON reco.source, reco.model, reco.activation, reco.metric, reco_models TO PUBLIC;
+
+-- The factors and features of users and items are personal data: to be granted by name.

@@ -1,0 +1,142 @@
+-- Tables of the model registry and of the feature store. They are written by reco's functions only.
+-- No foreign keys between them: a check per row would cost seconds on every training, and the rows of one model
+-- are written and deleted together.
+
+CREATE SCHEMA reco;
+
+CREATE TABLE reco.source (
+    source          text        PRIMARY KEY CHECK (source IN ('rating', 'favorite', 'item', 'user')),
+    relation_schema name        NOT NULL,
+    relation_name   name        NOT NULL,
+    columns         jsonb       NOT NULL,
+    revision        bigint      NOT NULL,
+    configured_at   timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+COMMENT ON TABLE reco.source IS 'What reco_configure() mapped; a source without a row is detected.';
+
+CREATE SEQUENCE reco.revision_seq;
+CREATE SEQUENCE reco.model_version_seq;
+CREATE SEQUENCE reco.activation_id_seq;
+
+CREATE TABLE reco.model (
+    version              bigint      PRIMARY KEY,
+    created_at           timestamptz NOT NULL,
+    created_by           name        NOT NULL,
+    promoted             boolean     NOT NULL,
+    reason               text        NOT NULL,
+    options              jsonb       NOT NULL,
+    choice               jsonb       NOT NULL,
+    weights              real[]      NOT NULL,
+    users                bigint      NOT NULL,
+    items                bigint      NOT NULL,
+    interactions         bigint      NOT NULL,
+    precision_at_10      real        NOT NULL,
+    ndcg_at_10           real        NOT NULL,
+    map_at_10            real        NOT NULL,
+    previous_ndcg_at_10  real,
+    seconds              real        NOT NULL,
+    phases               jsonb       NOT NULL,
+    content_hash         bigint      NOT NULL,
+    bytes                bigint      NOT NULL
+);
+COMMENT ON TABLE reco.model IS 'One row per training: options, what validation chose, the decision of the gate and its figures.';
+
+CREATE TABLE reco.activation (
+    id             bigint      PRIMARY KEY,
+    version        bigint      NOT NULL,
+    activated_at   timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    activated_by   name        NOT NULL DEFAULT SESSION_USER,
+    rolled_back_at timestamptz
+);
+COMMENT ON TABLE reco.activation IS 'A stack: the active model is the latest row that was not rolled back.';
+
+CREATE TABLE reco.model_blob (
+    version bigint NOT NULL,
+    kind    text   NOT NULL CHECK (kind IN ('served', 'twin')),
+    chunk   int    NOT NULL,
+    data    bytea  NOT NULL,
+    PRIMARY KEY (version, kind, chunk)
+);
+-- Factors do not compress; trying costs seconds.
+ALTER TABLE reco.model_blob ALTER COLUMN data SET STORAGE EXTERNAL;
+COMMENT ON TABLE reco.model_blob IS 'The model that is served, and its twin without the hold-out, as checksummed bytes.';
+
+CREATE TABLE reco.metric (
+    model_version bigint NOT NULL,
+    part          text   NOT NULL,
+    k             int    NOT NULL,
+    users         int    NOT NULL,
+    precision     real   NOT NULL,
+    recall        real   NOT NULL,
+    ndcg          real   NOT NULL,
+    ndcg_low      real   NOT NULL,
+    ndcg_high     real   NOT NULL,
+    map           real   NOT NULL,
+    mrr           real   NOT NULL,
+    hit_rate      real   NOT NULL,
+    PRIMARY KEY (model_version, part, k)
+);
+COMMENT ON TABLE reco.metric IS 'Ranking metrics on the hold-out, by part and baseline; ndcg_low and ndcg_high bound the 95 % interval.';
+
+CREATE TABLE reco.user_factor (
+    model_version bigint NOT NULL,
+    user_id       bigint NOT NULL,
+    fingerprint   bigint NOT NULL,
+    factor        real[] NOT NULL,
+    PRIMARY KEY (model_version, user_id)
+);
+COMMENT ON TABLE reco.user_factor IS 'User vectors. The fingerprint tells whether the user''s interactions changed since.';
+
+CREATE TABLE reco.item_factor (
+    model_version bigint NOT NULL,
+    item_id       bigint NOT NULL,
+    factor        real[] NOT NULL,
+    PRIMARY KEY (model_version, item_id)
+);
+COMMENT ON TABLE reco.item_factor IS 'Item vectors, for analysts; scoring reads them from reco.model_blob.';
+
+CREATE TABLE reco.user_feature (
+    model_version     bigint NOT NULL,
+    user_id           bigint NOT NULL,
+    ratings           int    NOT NULL,
+    favorites         int    NOT NULL,
+    positives         int    NOT NULL,
+    mean_stars        real,
+    registered_at     timestamptz,
+    top_categories    bigint[] NOT NULL,
+    category_weights  real[]   NOT NULL,
+    top_authors       bigint[] NOT NULL,
+    author_weights    real[]   NOT NULL,
+    PRIMARY KEY (model_version, user_id)
+);
+COMMENT ON TABLE reco.user_feature IS 'What the content model knew of each user at training time.';
+
+CREATE TABLE reco.item_feature (
+    model_version bigint NOT NULL,
+    item_id       bigint NOT NULL,
+    category      bigint,
+    author        bigint,
+    published_at  timestamptz,
+    ratings       int    NOT NULL,
+    mean_stars    real,
+    favorites     int    NOT NULL,
+    positives     int    NOT NULL,
+    latest_at     timestamptz,
+    popularity    real   NOT NULL,
+    PRIMARY KEY (model_version, item_id)
+);
+COMMENT ON TABLE reco.item_feature IS 'What the content model knew of each item at training time; popularity before calibration.';
+
+-- One statement each: the catalogue row is updated by every call.
+SELECT pg_catalog.pg_extension_config_dump('reco.source', '');
+SELECT pg_catalog.pg_extension_config_dump('reco.revision_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('reco.model_version_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('reco.activation_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('reco.model', '');
+SELECT pg_catalog.pg_extension_config_dump('reco.activation', '');
+SELECT pg_catalog.pg_extension_config_dump('reco.model_blob', '');
+SELECT pg_catalog.pg_extension_config_dump('reco.metric', '');
+SELECT pg_catalog.pg_extension_config_dump('reco.user_factor', '');
+SELECT pg_catalog.pg_extension_config_dump('reco.item_factor', '');
+SELECT pg_catalog.pg_extension_config_dump('reco.user_feature', '');
+SELECT pg_catalog.pg_extension_config_dump('reco.item_feature', '');

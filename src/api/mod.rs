@@ -1,0 +1,6 @@
+//! The SQL functions.
+
+mod configure;
+mod registry;
+mod score;
+mod train;

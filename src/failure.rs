@@ -1,0 +1,78 @@
+//! Every error that a user can meet: SQLSTATE, message, detail and hint.
+
+use pgrx::prelude::*;
+use reco_models::Error;
+
+/// What an SQL function raises. Built anywhere, raised at the edge, so that nothing is skipped by unwinding.
+#[derive(Debug)]
+pub struct Failure {
+    code: PgSqlErrorCode,
+    message: String,
+    detail: Option<String>,
+    hint: Option<String>,
+}
+
+pub type Outcome<T> = Result<T, Failure>;
+
+impl Failure {
+    pub fn new(code: PgSqlErrorCode, message: impl Into<String>) -> Self {
+        Failure { code, message: message.into(), detail: None, hint: None }
+    }
+
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Failure::new(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message)
+    }
+
+    pub fn raise(self) -> ! {
+        let mut report = pgrx::pg_sys::panic::ErrorReport::new(self.code, self.message, "reco");
+        if let Some(detail) = self.detail {
+            report = report.set_detail(detail);
+        }
+        if let Some(hint) = self.hint {
+            report = report.set_hint(hint);
+        }
+        report.report(PgLogLevel::ERROR);
+        unreachable!("an error was raised")
+    }
+}
+
+/// The value, or the error raised.
+pub fn or_raise<T>(outcome: Outcome<T>) -> T {
+    outcome.unwrap_or_else(|failure| failure.raise())
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        use PgSqlErrorCode as Code;
+        let message = error.to_string();
+        match error {
+            Error::UnknownOption { known, .. } => {
+                Failure::invalid(message).detail(format!("The options are: {known}."))
+            }
+            Error::Option { .. } => Failure::invalid(message),
+            Error::TooLittleData(_) => Failure::new(Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, message)
+                .hint("SELECT * FROM reco_sources() shows what is read from where."),
+            Error::Value { .. } => Failure::new(Code::ERRCODE_DATA_EXCEPTION, message)
+                .hint("Configure a view that gives values in the range: reco_configure('rating', 'my_view', ...)."),
+            Error::Memory { .. } => Failure::new(Code::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, message)
+                .hint("Raise reco.max_train_memory, or train fewer factors."),
+            Error::Corrupt(_) => Failure::new(Code::ERRCODE_DATA_CORRUPTED, message)
+                .hint("Activate another model with reco_activate(version), or train again with reco_train()."),
+            Error::Stopped => Failure::new(Code::ERRCODE_QUERY_CANCELED, message),
+            Error::NotFinite(_) => {
+                Failure::new(Code::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, message).hint("Try a larger \"regularization\".")
+            }
+            Error::LightGbm(_) | Error::Threads(_) => Failure::new(Code::ERRCODE_INTERNAL_ERROR, message),
+        }
+    }
+}

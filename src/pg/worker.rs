@@ -1,0 +1,128 @@
+//! One computation in one thread beside the backend's own, which keeps answering PostgreSQL.
+//!
+//! The thread starts with all signals blocked, and so do the threads it starts: a signal handler of PostgreSQL must
+//! only ever run in the main thread. The main thread waits on its latch and checks for interrupts, which also absorbs
+//! the barriers that DROP DATABASE waits for. However the wait ends (an error that unwinds, or the end of the process,
+//! which does not), the thread is stopped and joined first.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, Once};
+use std::thread::JoinHandle;
+
+use pgrx::pg_sys;
+use reco_models::Control;
+
+use crate::failure::{Failure, Outcome};
+
+/// How long the main thread sleeps between two looks.
+const WAIT_MS: i64 = 20;
+
+struct Job {
+    control: Arc<Control>,
+    thread: JoinHandle<()>,
+}
+
+/// The running job of this backend. At most one: training holds a lock.
+static JOB: Mutex<Option<Job>> = Mutex::new(None);
+static EXIT_HOOK: Once = Once::new();
+
+fn job() -> MutexGuard<'static, Option<Job>> {
+    JOB.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+fn stop_and_join() {
+    let running = job().take();
+    if let Some(Job { control, thread }) = running {
+        control.stop();
+        // A panic of the thread was caught in it and is reported by `run`.
+        let _ = thread.join();
+        return_memory();
+    }
+}
+
+extern "C-unwind" fn at_exit(_code: i32, _arg: pg_sys::Datum) {
+    stop_and_join();
+}
+
+struct Joined;
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        stop_and_join();
+    }
+}
+
+/// Runs `work` in a thread and calls `watch` every so often until it is done.
+pub fn run<T: Send + 'static>(
+    control: &Arc<Control>,
+    work: impl FnOnce() -> T + Send + 'static,
+    mut watch: impl FnMut(),
+) -> Outcome<T> {
+    EXIT_HOOK.call_once(|| {
+        // SAFETY: registered once per process; the hook only stops and joins.
+        unsafe { pg_sys::before_shmem_exit(Some(at_exit), pg_sys::Datum::from(0)) };
+    });
+    let slot = Arc::new(Mutex::new(None));
+    let thread = spawn({
+        let slot = Arc::clone(&slot);
+        move || {
+            let result = catch_unwind(AssertUnwindSafe(work));
+            *slot.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(result);
+        }
+    })?;
+    *job() = Some(Job { control: Arc::clone(control), thread });
+    let joined = Joined;
+    while job().as_ref().is_some_and(|job| !job.thread.is_finished()) {
+        wait();
+        watch();
+    }
+    drop(joined);
+    let result = slot.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+    match result {
+        Some(Ok(value)) => Ok(value),
+        Some(Err(panic)) => Err(internal(&panic_text(panic.as_ref()))),
+        None => Err(internal("the training thread left no result")),
+    }
+}
+
+fn wait() {
+    // SAFETY: the latch of this process, in its main thread.
+    unsafe {
+        let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
+        pg_sys::WaitLatch(pg_sys::MyLatch, events as i32, WAIT_MS as _, pg_sys::PG_WAIT_EXTENSION);
+        pg_sys::ResetLatch(pg_sys::MyLatch);
+    }
+    pgrx::check_for_interrupts!();
+}
+
+/// Starts a thread that no signal is delivered to.
+fn spawn(body: impl FnOnce() + Send + 'static) -> Outcome<JoinHandle<()>> {
+    // SAFETY: both sets are initialised before they are used, and the mask is restored.
+    unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        let mut before: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
+        let thread = std::thread::Builder::new().name("reco training".into()).spawn(body);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
+        thread.map_err(|e| internal(&format!("no thread could be started: {e}")))
+    }
+}
+
+/// Gives freed memory back, so that a pooled connection that once trained is not large for the rest of its life.
+fn return_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: no arguments to get wrong.
+    unsafe {
+        libc::malloc_trim(0)
+    };
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|s| s.to_string());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".into())
+}
+
+fn internal(what: &str) -> Failure {
+    Failure::new(pgrx::PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, format!("training failed: {what}"))
+}

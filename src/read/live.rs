@@ -1,0 +1,76 @@
+//! What the tables say of one user and of a few items now, in the caller's snapshot and with the caller's rights.
+
+use reco_models::{Favorites, ItemInfo, NONE, Ratings};
+
+use super::bulk::{seconds, select_list};
+use super::mapping::{FAVORITE, ITEM, Mapping, RATING, SOURCES, USER};
+use crate::failure::Outcome;
+use crate::pg::spi::{Connection, Rows, arg};
+
+/// A user's reviews and favourites.
+pub fn interactions(connection: &Connection, mapping: &Mapping, user: i64) -> Outcome<(Ratings, Favorites)> {
+    let mut ratings = Ratings::default();
+    if let Some(rows) = by_key(connection, mapping, RATING, "user", user)? {
+        for row in 0..rows.len() {
+            let (Some(item), Some(stars)) = (rows.get(row, 1), rows.get(row, 2)) else { continue };
+            ratings.user.push(user);
+            ratings.item.push(item);
+            ratings.stars.push(stars);
+            ratings.at.push(seconds(rows.get(row, 3)));
+        }
+    }
+    let mut favorites = Favorites::default();
+    if let Some(rows) = by_key(connection, mapping, FAVORITE, "user", user)? {
+        for row in 0..rows.len() {
+            let Some(item) = rows.get(row, 1) else { continue };
+            favorites.user.push(user);
+            favorites.item.push(item);
+            favorites.at.push(seconds(rows.get(row, 2)));
+        }
+    }
+    Ok((ratings, favorites))
+}
+
+/// When a user registered, or [`NONE`].
+pub fn since(connection: &Connection, mapping: &Mapping, user: i64) -> Outcome<i64> {
+    let rows = by_key(connection, mapping, USER, "id", user)?;
+    Ok(rows.filter(|rows| rows.len() > 0).map_or(NONE, |rows| seconds(rows.get(0, 1))))
+}
+
+fn by_key(connection: &Connection, mapping: &Mapping, source: usize, role: &str, key: i64) -> Outcome<Option<Rows>> {
+    let Some(relation) = mapping.get(source) else { return Ok(None) };
+    let Some(column) = relation.column(&SOURCES[source], role) else { return Ok(None) };
+    let sql = format!(
+        "SELECT {} FROM {} WHERE {} OPERATOR(pg_catalog.=) $1",
+        select_list(source, relation),
+        relation.quoted(),
+        column.quoted()
+    );
+    connection.read(&sql, &[arg(key)]).map(Some)
+}
+
+/// The catalogue rows of the given items that exist, by ascending id.
+pub fn items(connection: &Connection, mapping: &Mapping, ids: Vec<i64>) -> Outcome<Vec<(i64, ItemInfo)>> {
+    let Some(relation) = mapping.get(ITEM) else { return Ok(Vec::new()) };
+    let Some(column) = relation.column(&SOURCES[ITEM], "id") else { return Ok(Vec::new()) };
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT {} FROM {} WHERE {} OPERATOR(pg_catalog.=) ANY ($1)",
+        select_list(ITEM, relation),
+        relation.quoted(),
+        column.quoted()
+    );
+    let rows = connection.read(&sql, &[arg(ids)])?;
+    let info = |row| ItemInfo {
+        category: rows.get(row, 1).unwrap_or(NONE),
+        author: rows.get(row, 2).unwrap_or(NONE),
+        published: seconds(rows.get(row, 3)),
+    };
+    let mut found: Vec<(i64, ItemInfo)> =
+        (0..rows.len()).filter_map(|row| rows.get(row, 0).map(|id| (id, info(row)))).collect();
+    found.sort_unstable_by_key(|(id, _)| *id);
+    found.dedup_by_key(|(id, _)| *id);
+    Ok(found)
+}

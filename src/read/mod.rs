@@ -1,0 +1,5 @@
+//! Reading the sources: which relations they are, everything at once for a training, one user's rows for a score.
+
+pub mod bulk;
+pub mod live;
+pub mod mapping;

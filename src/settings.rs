@@ -1,0 +1,112 @@
+//! The `reco.*` settings.
+
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
+
+static ENABLED: GucSetting<bool> = GucSetting::<bool>::new(true);
+static FALLBACK: GucSetting<bool> = GucSetting::<bool>::new(true);
+static MAX_THREADS: GucSetting<i32> = GucSetting::<i32>::new(0);
+static MAX_TRAIN_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(4096);
+static MAX_CANDIDATES: GucSetting<i32> = GucSetting::<i32>::new(1_000_000);
+static KEEP_MODELS: GucSetting<i32> = GucSetting::<i32>::new(3);
+
+pub fn define() {
+    GucRegistry::define_bool_guc(
+        c"reco.enabled",
+        c"Scores by the active model.",
+        c"Off: by the rules only (category 50, author 30, novelty 10); nothing else changes.",
+        &ENABLED,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_bool_guc(
+        c"reco.fallback",
+        c"Scores by the rules where there is no model.",
+        c"Off: an error instead.",
+        &FALLBACK,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"reco.max_threads",
+        c"Threads of a training.",
+        c"0: as many as there are processors.",
+        &MAX_THREADS,
+        0,
+        256,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"reco.max_train_memory",
+        c"Memory that a training may need.",
+        c"It is estimated beforehand, and the training refused if it would need more.",
+        &MAX_TRAIN_MEMORY,
+        64,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::UNIT_MB,
+    );
+    GucRegistry::define_int_guc(
+        c"reco.max_candidates",
+        c"Items that one call may score.",
+        c"A longer array is an error.",
+        &MAX_CANDIDATES,
+        1,
+        10_000_000,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"reco.keep_models",
+        c"Models that are kept after a training.",
+        c"The newest ones; the active model and the one before it are always kept.",
+        &KEEP_MODELS,
+        1,
+        1000,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    reserve_prefix();
+}
+
+/// A misspelt setting is an error instead of a placeholder. Before version 15 it is a warning.
+fn reserve_prefix() {
+    // SAFETY: a NUL-terminated name.
+    #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18"))]
+    unsafe {
+        pgrx::pg_sys::MarkGUCPrefixReserved(c"reco".as_ptr())
+    };
+    // SAFETY: a NUL-terminated name.
+    #[cfg(any(feature = "pg13", feature = "pg14"))]
+    unsafe {
+        pgrx::pg_sys::EmitWarningsOnPlaceholders(c"reco".as_ptr())
+    };
+}
+
+pub fn enabled() -> bool {
+    ENABLED.get()
+}
+
+pub fn fallback() -> bool {
+    FALLBACK.get()
+}
+
+pub fn threads() -> usize {
+    match MAX_THREADS.get() {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        n => n as usize,
+    }
+}
+
+/// In MB.
+pub fn max_train_memory() -> u64 {
+    MAX_TRAIN_MEMORY.get() as u64
+}
+
+pub fn max_candidates() -> usize {
+    MAX_CANDIDATES.get() as usize
+}
+
+pub fn keep_models() -> i64 {
+    i64::from(KEEP_MODELS.get())
+}

@@ -1,0 +1,9 @@
+//! The model registry: writing a trained model in one transaction, reading it back, and which one is active.
+
+mod load;
+mod registry;
+mod save;
+
+pub use load::{active, load_served, load_twin, user_factor};
+pub use registry::{activate, drop_model, rollback};
+pub use save::{Saved, save};
