@@ -8,12 +8,14 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::als::Basis;
 use crate::calibration::Calibration;
+use crate::collaborative::{Blend, Collaborative};
 use crate::content::{FEATURES, Forest, VARYING};
 use crate::ensemble::Weights;
 use crate::error::{Error, Result};
 use crate::feedback::Feedback;
 use crate::items::ItemTable;
 use crate::model::{Fitted, Model};
+use crate::neighbours::Neighbours;
 
 const MAGIC: [u8; 8] = *b"recomodl";
 /// To be raised with every change of what follows.
@@ -31,23 +33,27 @@ fn config() -> Configuration<LittleEndian, Fixint, Limit<HEADER_LIMIT>> {
 struct Header {
     feedback: Feedback,
     basis: Basis,
+    blend: Blend,
     forest: Option<Forest>,
     calibrations: [Calibration; 3],
     weights: Weights,
     items: usize,
     factors: usize,
+    neighbours: usize,
 }
 
 pub fn encode(model: &Model) -> Result<Vec<u8>> {
     let fitted = &model.fitted;
     let header = Header {
         feedback: fitted.feedback,
-        basis: fitted.basis.clone(),
+        basis: fitted.collaborative.basis.clone(),
+        blend: fitted.collaborative.blend,
         forest: fitted.forest.clone(),
         calibrations: fitted.calibrations.clone(),
         weights: fitted.weights,
         items: fitted.items.len(),
-        factors: fitted.factors.ncols(),
+        factors: fitted.collaborative.factors.ncols(),
+        neighbours: fitted.collaborative.neighbours.item.len(),
     };
     let header = bincode::serde::encode_to_vec(&header, config()).map_err(|e| Error::Corrupt(e.to_string()))?;
     let mut body = header.clone();
@@ -58,7 +64,12 @@ pub fn encode(model: &Model) -> Result<Vec<u8>> {
     for column in [&items.ratings, &items.favorites, &items.positives] {
         body.extend(column.iter().flat_map(|v| v.to_le_bytes()));
     }
-    body.extend(items.stars_sum.iter().chain(fitted.factors.iter()).flat_map(|v| v.to_le_bytes()));
+    let neighbours = &fitted.collaborative.neighbours;
+    for column in [&neighbours.start, &neighbours.item] {
+        body.extend(column.iter().flat_map(|v| v.to_le_bytes()));
+    }
+    let floats = items.stars_sum.iter().chain(fitted.collaborative.factors.iter()).chain(&neighbours.weight);
+    body.extend(floats.flat_map(|v| v.to_le_bytes()));
     let mut out = Vec::with_capacity(PREFIX + body.len());
     out.extend(MAGIC);
     out.extend(FORMAT.to_le_bytes());
@@ -93,8 +104,7 @@ pub fn decode(bytes: &[u8]) -> Result<Model> {
     if used != number(12) as usize {
         return Err(corrupt("its header is longer than it says"));
     }
-    let row_bytes = 5 * 8 + 4 * 4 + header.factors.checked_mul(4).ok_or_else(|| corrupt("too many factors"))?;
-    if header.items.checked_mul(row_bytes) != Some(arrays.len()) {
+    if array_bytes(&header) != Some(arrays.len()) {
         return Err(corrupt("its arrays are not as long as its header says"));
     }
     let mut arrays = Arrays(arrays);
@@ -103,21 +113,35 @@ pub fn decode(bytes: &[u8]) -> Result<Model> {
     let (id, category, author, published, latest) = (long(), long(), long(), long(), long());
     let mut short = || arrays.take(n, u32::from_le_bytes);
     let (ratings, favorites, positives) = (short(), short(), short());
+    let start = arrays.take(n + 1, u32::from_le_bytes);
+    let item = arrays.take(header.neighbours, u32::from_le_bytes);
     let stars_sum = arrays.take(n, f32::from_le_bytes);
     let factors = arrays.take(n * header.factors, f32::from_le_bytes);
+    let weight = arrays.take(header.neighbours, f32::from_le_bytes);
     let items = ItemTable { id, category, author, published, ratings, stars_sum, favorites, positives, latest };
     let factors = Array2::from_shape_vec((n, header.factors), factors).map_err(|e| Error::Corrupt(e.to_string()))?;
     let fitted = Fitted {
         feedback: header.feedback,
         items,
-        factors,
-        basis: header.basis,
+        collaborative: Collaborative {
+            factors,
+            basis: header.basis,
+            neighbours: Neighbours { start, item, weight },
+            blend: header.blend,
+        },
         forest: header.forest,
         calibrations: header.calibrations,
         weights: header.weights,
     };
     check(&fitted)?;
     Ok(Model::new(fitted))
+}
+
+/// Bytes of all arrays; None if no machine could hold them.
+fn array_bytes(header: &Header) -> Option<usize> {
+    let per_item = (5 * 8 + 5 * 4usize).checked_add(header.factors.checked_mul(4)?)?;
+    let offsets_end = 4;
+    header.items.checked_mul(per_item)?.checked_add(header.neighbours.checked_mul(8)?)?.checked_add(offsets_end)
 }
 
 struct Arrays<'a>(&'a [u8]);
@@ -138,16 +162,19 @@ impl Arrays<'_> {
 
 fn check(fitted: &Fitted) -> Result<()> {
     let weights = fitted.weights.parts();
-    let basis = &fitted.basis;
+    let collaborative = &fitted.collaborative;
+    let basis = &collaborative.basis;
     let sound = [
         (fitted.items.id.windows(2).all(|w| w[0] < w[1]), "item ids are not ascending"),
-        (fitted.factors.iter().all(|v| v.is_finite()), "a factor is not finite"),
+        (collaborative.factors.iter().all(|v| v.is_finite()), "a factor is not finite"),
         (fitted.items.stars_sum.iter().all(|v| v.is_finite()), "a sum of stars is not finite"),
-        (basis.gram.len() == fitted.factors.ncols(), "the basis does not fit the factors"),
+        (basis.gram.len() == collaborative.factors.ncols(), "the basis does not fit the factors"),
         (
             basis.gram.iter().chain([&basis.alpha0, &basis.regularization]).all(|v| v.is_finite() && *v >= 0.0),
             "the basis is not finite",
         ),
+        (collaborative.neighbours.valid(fitted.items.len()), "the neighbours are not sound"),
+        (collaborative.blend.valid(), "the blend is not valid"),
         (fitted.calibrations.iter().all(Calibration::valid), "a calibration is not monotone"),
         (fitted.forest.as_ref().is_none_or(|f| f.valid(FEATURES, VARYING)), "the forest is not sound"),
         (Weights::new(weights).is_some(), "the weights are not valid"),
@@ -179,8 +206,12 @@ mod tests {
                 positives: vec![1; n],
                 latest: vec![NONE; n],
             },
-            factors: Array2::from_shape_fn((n, 3), |(i, j)| i as f32 - j as f32),
-            basis: Basis { gram: vec![1.0; 3], rows: 5, regularization: 0.01, alpha0: 0.1 },
+            collaborative: Collaborative {
+                factors: Array2::from_shape_fn((n, 3), |(i, j)| i as f32 - j as f32),
+                basis: Basis { gram: vec![1.0; 3], rows: 5, regularization: 0.01, alpha0: 0.1 },
+                neighbours: Neighbours { start: vec![0, 2, 2, 3, 3, 3], item: vec![1, 4, 0], weight: vec![0.5; 3] },
+                blend: Blend { share: 0.5, als_scale: 1.0, neighbour_scale: 1.0 },
+            },
             forest: None,
             calibrations: std::array::from_fn(|_| Calibration::fit(vec![0.0, 1.0], 5)),
             weights: Weights::default(),
@@ -192,7 +223,7 @@ mod tests {
         let bytes = encode(&model()).unwrap();
         let back = decode(&bytes).unwrap();
         assert_eq!(back.fitted.items, model().fitted.items);
-        assert_eq!(back.fitted.factors, model().fitted.factors);
+        assert_eq!(back.fitted.collaborative.factors, model().fitted.collaborative.factors);
         assert_eq!(back.fitted.calibrations, model().fitted.calibrations);
         assert_eq!(encode(&back).unwrap(), bytes);
     }
@@ -214,10 +245,13 @@ mod tests {
         bad.fitted.items.id.swap(0, 1);
         assert!(decode(&encode(&bad).unwrap()).unwrap_err().to_string().contains("ascending"));
         let mut bad = model();
-        bad.fitted.factors[(2, 1)] = f32::NAN;
+        bad.fitted.collaborative.factors[(2, 1)] = f32::NAN;
         assert!(decode(&encode(&bad).unwrap()).unwrap_err().to_string().contains("finite"));
         let mut bad = model();
-        bad.fitted.basis.gram.pop();
+        bad.fitted.collaborative.neighbours.item[2] = 5;
+        assert!(decode(&encode(&bad).unwrap()).unwrap_err().to_string().contains("neighbours"));
+        let mut bad = model();
+        bad.fitted.collaborative.basis.gram.pop();
         assert!(decode(&encode(&bad).unwrap()).unwrap_err().to_string().contains("basis"));
     }
 }

@@ -1,7 +1,7 @@
 //! The line between a training run and whoever watches it: a stop flag in, progress out.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
@@ -48,7 +48,7 @@ struct Now {
 /// Shared by the training thread, its workers and the watcher.
 #[derive(Debug)]
 pub struct Control {
-    stop: AtomicBool,
+    stop: Arc<AtomicBool>,
     done: AtomicU32,
     now: Mutex<Now>,
 }
@@ -56,11 +56,16 @@ pub struct Control {
 impl Default for Control {
     fn default() -> Self {
         let now = Now { phase: Phase::Preparing, since: Instant::now(), spent: Vec::new() };
-        Control { stop: AtomicBool::new(false), done: AtomicU32::new(0), now: Mutex::new(now) }
+        Control { stop: Arc::default(), done: AtomicU32::new(0), now: Mutex::new(now) }
     }
 }
 
 impl Control {
+    /// With the same stop flag but a progress of its own, for a step inside of a step.
+    pub fn sharing_stop(outer: &Control) -> Control {
+        Control { stop: Arc::clone(&outer.stop), ..Control::default() }
+    }
+
     /// Asks the run to end soon with [`Error::Stopped`].
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);

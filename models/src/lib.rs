@@ -3,7 +3,9 @@
 
 mod als;
 mod calibration;
+mod choose;
 mod codec;
+mod collaborative;
 mod content;
 mod control;
 mod dataset;
@@ -15,6 +17,7 @@ mod gate;
 mod items;
 mod metrics;
 mod model;
+mod neighbours;
 mod params;
 mod popularity;
 mod profile;

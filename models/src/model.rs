@@ -1,9 +1,7 @@
 //! A trained model: everything it takes to score any user and item, and nothing of how it came to be.
 
-use ndarray::Array2;
-
-use crate::als::{Basis, Solver};
 use crate::calibration::Calibration;
+use crate::collaborative::{Collaborative, Reader};
 use crate::content::{Candidate, Encoder, Forest, LANES, UserFeatures, VARYING};
 use crate::dataset::{Favorites, History, Ratings, Row};
 use crate::ensemble::{Parts, Weights};
@@ -11,16 +9,13 @@ use crate::error::Result;
 use crate::feedback::Feedback;
 use crate::items::{ItemInfo, ItemTable};
 use crate::popularity;
-use crate::simd::dot;
 
 /// What is stored of a model; all else follows from it.
 #[derive(Debug, Clone)]
 pub struct Fitted {
     pub feedback: Feedback,
     pub items: ItemTable,
-    /// items × k; a row of zeros for an item without a factor.
-    pub factors: Array2<f32>,
-    pub basis: Basis,
+    pub collaborative: Collaborative,
     pub forest: Option<Forest>,
     /// By part.
     pub calibrations: [Calibration; 3],
@@ -31,7 +26,6 @@ pub struct Fitted {
 #[derive(Debug, Clone)]
 pub struct Model {
     pub fitted: Fitted,
-    has_factor: Vec<bool>,
     popularity_raw: Vec<f32>,
     popularity: Vec<f32>,
     encoder: Encoder,
@@ -46,6 +40,15 @@ pub enum Target {
     Newcomer(ItemInfo),
     /// Nowhere to be found.
     Unknown,
+}
+
+impl Target {
+    fn index(self) -> Option<u32> {
+        match self {
+            Target::Known(item) => Some(item),
+            Target::Newcomer(_) | Target::Unknown => None,
+        }
+    }
 }
 
 /// Which step of the ladder a score stands on.
@@ -80,6 +83,7 @@ pub struct Scored {
 
 /// A user, ready to be scored against any number of items.
 pub struct User<'a> {
+    reader: Reader,
     features: UserFeatures<'a>,
     prepared: Vec<u32>,
     folded_in: bool,
@@ -89,9 +93,9 @@ impl Model {
     pub fn new(fitted: Fitted) -> Model {
         let popularity_raw = popularity::popularity(&fitted.items, &fitted.feedback);
         let popularity = popularity_raw.iter().map(|raw| fitted.calibrations[2].apply(*raw)).collect();
-        let has_factor = fitted.factors.rows().into_iter().map(|row| row.iter().any(|v| *v != 0.0)).collect();
-        let encoder = Encoder::new(&fitted.items, fitted.factors.view(), &popularity_raw, fitted.feedback);
-        Model { fitted, has_factor, popularity_raw, popularity, encoder }
+        let encoder =
+            Encoder::new(&fitted.items, fitted.collaborative.factors.view(), &popularity_raw, fitted.feedback);
+        Model { fitted, popularity_raw, popularity, encoder }
     }
 
     pub fn encoder(&self) -> &Encoder {
@@ -108,23 +112,9 @@ impl Model {
         History::new(ratings, favorites, |id| self.fitted.items.index(id))
     }
 
-    /// Factors of the items in a range, one after the other.
-    pub fn factors(&self, range: std::ops::Range<usize>) -> &[f32] {
-        let k = self.fitted.factors.ncols();
-        // Always in standard layout: it was built or decoded row by row.
-        self.fitted.factors.as_slice().map_or(&[], |all| &all[range.start * k..range.end * k])
-    }
-
     /// The vector of a user from interactions with known items; empty without a liked one.
     pub fn fold_in(&self, row: Row<'_>) -> Result<Vec<f32>> {
-        let solver = Solver::new(self.fitted.factors.view(), &self.fitted.basis);
-        let liked = self.fitted.feedback.positives(row).filter(|(item, _)| self.has_factor[*item as usize]);
-        let mut liked = liked.peekable();
-        if liked.peek().is_none() {
-            return Ok(Vec::new());
-        }
-        let mut scratch = solver.scratch();
-        Ok(solver.solve(liked, &mut scratch)?.to_vec())
+        self.fitted.collaborative.fold_in(&self.fitted.feedback.positives(row).collect::<Vec<_>>())
     }
 
     /// Features of a user with the given interactions (items by index, ascending) and vector (empty: none).
@@ -135,13 +125,15 @@ impl Model {
     /// `stored`: the user's vector if it was trained on exactly these interactions, else None: it is solved for.
     pub fn user<'a>(&self, row: Row<'a>, since: i64, stored: Option<Vec<f32>>) -> Result<User<'a>> {
         let folded_in = stored.is_none();
+        let liked: Vec<(u32, f32)> = self.fitted.feedback.positives(row).collect();
         let factor = match stored {
             Some(factor) => factor,
-            None => self.fold_in(row)?,
+            None => self.fitted.collaborative.fold_in(&liked)?,
         };
-        let features = self.features(row, since, factor);
+        let features = self.features(row, since, factor.clone());
+        let reader = self.fitted.collaborative.reader(factor, liked);
         let prepared = self.fitted.forest.as_ref().map_or(Vec::new(), |f| f.prepare(&features.values));
-        Ok(User { features, prepared, folded_in })
+        Ok(User { reader, features, prepared, folded_in })
     }
 
     /// One element per target, in order.
@@ -157,17 +149,23 @@ impl Model {
                 content[i] = Some(self.fitted.calibrations[1].apply(raw));
             });
         }
-        targets.iter().zip(content).map(|(target, content)| self.assemble(user, *target, content)).collect()
+        let known: Vec<u32> = targets.iter().filter_map(|t| t.index()).collect();
+        let mut collaborative = self.fitted.collaborative.score(&user.reader, &known).into_iter();
+        targets
+            .iter()
+            .zip(content)
+            .map(|(target, content)| {
+                let raw = target.index().and_then(|_| collaborative.next());
+                self.assemble(user, *target, raw, content)
+            })
+            .collect()
     }
 
-    fn assemble(&self, user: &User<'_>, target: Target, content_based: Option<f32>) -> Scored {
-        let (collaborative, popularity) = match target {
-            Target::Known(item) => {
-                let raw = self.collaborative_raw(user, item);
-                (raw.map(|raw| self.fitted.calibrations[0].apply(raw)), self.popularity[item as usize])
-            }
-            Target::Newcomer(_) | Target::Unknown => (None, 0.0),
-        };
+    fn assemble(&self, user: &User<'_>, target: Target, raw: Option<f32>, content_based: Option<f32>) -> Scored {
+        let known = target.index();
+        let exists = known.is_some_and(|item| self.fitted.collaborative.knows(&user.reader, item));
+        let collaborative = raw.filter(|_| exists).map(|raw| self.fitted.calibrations[0].apply(raw));
+        let popularity = known.map_or(0.0, |item| self.popularity[item as usize]);
         let parts = Parts { collaborative, content_based, popularity: Some(popularity) };
         let source = match (collaborative, content_based) {
             (Some(_), _) if user.folded_in => Source::FoldIn,
@@ -176,15 +174,6 @@ impl Model {
             (None, None) => Source::Popularity,
         };
         Scored { score: self.fitted.weights.blend(&parts), parts, source }
-    }
-
-    fn collaborative_raw(&self, user: &User<'_>, item: u32) -> Option<f32> {
-        let factor = &user.features.factor;
-        if factor.is_empty() || !self.has_factor[item as usize] {
-            return None;
-        }
-        let item = item as usize;
-        Some(dot(self.factors(item..item + 1), factor))
     }
 
     /// Hands the raw content score of every candidate to `put`, by the candidate's number.
@@ -226,7 +215,11 @@ impl Model {
 
     /// Raw scores of the given items by part (collaborative, content, popularity); zeros where a part does not exist.
     pub fn raw(&self, user: &User<'_>, items: &[u32]) -> [Vec<f32>; 3] {
-        let collaborative = items.iter().map(|i| self.collaborative_raw(user, *i).unwrap_or(0.0)).collect();
+        let collaborative = if items.len() == self.fitted.items.len() {
+            self.fitted.collaborative.score_all(&user.reader)
+        } else {
+            self.fitted.collaborative.score(&user.reader, items)
+        };
         let mut content = vec![0.0; items.len()];
         if let Some(forest) = &self.fitted.forest {
             let candidates = items.iter().map(|i| self.encoder.known(*i)).enumerate();

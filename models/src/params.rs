@@ -27,11 +27,12 @@ const fn number(
     NumberOption { name, default, min, max, integer, meaning }
 }
 
-pub const NUMBERS: [NumberOption; 11] = [
+pub const NUMBERS: [NumberOption; 12] = [
     number("factors", Some(50.0), (1.0, 256.0), true, "length of the user and item vectors"),
     number("epochs", Some(5.0), (1.0, 100.0), true, "passes of ALS over the interactions"),
     number("regularization", None, (1e-6, 100.0), false, "lambda of ALS, scaled by frequency; chosen on validation"),
     number("alpha0", None, (1e-6, 100.0), false, "weight of the pairs without an interaction; chosen on validation"),
+    number("neighbours", Some(100.0), (0.0, 500.0), true, "neighbours kept of each item; 0 leaves them out"),
     number("positive_stars", Some(4.0), (1.0, 5.0), false, "a review of so many stars or more counts as liked"),
     number(
         "min_interactions",
@@ -139,6 +140,7 @@ impl Params {
             epochs: or_default("epochs") as usize,
             regularization: get("regularization").map(|v| v as f32),
             alpha0: get("alpha0").map(|v| v as f32),
+            neighbours: or_default("neighbours") as usize,
             positive_stars: or_default("positive_stars") as f32,
             min_interactions: get("min_interactions").map(|v| v as usize),
             holdout: or_default("holdout"),
@@ -160,6 +162,7 @@ pub struct ValidParams {
     pub epochs: usize,
     pub regularization: Option<f32>,
     pub alpha0: Option<f32>,
+    pub neighbours: usize,
     pub positive_stars: f32,
     pub min_interactions: Option<usize>,
     pub holdout: f64,

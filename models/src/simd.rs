@@ -55,3 +55,15 @@ dispatch! {
     /// Dot product of two equally long slices.
     pub fn dot = dot_generic(a: &[f32], b: &[f32]) -> f32
 }
+
+#[inline(always)]
+fn dot_rows_generic<const FMA: bool>(rows: &[f32], vector: &[f32], out: &mut [f32]) {
+    for (row, out) in rows.chunks_exact(vector.len()).zip(out) {
+        *out = dot_generic::<FMA>(row, vector);
+    }
+}
+
+dispatch! {
+    /// Dot products of the rows of a row-major matrix with a vector (not empty); the same as [`dot`] to the bit.
+    pub fn dot_rows = dot_rows_generic(rows: &[f32], vector: &[f32], out: &mut [f32])
+}

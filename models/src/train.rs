@@ -3,8 +3,10 @@
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 
-use crate::als::{self, AlsParams, Factorisation};
+use crate::als::{self, Factorisation};
 use crate::calibration::Calibration;
+use crate::choose::{self, Evidence, K, Recipe, VALIDATION_USERS};
+use crate::collaborative::Collaborative;
 use crate::content::{self, BoostParams, Forest};
 use crate::control::{Control, Phase};
 use crate::dataset::{Dataset, Sources};
@@ -18,14 +20,9 @@ use crate::metrics;
 use crate::model::{Fitted, Model};
 use crate::params::{SplitKind, ValidParams, WeightChoice};
 use crate::split::{self, Split};
-use crate::topk::top;
 
-/// The cut-off that models are chosen and compared by.
-pub const K: usize = 10;
 /// Leaves of a content tree.
 const LEAVES: usize = 16;
-/// Validation users that regularization and weights are chosen by.
-const VALIDATION_USERS: usize = 2000;
 /// Independent salts of the outer and the inner cut.
 const HOLDOUT_SALT: u64 = 1;
 const VALIDATION_SALT: u64 = 2;
@@ -59,10 +56,8 @@ impl Trained {
 pub struct Choice {
     pub split: SplitKind,
     pub min_interactions: usize,
-    pub regularization: f32,
-    pub alpha0: f32,
-    /// Every (regularization, alpha0) tried with its NDCG@10 on validation.
-    pub tried: Vec<(f32, f32, f64)>,
+    pub recipe: Recipe,
+    pub evidence: Evidence,
     pub learned_weights: Weights,
     pub trees: usize,
 }
@@ -71,7 +66,7 @@ pub struct Choice {
 /// training parts), the matrices in both orientations, factors of both sides three times, the content rows.
 pub fn estimate_memory(interactions: usize, users: usize, items: usize, params: &ValidParams) -> u64 {
     let per_interaction = 28 + 4 * 18 + 2 * 2 * 8;
-    let per_row = 3 * 4 * params.factors + 200;
+    let per_row = 3 * 4 * params.factors + 3 * 8 * params.neighbours + 200;
     let content_rows = 300 << 20;
     (interactions * per_interaction + (users + items) * per_row + content_rows) as u64
 }
@@ -108,17 +103,17 @@ impl Run<'_> {
         let inner = self.split(&outer.train, outer.kind, VALIDATION_SALT);
 
         self.control.enter(Phase::Choosing)?;
-        let (als, tried, factors) = self.choose(&inner)?;
+        let (recipe, part, evidence) = choose::choose(&inner, &self.feedback(&inner.train), self.params, self.control)?;
 
         self.control.enter(Phase::Content)?;
-        let (forest, learned_weights) = self.content(&inner, factors)?;
+        let (forest, learned_weights) = self.content(&inner, part)?;
         let weights = match self.params.weights {
             WeightChoice::Fixed(weights) => weights,
             WeightChoice::Auto => learned_weights,
         };
 
         self.control.enter(Phase::Factorising)?;
-        let twin = self.fit(&outer.train, &als, forest.clone(), weights)?;
+        let twin = self.fit(&outer.train, &recipe, forest.clone(), weights)?;
 
         self.control.enter(Phase::Evaluating)?;
         let (judged, champion) = self.evaluate(&twin, champion, &outer, learned_weights)?;
@@ -128,16 +123,8 @@ impl Run<'_> {
 
         self.control.enter(Phase::Refitting)?;
         let trees = forest.as_ref().map_or(0, Forest::trees);
-        let (model, user_factors) = self.refit(&data, &core, &als, forest, weights)?;
-        let choice = Choice {
-            split: outer.kind,
-            min_interactions,
-            regularization: als.regularization,
-            alpha0: als.alpha0,
-            tried,
-            learned_weights,
-            trees,
-        };
+        let (model, user_factors) = self.refit(&data, &core, &recipe, forest, weights)?;
+        let choice = Choice { split: outer.kind, min_interactions, recipe, evidence, learned_weights, trees };
         Ok(Trained { model, twin, data, user_factors, decision, evaluation, choice, notes })
     }
 
@@ -183,114 +170,19 @@ impl Run<'_> {
         )))
     }
 
-    /// Regularization and α0 by coordinate descent on validation, in factors of three.
-    fn choose(&self, inner: &Split) -> Result<(AlsParams, Vec<(f32, f32, f64)>, Factorisation)> {
-        const START: (f32, f32) = (0.01, 0.1);
-        const FACTOR: f32 = 3.0;
-        const MOST: usize = 12;
-        let feedback = self.feedback(&inner.train);
-        let matrix = feedback.interactions(&inner.train);
-        let users = evaluate::sample(&inner.users(&feedback), VALIDATION_USERS);
-        let with = |regularization: f32, alpha0: f32| AlsParams {
-            factors: self.params.factors,
-            epochs: self.params.epochs,
-            regularization,
-            alpha0,
-            seed: self.params.seed,
-        };
-        let mut tried: Vec<(f32, f32, f64)> = Vec::new();
-        let mut attempt = |als: AlsParams| -> Result<(f64, Factorisation)> {
-            // The control's share moves by attempts; the factorisation reports its own, which is not wanted here.
-            let quiet = QuietControl(self.control);
-            let factors = quiet.factorise(&matrix, &als)?;
-            let ndcg = self.collaborative_ndcg(&factors, inner, &users, &feedback)?;
-            tried.push((als.regularization, als.alpha0, ndcg));
-            self.control.done(tried.len() as f32 / MOST as f32)?;
-            Ok((ndcg, factors))
-        };
-        let fixed = (self.params.regularization, self.params.alpha0);
-        let mut best = with(fixed.0.unwrap_or(START.0), fixed.1.unwrap_or(START.1));
-        let (mut best_ndcg, mut best_factors) = attempt(best)?;
-        let mut moves: Vec<fn(&mut AlsParams, f32)> = Vec::new();
-        if fixed.0.is_none() {
-            moves.push(|als, by| als.regularization *= by);
-        }
-        if fixed.1.is_none() {
-            moves.push(|als, by| als.alpha0 *= by);
-        }
-        let mut left = MOST - 1;
-        let mut stale = 0;
-        for turn in (0..moves.len()).cycle().take(2 * MOST) {
-            let mut improved = false;
-            for by in [FACTOR, 1.0 / FACTOR] {
-                while left > 0 {
-                    let mut next = best;
-                    moves[turn](&mut next, by);
-                    left -= 1;
-                    let (ndcg, factors) = attempt(next)?;
-                    if ndcg <= best_ndcg {
-                        break;
-                    }
-                    (best, best_ndcg, best_factors) = (next, ndcg, factors);
-                    improved = true;
-                }
-                if improved {
-                    break;
-                }
-            }
-            stale = if improved { 0 } else { stale + 1 };
-            if stale >= moves.len() || left == 0 {
-                break;
-            }
-        }
-        Ok((best, tried, best_factors))
-    }
-
-    fn collaborative_ndcg(
-        &self,
-        factors: &Factorisation,
-        split: &Split,
-        users: &[u32],
-        feedback: &Feedback,
-    ) -> Result<f64> {
-        const BATCH: usize = 32;
-        let items = factors.items.t();
-        let sums: Vec<f64> = users
-            .par_chunks(BATCH)
-            .map(|users| {
-                self.control.check()?;
-                let rows: Vec<usize> = users.iter().map(|u| *u as usize).collect();
-                let scores = factors.users.select(Axis(0), &rows).dot(&items);
-                Ok(users
-                    .iter()
-                    .zip(scores.rows())
-                    .map(|(user, scores)| {
-                        let row = split.train.events.row(*user as usize);
-                        let seen: Vec<u32> = feedback.positives(row).map(|(item, _)| item).collect();
-                        let best = top(scores.as_slice().unwrap_or(&[]), K, &seen);
-                        metrics::judge(&best, split.held_out(*user as usize), K).ndcg
-                    })
-                    .sum())
-            })
-            .collect::<Result<_>>()?;
-        Ok(sums.iter().sum::<f64>() / users.len().max(1) as f64)
-    }
-
     /// The forest, and the weights that validation would choose. The forest learns from three in four of the
     /// validation users, the weights from the rest: a forest looks too good on its own training set.
-    fn content(&self, inner: &Split, factors: Factorisation) -> Result<(Option<Forest>, Weights)> {
+    fn content(&self, inner: &Split, part: Collaborative) -> Result<(Option<Forest>, Weights)> {
         let data = &inner.train;
-        let feedback = self.feedback(data);
-        let users = inner.users(&feedback);
+        let users = inner.users(&self.feedback(data));
         let for_weights = |place: &usize| place % 4 == 3;
         let pick = |weights: bool| -> Vec<u32> {
             users.iter().enumerate().filter(|(i, _)| for_weights(i) == weights).map(|(_, u)| *u).collect()
         };
-        let bare = self.assemble(data, factors.items.clone(), &factors, None, Weights::default())?;
+        let bare = self.assemble(data, part, None, Weights::default());
         let encode = |user: u32| {
             let row = data.events.row(user as usize);
-            let factor = factors.users.row(user as usize).to_vec();
-            Ok(bare.features(row, data.since[user as usize], factor))
+            Ok(bare.features(row, data.since[user as usize], bare.fold_in(row)?))
         };
         let boost = BoostParams {
             trees: self.params.trees,
@@ -300,41 +192,37 @@ impl Run<'_> {
             seed: self.params.seed,
         };
         let forest = content::train(bare.encoder(), inner, &pick(false), encode, &boost, self.control)?;
-        let model = self.assemble(data, factors.items.clone(), &factors, forest.clone(), Weights::default())?;
+        let model = Model::new(Fitted { forest: forest.clone(), ..bare.fitted });
+        let model = self.calibrated(model, data)?;
         let users = evaluate::sample(&pick(true), VALIDATION_USERS);
         let weights = evaluate::learn_weights(&Ranker::own(&model, data), inner, &users, K, self.control)?;
         Ok((forest, weights))
     }
 
     /// A model of `data`, every item of which is ranked.
-    fn fit(&self, data: &Dataset, als: &AlsParams, forest: Option<Forest>, weights: Weights) -> Result<Model> {
+    fn fit(&self, data: &Dataset, recipe: &Recipe, forest: Option<Forest>, weights: Weights) -> Result<Model> {
         let matrix = self.feedback(data).interactions(data);
-        let factors = als::factorise(&matrix, als, self.control)?;
-        self.assemble(data, factors.items.clone(), &factors, forest, weights)
+        let (part, _) = choose::fit(&matrix, recipe, self.control)?;
+        self.calibrated(self.assemble(data, part, forest, weights), data)
     }
 
-    fn assemble(
-        &self,
-        data: &Dataset,
-        items: Array2<f32>,
-        factors: &Factorisation,
-        forest: Option<Forest>,
-        weights: Weights,
-    ) -> Result<Model> {
+    /// A model that is not calibrated yet.
+    fn assemble(&self, data: &Dataset, part: Collaborative, forest: Option<Forest>, weights: Weights) -> Model {
         let feedback = self.feedback(data);
         let unfit = || Calibration::fit(Vec::new(), 0);
-        let mut model = Model::new(Fitted {
+        Model::new(Fitted {
             feedback,
             items: ItemTable::count(data, &feedback),
-            factors: items,
-            basis: factors.user_basis.clone(),
+            collaborative: part,
             forest,
             calibrations: [unfit(), unfit(), unfit()],
             weights,
-        });
+        })
+    }
+
+    fn calibrated(&self, model: Model, data: &Dataset) -> Result<Model> {
         let calibrations = self.calibrate(&model, data)?;
-        model.fitted.calibrations = calibrations;
-        Ok(Model::new(model.fitted))
+        Ok(Model::new(Fitted { calibrations, ..model.fitted }))
     }
 
     /// Calibrations from the raw scores of up to 500 users and 4000 items, evenly spread.
@@ -449,15 +337,21 @@ impl Run<'_> {
         &self,
         data: &Dataset,
         core: &Dataset,
-        als: &AlsParams,
+        recipe: &Recipe,
         forest: Option<Forest>,
         weights: Weights,
     ) -> Result<(Model, Array2<f32>)> {
         let feedback = self.feedback(data);
-        let trained = als::factorise(&feedback.interactions(core), als, self.control)?;
-        let items = self.all_item_factors(data, core, &trained)?;
-        let model = self.assemble(data, items, &trained, forest, weights)?;
-        let mut users = Array2::zeros((data.users.len(), als.factors));
+        let (core_part, trained) = choose::fit(&feedback.interactions(core), recipe, self.control)?;
+        let index = |item: u32| data.items.binary_search(&core.items[item as usize]).unwrap_or(0) as u32;
+        let part = Collaborative {
+            factors: self.all_item_factors(data, core, &trained)?,
+            // Every item of the core is an item of all.
+            neighbours: core_part.neighbours.renumbered(data.items.len(), index),
+            ..core_part
+        };
+        let model = self.calibrated(self.assemble(data, part, forest, weights), data)?;
+        let mut users = Array2::zeros((data.users.len(), recipe.als.factors));
         users.axis_chunks_iter_mut(Axis(0), 256).into_par_iter().enumerate().try_for_each(|(chunk, mut rows)| {
             self.control.check()?;
             for (i, mut row) in rows.rows_mut().into_iter().enumerate() {
@@ -482,14 +376,5 @@ impl Run<'_> {
             }
         }
         Ok(items)
-    }
-}
-
-/// Factorises without moving the progress of the phase.
-struct QuietControl<'a>(&'a Control);
-
-impl QuietControl<'_> {
-    fn factorise(&self, matrix: &crate::feedback::Interactions, als: &AlsParams) -> Result<Factorisation> {
-        als::factorise(matrix, als, self.0)
     }
 }

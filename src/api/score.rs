@@ -107,7 +107,8 @@ fn by_model(
     let now = fingerprint(history.row(), |item| known.id[item as usize]);
     // What the model does not know is a change too, though it cannot be folded in.
     let unchanged = |print: i64| print == now && history.unknown == 0;
-    let stored = stored.filter(|s| unchanged(s.fingerprint) && s.factor.len() == model.fitted.factors.ncols());
+    let stored =
+        stored.filter(|s| unchanged(s.fingerprint) && s.factor.len() == model.fitted.collaborative.factors.ncols());
     let since = live::since(connection, mapping, user)?;
     let reader = model.user(history.row(), since, stored.map(|s| s.factor))?;
     let targets = targets(connection, mapping, &model, items)?;

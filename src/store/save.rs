@@ -61,16 +61,24 @@ fn write_blob(connection: &Connection, version: i64, kind: &str, bytes: &[u8]) -
 fn write_model(connection: &Connection, version: i64, saved: &Saved<'_>, served: &[u8]) -> Outcome<()> {
     let Saved { trained, options, phases, seconds, created_by } = saved;
     let choice = &trained.choice;
-    let tried: Vec<Value> =
-        choice.tried.iter().map(|(r, a, n)| json!({"regularization": r, "alpha0": a, "ndcg_at_10": n})).collect();
+    let (recipe, tried) = (&choice.recipe, &choice.evidence);
+    let als = tried.als.iter().map(|(r, a, n)| json!({"regularization": r, "alpha0": a, "ndcg_at_10": n}));
+    let neighbours = tried.neighbours.iter().map(|(b, n)| json!({"length_norm": b, "ndcg_at_10": n}));
+    let shares = tried.shares.iter().map(|(s, n)| json!({"neighbour_share": s, "ndcg_at_10": n}));
     let evidence = json!({
         "split": format!("{:?}", choice.split),
         "min_interactions": choice.min_interactions,
-        "regularization": choice.regularization,
-        "alpha0": choice.alpha0,
+        "regularization": recipe.als.regularization,
+        "alpha0": recipe.als.alpha0,
+        "length_norm": recipe.neighbours.length_norm,
+        "neighbour_share": recipe.blend.share,
         "learned_weights": choice.learned_weights.parts(),
         "trees": choice.trees,
-        "tried": tried,
+        "tried": {
+            "als": als.collect::<Vec<Value>>(),
+            "neighbours": neighbours.collect::<Vec<Value>>(),
+            "blend": shares.collect::<Vec<Value>>(),
+        },
     });
     let ensemble = trained.summary("ensemble").mean;
     let data = &trained.data;
@@ -162,7 +170,7 @@ fn write_items(connection: &Connection, version: i64, model: &Model, mut progres
         pgrx::check_for_interrupts!();
         let range = from..(from + BATCH).min(n);
         let ids = items.id[range.clone()].to_vec();
-        let flat = model.factors(range.clone()).to_vec();
+        let flat = model.fitted.collaborative.factors(range.clone()).to_vec();
         write_factors(connection, ("item_factor", "item_id"), version, ids.clone(), None, flat)?;
         let optional = |column: &[i64]| -> Vec<Option<i64>> {
             column[range.clone()].iter().map(|v| (*v != NONE).then_some(*v)).collect()

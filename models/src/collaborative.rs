@@ -1,0 +1,127 @@
+//! The collaborative part: a factorisation, item neighbours, or a sum of the two, as validation chose.
+
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+use crate::als::{Basis, Solver};
+use crate::error::Result;
+use crate::neighbours::Neighbours;
+use crate::simd::{dot, dot_rows};
+
+/// How the two are summed: (1−share)·als/als_scale + share·neighbours/(neighbour_scale·√liking), liking being the
+/// user's summed weight. The root is what keeps the two in step from light readers to heavy ones.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Blend {
+    /// Share of the neighbours, 0 to 1.
+    pub share: f32,
+    pub als_scale: f32,
+    pub neighbour_scale: f32,
+}
+
+impl Blend {
+    pub fn valid(&self) -> bool {
+        let positive = |v: f32| v.is_finite() && v > 0.0;
+        (0.0..=1.0).contains(&self.share) && positive(self.als_scale) && positive(self.neighbour_scale)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Collaborative {
+    /// items × k; a row of zeros for an item without a factor.
+    pub factors: Array2<f32>,
+    pub basis: Basis,
+    pub neighbours: Neighbours,
+    pub blend: Blend,
+}
+
+/// A user as this part sees it.
+#[derive(Debug, Clone, Default)]
+pub struct Reader {
+    /// Empty without a liked item that has a factor.
+    pub factor: Vec<f32>,
+    /// Liked items with their weights.
+    liked: Vec<(u32, f32)>,
+    neighbour_weight: f32,
+}
+
+impl Collaborative {
+    pub fn items(&self) -> usize {
+        self.factors.nrows()
+    }
+
+    /// Factors of the items in a range, one after the other.
+    pub fn factors(&self, range: std::ops::Range<usize>) -> &[f32] {
+        let k = self.factors.ncols();
+        // Always in standard layout: it was built or decoded row by row.
+        self.factors.as_slice().map_or(&[], |all| &all[range.start * k..range.end * k])
+    }
+
+    fn has_factor(&self, item: u32) -> bool {
+        self.factors(item as usize..item as usize + 1).iter().any(|v| *v != 0.0)
+    }
+
+    /// The vector that explains the liked items best; empty without one that has a factor.
+    pub fn fold_in(&self, liked: &[(u32, f32)]) -> Result<Vec<f32>> {
+        let liked: Vec<(u32, f32)> = liked.iter().copied().filter(|(item, _)| self.has_factor(*item)).collect();
+        if liked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let solver = Solver::new(self.factors.view(), &self.basis);
+        let mut scratch = solver.scratch();
+        Ok(solver.solve(liked.into_iter(), &mut scratch)?.to_vec())
+    }
+
+    pub fn reader(&self, factor: Vec<f32>, liked: Vec<(u32, f32)>) -> Reader {
+        self.reader_with(factor, liked, self.blend)
+    }
+
+    /// For another blend than the model's own, while that is being searched.
+    pub fn reader_with(&self, factor: Vec<f32>, liked: Vec<(u32, f32)>, blend: Blend) -> Reader {
+        let liking: f32 = liked.iter().map(|(_, weight)| weight).sum();
+        let neighbour_weight = if liking > 0.0 { blend.share / (blend.neighbour_scale * liking.sqrt()) } else { 0.0 };
+        Reader { factor, liked, neighbour_weight }
+    }
+
+    /// Whether the part exists for a pair at all.
+    pub fn knows(&self, reader: &Reader, item: u32) -> bool {
+        !reader.factor.is_empty() && self.has_factor(item)
+    }
+
+    /// Raw scores of all items.
+    pub fn score_all(&self, reader: &Reader) -> Vec<f32> {
+        self.score_all_with(reader, self.blend)
+    }
+
+    pub fn score_all_with(&self, reader: &Reader, blend: Blend) -> Vec<f32> {
+        let n = self.items();
+        let mut scores = vec![0.0; n];
+        if !reader.factor.is_empty() {
+            dot_rows(self.factors(0..n), &reader.factor, &mut scores);
+            let weight = (1.0 - blend.share) / blend.als_scale;
+            scores.iter_mut().for_each(|s| *s *= weight);
+        }
+        if blend.share > 0.0 {
+            let counted = self.neighbours.score_all(&reader.liked, n);
+            scores.iter_mut().zip(counted).for_each(|(s, c)| *s += reader.neighbour_weight * c);
+        }
+        scores
+    }
+
+    /// Raw scores of some items, in their order.
+    pub fn score(&self, reader: &Reader, items: &[u32]) -> Vec<f32> {
+        let mut scores = vec![0.0; items.len()];
+        if !reader.factor.is_empty() {
+            let weight = (1.0 - self.blend.share) / self.blend.als_scale;
+            for (score, item) in scores.iter_mut().zip(items) {
+                let item = *item as usize;
+                *score = weight * dot(self.factors(item..item + 1), &reader.factor);
+            }
+        }
+        if self.blend.share > 0.0 {
+            self.neighbours.score(&reader.liked, items, |place, counted| {
+                scores[place] += reader.neighbour_weight * counted;
+            });
+        }
+        scores
+    }
+}
