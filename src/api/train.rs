@@ -8,6 +8,7 @@ use reco_models::{Control, Params, Phase, Trained, ValidParams};
 use serde_json::{Map, Value, json};
 
 use crate::failure::{Failure, Outcome, or_raise};
+use crate::pg::notice;
 use crate::pg::spi::{self, Connection, arg};
 use crate::pg::worker;
 use crate::read::{bulk, mapping};
@@ -127,23 +128,17 @@ fn store_and_tell(
     let storing = Instant::now();
     progress.say("storing", STORE_SHARE, 0);
     for note in &trained.notes {
-        notice!("reco: {note}");
+        notice::say(note);
     }
-    timing.insert("until storing".into(), rounded(begun.elapsed().as_secs_f64()));
-    let saved = store::Saved {
-        trained,
-        options,
-        phases: Value::Object(timing.clone()),
-        seconds: begun.elapsed().as_secs_f64(),
-        created_by: session_user(),
-    };
+    let saved = store::Saved { trained, options, created_by: session_user() };
     let version = store::save(connection, &saved, |share| {
         progress.say("storing", STORE_SHARE + (1.0 - STORE_SHARE) * share, 0);
     })?;
     timing.insert("storing".into(), rounded(storing.elapsed().as_secs_f64()));
     let seconds = begun.elapsed().as_secs_f64();
+    store::finish(connection, version, seconds, Value::Object(timing.clone()))?;
     let steps: Vec<String> = timing.iter().map(|(name, s)| format!("{name} {s} s")).collect();
-    notice!("reco: model {version}: {} ({})", trained.decision.reason, steps.join(", "));
+    notice::say(&format!("model {version}: {} ({})", trained.decision.reason, steps.join(", ")));
     let ensemble = trained.summary("ensemble").mean;
     let decision = &trained.decision;
     tell(
@@ -226,9 +221,9 @@ impl Progress {
         self.said = Instant::now();
         let percent = 100.0 * share;
         if rows > 0 {
-            notice!("reco: {step}, {rows} rows ({percent:.0} %)");
+            notice::say(&format!("{step}, {rows} rows ({percent:.0} %)"));
         } else {
-            notice!("reco: {step} ({percent:.0} %)");
+            notice::say(&format!("{step} ({percent:.0} %)"));
         }
     }
 }

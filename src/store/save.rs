@@ -17,8 +17,6 @@ const CHUNK: usize = 4 << 20;
 pub struct Saved<'a> {
     pub trained: &'a Trained,
     pub options: Value,
-    pub phases: Value,
-    pub seconds: f64,
     /// The caller, who is not the owner that writes.
     pub created_by: String,
 }
@@ -47,6 +45,17 @@ pub fn save(connection: &Connection, saved: &Saved<'_>, mut progress: impl FnMut
     })
 }
 
+/// Adds how long it all took, storing included.
+pub fn finish(connection: &Connection, version: i64, seconds: f64, phases: Value) -> Outcome<()> {
+    as_owner(|| {
+        connection.write(
+            "UPDATE reco.model SET seconds = $2, phases = $3 WHERE version OPERATOR(pg_catalog.=) $1",
+            &[arg(version), arg(seconds as f32), arg(pgrx::JsonB(phases))],
+        )
+    })?;
+    Ok(())
+}
+
 fn write_blob(connection: &Connection, version: i64, kind: &str, bytes: &[u8]) -> Outcome<()> {
     for (number, chunk) in bytes.chunks(CHUNK).enumerate() {
         pgrx::check_for_interrupts!();
@@ -59,20 +68,25 @@ fn write_blob(connection: &Connection, version: i64, kind: &str, bytes: &[u8]) -
 }
 
 fn write_model(connection: &Connection, version: i64, saved: &Saved<'_>, served: &[u8]) -> Outcome<()> {
-    let Saved { trained, options, phases, seconds, created_by } = saved;
+    let Saved { trained, options, created_by } = saved;
     let choice = &trained.choice;
     let (recipe, tried) = (&choice.recipe, &choice.evidence);
-    let als = tried.als.iter().map(|(r, a, n)| json!({"regularization": r, "alpha0": a, "ndcg_at_10": n}));
-    let neighbours = tried.neighbours.iter().map(|(b, n)| json!({"length_norm": b, "ndcg_at_10": n}));
-    let shares = tried.shares.iter().map(|(s, n)| json!({"neighbour_share": s, "ndcg_at_10": n}));
+    let als = tried
+        .als
+        .iter()
+        .map(|(r, a, n)| json!({"regularization": short(*r), "alpha0": short(*a), "ndcg_at_10": short(*n as f32)}));
+    let neighbours =
+        tried.neighbours.iter().map(|(b, n)| json!({"length_norm": short(*b), "ndcg_at_10": short(*n as f32)}));
+    let shares =
+        tried.shares.iter().map(|(s, n)| json!({"neighbour_share": short(*s), "ndcg_at_10": short(*n as f32)}));
     let evidence = json!({
         "split": format!("{:?}", choice.split),
         "min_interactions": choice.min_interactions,
-        "regularization": recipe.als.regularization,
-        "alpha0": recipe.als.alpha0,
-        "length_norm": recipe.neighbours.length_norm,
-        "neighbour_share": recipe.blend.share,
-        "learned_weights": choice.learned_weights.parts(),
+        "regularization": short(recipe.als.regularization),
+        "alpha0": short(recipe.als.alpha0),
+        "length_norm": short(recipe.neighbours.length_norm),
+        "neighbour_share": short(recipe.blend.share),
+        "learned_weights": choice.learned_weights.parts().map(short),
         "trees": choice.trees,
         "tried": {
             "als": als.collect::<Vec<Value>>(),
@@ -102,13 +116,18 @@ fn write_model(connection: &Connection, version: i64, saved: &Saved<'_>, served:
             arg(ensemble.ndcg as f32),
             arg(ensemble.map as f32),
             arg(trained.decision.previous_ndcg.map(|v| v as f32)),
-            arg(*seconds as f32),
-            arg(pgrx::JsonB(phases.clone())),
+            arg(0.0f32),
+            arg(pgrx::JsonB(json!({}))),
             arg(reco_models::hash(served)),
             arg(served.len() as i64),
         ],
     )?;
     Ok(())
+}
+
+/// As many digits as an f32 has, so that 0.1 is shown as 0.1.
+fn short(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or_default()
 }
 
 fn write_metrics(connection: &Connection, version: i64, trained: &Trained) -> Outcome<()> {

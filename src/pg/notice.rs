@@ -1,0 +1,27 @@
+//! NOTICE lines that never jump.
+
+use pgrx::pg_sys;
+
+/// Sends a NOTICE. Afterwards PostgreSQL checks for interrupts, and an error raised there would jump over Rust's frames
+/// and what they hold (a running training, say); so interrupts are held, and met at the next explicit check.
+pub fn say(text: &str) {
+    let _held = Held::new();
+    pgrx::notice!("reco: {text}");
+}
+
+struct Held;
+
+impl Held {
+    fn new() -> Self {
+        // SAFETY: what HOLD_INTERRUPTS() does, in the main thread.
+        unsafe { pg_sys::InterruptHoldoffCount += 1 };
+        Held
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // SAFETY: what RESUME_INTERRUPTS() does; an error in between would have reset the count.
+        unsafe { pg_sys::InterruptHoldoffCount = pg_sys::InterruptHoldoffCount.saturating_sub(1) };
+    }
+}
