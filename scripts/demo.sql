@@ -21,7 +21,7 @@ SELECT part, users,
        round(ndcg::numeric, 4) AS ndcg, round(map::numeric, 4) AS map
 FROM reco.metric
 WHERE model_version = (SELECT max(model_version) FROM reco.metric) AND k = 10
-ORDER BY array_position('{random,rules,popularity,collaborative,content,ensemble}', part);
+ORDER BY array_position('{random,rules,popularity,collaborative,content_based,ensemble,ensemble_fixed,ensemble_learned}', part);
 
 -- A reader with a typical history rather than an extreme one.
 SELECT usuario_id AS reader

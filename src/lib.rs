@@ -25,8 +25,10 @@ pub extern "C-unwind" fn _PG_init() {
 
 #[cfg(any(test, feature = "pg_test"))]
 #[pg_schema]
-#[path = "../pg_test/mod.rs"]
-mod tests;
+mod tests {
+    // pg_schema wants the module's body in place.
+    include!("../pg_test/backend.rs");
+}
 
 /// What `cargo pgrx test` asks the extension for.
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub struct Fitted {
 #[derive(Debug, Clone)]
 pub struct Model {
     pub fitted: Fitted,
-    popularity_raw: Vec<f32>,
+    raw_popularity: Vec<f32>,
     popularity: Vec<f32>,
     encoder: Encoder,
 }
@@ -91,11 +91,11 @@ pub struct User<'a> {
 
 impl Model {
     pub fn new(fitted: Fitted) -> Model {
-        let popularity_raw = popularity::popularity(&fitted.items, &fitted.feedback);
-        let popularity = popularity_raw.iter().map(|raw| fitted.calibrations[2].apply(*raw)).collect();
+        let raw_popularity = popularity::popularity(&fitted.items, &fitted.feedback);
+        let popularity = raw_popularity.iter().map(|raw| fitted.calibrations[2].apply(*raw)).collect();
         let encoder =
-            Encoder::new(&fitted.items, fitted.collaborative.factors.view(), &popularity_raw, fitted.feedback);
-        Model { fitted, popularity_raw, popularity, encoder }
+            Encoder::new(&fitted.items, fitted.collaborative.factors.view(), &raw_popularity, fitted.feedback);
+        Model { fitted, raw_popularity, popularity, encoder }
     }
 
     pub fn encoder(&self) -> &Encoder {
@@ -103,8 +103,8 @@ impl Model {
     }
 
     /// By item, in [0,1], not calibrated.
-    pub fn popularity(&self) -> &[f32] {
-        &self.popularity_raw
+    pub fn raw_popularity(&self) -> &[f32] {
+        &self.raw_popularity
     }
 
     /// A user's interactions with the items of the model.
@@ -225,6 +225,6 @@ impl Model {
             let candidates = items.iter().map(|i| self.encoder.known(*i)).enumerate();
             self.content_raw(forest, user, candidates, |i, raw| content[i] = raw);
         }
-        [collaborative, content, items.iter().map(|i| self.popularity_raw[*i as usize]).collect()]
+        [collaborative, content, items.iter().map(|i| self.raw_popularity[*i as usize]).collect()]
     }
 }

@@ -249,7 +249,7 @@ impl Run<'_> {
         Ok([
             Calibration::fit(of(0), all.len()),
             Calibration::fit(of(1), all.len()),
-            Calibration::fit(model.popularity().to_vec(), all.len()),
+            Calibration::fit(model.raw_popularity().to_vec(), all.len()),
         ])
     }
 

@@ -219,7 +219,7 @@ fn write_items(connection: &Connection, version: i64, model: &Model, mut progres
                 arg(counts(&items.favorites)),
                 arg(counts(&items.positives)),
                 arg(times(&items.latest[range.clone()])),
-                arg(model.popularity()[range.clone()].to_vec()),
+                arg(model.raw_popularity()[range.clone()].to_vec()),
             ],
         )?;
         progress(range.end as f32 / n as f32);

@@ -12,18 +12,22 @@ SELECT (SELECT count(*) FROM usuario)  AS readers,
 CREATE EXTENSION reco;
 \timing on
 \x on
-SELECT * FROM reco_train();
+SELECT * FROM reco_train('{"weights": "auto"}');
 \x off
 \timing off
+\echo Peak memory of the backend:
+SELECT pg_backend_pid() AS pid \gset
+\setenv PID :pid
+\! grep VmHWM /proc/$PID/status
 
-\echo == How good is it? Against what each reader liked and the model has not seen ==
+\echo == How good is it? Against what each reader liked and the model has not seen (ensemble: with learned weights) ==
 SELECT part, k, users,
        round(precision::numeric, 4) AS precision, round(recall::numeric, 4) AS recall,
        round(ndcg::numeric, 4) AS ndcg, round(ndcg_low::numeric, 4) AS ndcg_low, round(ndcg_high::numeric, 4) AS ndcg_high,
        round(map::numeric, 4) AS map
 FROM reco.metric
 WHERE model_version = (SELECT max(model_version) FROM reco.metric)
-ORDER BY k, array_position('{random,rules,popularity,collaborative,content,ensemble}', part);
+ORDER BY k, array_position('{random,rules,popularity,collaborative,content_based,ensemble,ensemble_fixed,ensemble_learned}', part);
 
 -- A reader with a typical history rather than an extreme one.
 SELECT usuario_id AS reader
