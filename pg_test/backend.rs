@@ -132,6 +132,10 @@ fn a_configured_view_is_read_instead() {
     Spi::run("SELECT reco_configure('rating', 'mis_notas', '{\"user\": \"quien\", \"item\": \"que\", \"stars\": \"nota\"}')").unwrap();
     assert!(truth("SELECT configured AND relation LIKE '%mis_notas' FROM reco_sources() WHERE source = 'rating'"));
     assert!(truth("SELECT interactions > 500 FROM reco_train('{\"force\": true}')"));
+    Spi::run("SELECT reco_configure('rating', NULL, NULL)").unwrap();
+    assert!(truth("SELECT NOT configured AND relation IS NULL FROM reco_sources() WHERE source = 'rating'"));
+    assert_eq!(fails("SELECT reco_configure('buyers', NULL, NULL)").0, "22023");
+    assert_eq!(fails("SELECT reco_configure('rating', 'mis_notas', NULL)").0, "22023");
 }
 
 #[pg_test]

@@ -43,16 +43,25 @@ impl Calibration {
 
     /// In [0,1]; of equal knots the lowest counts.
     pub fn apply(&self, raw: f32) -> f32 {
-        let above = self.knots.partition_point(|k| *k < raw);
-        if above == 0 {
-            return 0.0;
+        let knots = &self.knots;
+        // A search without branches: this is called for every item that is ranked.
+        let mut below = 0;
+        let mut step = STEPS / 2;
+        while step > 0 {
+            below += if knots[below + step - 1] < raw { step } else { 0 };
+            step /= 2;
         }
-        if above > STEPS {
-            return 1.0;
+        // `below` knots of the first 63 are less than `raw`; the last two are still to be looked at.
+        below += usize::from(knots[below] < raw);
+        below += usize::from(below == STEPS && knots[STEPS] < raw);
+        match below {
+            0 => 0.0,
+            n if n > STEPS => 1.0,
+            n => {
+                let (low, high) = (knots[n - 1], knots[n]);
+                ((n - 1) as f32 + (raw - low) / (high - low)) / STEPS as f32
+            }
         }
-        let (low, high) = (self.knots[above - 1], self.knots[above]);
-        let between = (raw - low) / (high - low);
-        ((above - 1) as f32 + between) / STEPS as f32
     }
 }
 
@@ -89,6 +98,21 @@ mod tests {
             let score = calibration.apply(i as f32 / 100.0);
             assert!((0.0..=1.0).contains(&score) && score >= last, "{i}: {score}");
             last = score;
+        }
+    }
+
+    #[test]
+    fn the_search_finds_what_a_plain_search_finds() {
+        let calibration = Calibration::fit((0..500).map(|i| (i % 97) as f32 / 10.0).collect(), 5000);
+        let knots = &calibration.knots;
+        let between = knots.windows(2).map(|w| (w[0] + w[1]) / 2.0);
+        for raw in knots.iter().copied().chain(between).chain([-1.0, 100.0]) {
+            let plain = match knots.partition_point(|k| *k < raw) {
+                0 => 0.0,
+                n if n > STEPS => 1.0,
+                n => ((n - 1) as f32 + (raw - knots[n - 1]) / (knots[n] - knots[n - 1])) / STEPS as f32,
+            };
+            assert_eq!(calibration.apply(raw), plain, "{raw}");
         }
     }
 

@@ -96,22 +96,43 @@ impl<'a> Ranker<'a> {
         }
     }
 
-    /// The three parts of every item on the common scale.
-    fn parts(&self, raw: &[Vec<f32>; 3]) -> Vec<Parts> {
-        let model = &self.model.fitted;
-        let [collaborative, content, popularity] = raw;
-        let apply = |part: usize, raw: f32| (!raw.is_nan()).then(|| model.calibrations[part].apply(raw));
-        (0..collaborative.len())
-            .map(|i| Parts {
-                collaborative: apply(0, collaborative[i]),
-                content_based: apply(1, content[i]).filter(|_| model.forest.is_some()),
-                popularity: apply(2, popularity[i]),
-            })
-            .collect()
+    /// Raw scores on the common scale.
+    fn parts(&self, raw: &[Vec<f32>; 3]) -> CommonScale {
+        let fitted = &self.model.fitted;
+        let apply = |part: usize, exists: bool| -> Vec<f32> {
+            let calibration = &fitted.calibrations[part];
+            // NaN stays NaN: what the model does not know.
+            raw[part]
+                .iter()
+                .map(|raw| if raw.is_nan() || !exists { f32::NAN } else { calibration.apply(*raw) })
+                .collect()
+        };
+        CommonScale([apply(0, true), apply(1, fitted.forest.is_some()), apply(2, true)])
+    }
+}
+
+/// Parts of many items by column, not a number where a part does not exist.
+struct CommonScale([Vec<f32>; 3]);
+
+impl CommonScale {
+    /// The ensemble's scores; not a number where no part exists.
+    fn blended(&self, weights: &Weights) -> Vec<f32> {
+        let [w0, w1, w2] = weights.parts();
+        let [a, b, c] = &self.0;
+        let mut scores: Vec<f32> = (0..a.len()).map(|i| w0 * a[i] + w1 * b[i] + w2 * c[i]).collect();
+        for (i, score) in scores.iter_mut().enumerate().filter(|(_, score)| score.is_nan()) {
+            let exists = |v: f32| (!v.is_nan()).then_some(v);
+            let parts = Parts { collaborative: exists(a[i]), content_based: exists(b[i]), popularity: exists(c[i]) };
+            if parts != Parts::default() {
+                *score = weights.blend(&parts);
+            }
+        }
+        scores
     }
 }
 
 /// Ranks the whole catalogue for each of `users` by each system and judges the first `k` by the hold-out.
+/// A system that is given twice is ranked once.
 pub fn evaluate(
     ranker: &Ranker<'_>,
     split: &Split,
@@ -120,18 +141,24 @@ pub fn evaluate(
     k: usize,
     control: &Control,
 ) -> Result<Vec<Judged>> {
+    let mut distinct: Vec<System> = Vec::new();
+    for system in systems {
+        if !distinct.contains(system) {
+            distinct.push(*system);
+        }
+    }
     let by_user: Vec<Vec<Metrics>> = users
         .par_iter()
         .map(|user| {
             control.check()?;
-            judge_user(ranker, split, *user, systems, k)
+            judge_user(ranker, split, *user, &distinct, k)
         })
         .collect::<Result<_>>()?;
-    Ok(systems
-        .iter()
-        .enumerate()
-        .map(|(i, system)| Judged { system: *system, users: by_user.iter().map(|m| m[i]).collect() })
-        .collect())
+    let of = |system: &System| {
+        let place = distinct.iter().position(|d| d == system);
+        by_user.iter().filter_map(|metrics| place.map(|i| metrics[i])).collect()
+    };
+    Ok(systems.iter().map(|system| Judged { system: *system, users: of(system) }).collect())
 }
 
 fn judge_user(ranker: &Ranker<'_>, split: &Split, user: u32, systems: &[System], k: usize) -> Result<Vec<Metrics>> {
@@ -149,16 +176,9 @@ fn judge_user(ranker: &Ranker<'_>, split: &Split, user: u32, systems: &[System],
             System::Popularity => rank(&raw[2]),
             System::Collaborative => rank(&raw[0]),
             System::Content => rank(&raw[1]),
-            System::Ensemble(weights) => rank(&blended(&parts, weights)),
+            System::Ensemble(weights) => rank(&parts.blended(weights)),
         })
         .collect())
-}
-
-fn blended(parts: &[Parts], weights: &Weights) -> Vec<f32> {
-    let score = |p: &Parts| {
-        if *p == Parts::default() { f32::NAN } else { weights.blend(p) }
-    };
-    parts.iter().map(score).collect()
 }
 
 /// The user's liked items in the training part, ascending: they are not recommended again.
@@ -184,7 +204,7 @@ fn rules_scores(feedback: &Feedback, data: &Dataset, user: u32) -> Vec<f32> {
 
 /// Candidates of one user for the search of weights.
 struct Shortlist {
-    parts: Vec<Parts>,
+    parts: CommonScale,
     items: Vec<u32>,
     relevant: Vec<u32>,
 }
@@ -238,7 +258,7 @@ fn shortlist(ranker: &Ranker<'_>, split: &Split, user: u32) -> Result<Shortlist>
 
 impl Shortlist {
     fn ndcg(&self, weights: &Weights, k: usize) -> f64 {
-        let best = top(&blended(&self.parts, weights), k, &[]);
+        let best = top(&self.parts.blended(weights), k, &[]);
         let ranked: Vec<u32> = best.into_iter().map(|i| self.items[i as usize]).collect();
         metrics::judge(&ranked, &self.relevant, k).ndcg
     }

@@ -63,12 +63,15 @@ pub struct Choice {
 }
 
 /// Bytes that a run needs at most, about: what was read, four indexed copies of the interactions (all, core, two
-/// training parts), the matrices in both orientations, factors of both sides three times, the content rows.
+/// training parts), the matrices in both orientations, factors of both sides three times, three sets of neighbours of
+/// the items that enough users share, and the content rows.
 pub fn estimate_memory(interactions: usize, users: usize, items: usize, params: &ValidParams) -> u64 {
     let per_interaction = 28 + 4 * 18 + 2 * 2 * 8;
-    let per_row = 3 * 4 * params.factors + 3 * 8 * params.neighbours + 200;
+    let per_row = 3 * 4 * params.factors + 200;
+    let shared_items = items.min(interactions / 5);
+    let per_shared_item = 3 * 8 * params.neighbours;
     let content_rows = 300 << 20;
-    (interactions * per_interaction + (users + items) * per_row + content_rows) as u64
+    (interactions * per_interaction + (users + items) * per_row + shared_items * per_shared_item + content_rows) as u64
 }
 
 /// Trains, evaluates and decides, on `threads` threads of its own.

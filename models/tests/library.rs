@@ -161,7 +161,8 @@ fn odd_data_train_or_say_why_not() {
     assert!(try_train(Sources::default()).is_err());
     assert!(try_train(one(2.0, 35)).err().unwrap().to_string().contains("nothing to learn"));
     // One user and one item; everybody likes everything equally.
-    assert!(try_train(one(5.0, 1)).is_ok());
+    let single = try_train(one(5.0, 1)).unwrap();
+    assert!(!single.decision.promoted, "nobody was there to judge by");
     let equal = try_train(one(5.0, 35)).unwrap();
     assert!(equal.user_factors.iter().all(|v| v.is_finite()));
 }

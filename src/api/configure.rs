@@ -9,14 +9,30 @@ use crate::pg::spi::{self, arg};
 use crate::read::{bulk, mapping};
 use crate::store;
 
-/// Maps a source (`rating`, `favorite`, `item`, `user`) to a table or view and its columns.
+/// Maps a source (`rating`, `favorite`, `item`, `user`) to a table or view and its columns; with a NULL relation it is
+/// detected again.
 // By hand, because pgrx has no type for regclass.
 #[pg_extern(sql = r#"
 CREATE FUNCTION reco_configure(source text, relation regclass, columns jsonb) RETURNS void
-STRICT LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 "#)]
-fn reco_configure(source: &str, relation: pg_sys::Oid, columns: pgrx::JsonB) {
-    or_raise(configure(source, relation, &columns.0));
+fn reco_configure(source: Option<&str>, relation: Option<pg_sys::Oid>, columns: Option<pgrx::JsonB>) {
+    let source = source.unwrap_or("NULL");
+    or_raise(match (relation, columns) {
+        (Some(relation), columns) => configure(source, relation, &columns.map_or(Value::Null, |c| c.0)),
+        (None, _) => forget(source),
+    });
+}
+
+fn forget(source: &str) -> Outcome<()> {
+    mapping::kind(source)?;
+    spi::connect(|connection| {
+        as_owner(|| {
+            connection
+                .write("DELETE FROM reco.source WHERE source OPERATOR(pg_catalog.=) $1", &[arg(source.to_owned())])
+        })?;
+        Ok(())
+    })
 }
 
 fn configure(source: &str, relation: pg_sys::Oid, columns: &Value) -> Outcome<()> {

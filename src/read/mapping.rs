@@ -434,6 +434,14 @@ fn columns_of(connection: &Connection, relation: pg_sys::Oid) -> Outcome<Vec<Col
         .collect())
 }
 
+/// A source by its name.
+pub fn kind(source: &str) -> Outcome<&'static SourceKind> {
+    SOURCES.iter().find(|k| k.name == source).ok_or_else(|| {
+        Failure::invalid(format!("unknown source \"{source}\""))
+            .detail("The sources are: rating, favorite, item, user.")
+    })
+}
+
 /// Checks what `reco_configure` was given, by resolving it.
 pub fn validate(
     connection: &Connection,
@@ -442,10 +450,7 @@ pub fn validate(
     name: &str,
     columns: &Map<String, Value>,
 ) -> Outcome<()> {
-    let kind = SOURCES.iter().find(|k| k.name == source).ok_or_else(|| {
-        Failure::invalid(format!("unknown source \"{source}\""))
-            .detail("The sources are: rating, favorite, item, user.")
-    })?;
+    let kind = kind(source)?;
     if let Some(unknown) = columns.keys().find(|key| kind.roles.iter().all(|r| r.name != key.as_str())) {
         let known: Vec<&str> = kind.roles.iter().map(|r| r.name).collect();
         return Err(Failure::invalid(format!("the source \"{source}\" has no column \"{unknown}\""))

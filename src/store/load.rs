@@ -12,7 +12,7 @@ use crate::pg::spi::{Connection, arg};
 pub struct Active {
     /// Version and hash of the content: together they never name two models.
     pub model: Option<(i64, i64)>,
-    /// Of the mapping.
+    /// Of the mapping: a sum, so that a source that is forgotten changes it too.
     pub revision: i64,
 }
 
@@ -21,7 +21,7 @@ pub fn active(connection: &Connection) -> Outcome<Active> {
     as_owner(|| {
         let rows = connection.read(
             "SELECT m.version, m.content_hash, r.revision
-             FROM (SELECT COALESCE(pg_catalog.max(revision), 0::pg_catalog.int8) AS revision FROM reco.source) r
+             FROM (SELECT COALESCE(pg_catalog.sum(revision), 0::pg_catalog.numeric)::pg_catalog.int8 AS revision FROM reco.source) r
              LEFT JOIN (SELECT version FROM reco.activation WHERE rolled_back_at IS NULL ORDER BY id DESC LIMIT 1) a ON true
              LEFT JOIN reco.model m ON m.version OPERATOR(pg_catalog.=) a.version",
             &[],

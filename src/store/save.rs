@@ -163,8 +163,11 @@ fn write_factors(
     fingerprints: Option<Vec<i64>>,
     flat: Vec<f32>,
 ) -> Outcome<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
     let count = ids.len() as i32;
-    let width = (flat.len() / ids.len().max(1)) as i32;
+    let width = (flat.len() / ids.len()) as i32;
     let mut args: Vec<Arg> = vec![arg(version), arg(ids), arg(flat), arg(width), arg(count)];
     let (column, value) = match fingerprints {
         Some(values) => {
@@ -189,8 +192,7 @@ fn write_items(connection: &Connection, version: i64, model: &Model, mut progres
         pgrx::check_for_interrupts!();
         let range = from..(from + BATCH).min(n);
         let ids = items.id[range.clone()].to_vec();
-        let flat = model.fitted.collaborative.factors(range.clone()).to_vec();
-        write_factors(connection, ("item_factor", "item_id"), version, ids.clone(), None, flat)?;
+        write_item_factors(connection, version, model, range.clone())?;
         let optional = |column: &[i64]| -> Vec<Option<i64>> {
             column[range.clone()].iter().map(|v| (*v != NONE).then_some(*v)).collect()
         };
@@ -227,6 +229,20 @@ fn write_items(connection: &Connection, version: i64, model: &Model, mut progres
     Ok(())
 }
 
+/// An item that nobody likes has no vector, and no row.
+fn write_item_factors(
+    connection: &Connection,
+    version: i64,
+    model: &Model,
+    range: std::ops::Range<usize>,
+) -> Outcome<()> {
+    let factor = |i: usize| model.fitted.collaborative.factors(i..i + 1);
+    let with_vector: Vec<usize> = range.filter(|i| factor(*i).iter().any(|v| *v != 0.0)).collect();
+    let ids = with_vector.iter().map(|i| model.fitted.items.id[*i]).collect();
+    let flat = with_vector.iter().flat_map(|i| factor(*i).iter().copied()).collect();
+    write_factors(connection, ("item_factor", "item_id"), version, ids, None, flat)
+}
+
 /// What `to_timestamp` can take: PostgreSQL's range ends before that of 64 bits of seconds.
 fn times(column: &[i64]) -> Vec<Option<f64>> {
     const YEARS_4713BC_TO_294276: std::ops::Range<i64> = -210_866_803_200..9_224_318_016_000;
@@ -235,7 +251,6 @@ fn times(column: &[i64]) -> Vec<Option<f64>> {
 
 fn write_users(connection: &Connection, version: i64, trained: &Trained, mut progress: impl FnMut(f32)) -> Outcome<()> {
     let data = &trained.data;
-    let model = &trained.model;
     let n = data.users.len();
     for from in (0..n).step_by(BATCH) {
         pgrx::check_for_interrupts!();
@@ -247,42 +262,74 @@ fn write_users(connection: &Connection, version: i64, trained: &Trained, mut pro
         let prints = with_vector.iter().map(|u| fingerprint(data.events.row(*u), |i| data.items[i as usize])).collect();
         let flat = with_vector.iter().flat_map(|u| trained.user_factors.row(*u).to_vec()).collect();
         write_factors(connection, ("user_factor", "user_id"), version, ids, Some(prints), flat)?;
-        for user in range.clone() {
-            write_user_feature(connection, version, trained, user, model)?;
-        }
+        write_user_features(connection, version, trained, range.clone())?;
         progress(range.end as f32 / n as f32);
     }
     Ok(())
 }
 
-fn write_user_feature(
+/// Lists of unequal length as one flat list with 1-based bounds, to be sliced in SQL.
+#[derive(Default)]
+struct Lists {
+    ids: Vec<i64>,
+    weights: Vec<f32>,
+    first: Vec<i32>,
+    last: Vec<i32>,
+}
+
+impl Lists {
+    fn push(&mut self, list: Vec<(i64, f32)>) {
+        self.first.push(self.ids.len() as i32 + 1);
+        for (id, weight) in list {
+            self.ids.push(id);
+            self.weights.push(weight);
+        }
+        self.last.push(self.ids.len() as i32);
+    }
+
+    fn into_args(self) -> [Arg; 4] {
+        [arg(self.ids), arg(self.weights), arg(self.first), arg(self.last)]
+    }
+}
+
+fn write_user_features(
     connection: &Connection,
     version: i64,
     trained: &Trained,
-    user: usize,
-    model: &Model,
+    range: std::ops::Range<usize>,
 ) -> Outcome<()> {
     let data = &trained.data;
-    let summary = summarise(data.events.row(user), &model.fitted.items, &model.fitted.feedback);
-    let (categories, category_weights): (Vec<i64>, Vec<f32>) = summary.categories.into_iter().unzip();
-    let (authors, author_weights): (Vec<i64>, Vec<f32>) = summary.authors.into_iter().unzip();
+    let fitted = &trained.model.fitted;
+    let (mut ratings, mut favorites, mut positives, mut mean_stars) = (vec![], vec![], vec![], vec![]);
+    let (mut categories, mut authors) = (Lists::default(), Lists::default());
+    for user in range.clone() {
+        let summary = summarise(data.events.row(user), &fitted.items, &fitted.feedback);
+        ratings.push(summary.ratings as i32);
+        favorites.push(summary.favorites as i32);
+        positives.push(summary.positives as i32);
+        mean_stars.push((summary.ratings > 0).then_some(summary.mean_stars));
+        categories.push(summary.categories);
+        authors.push(summary.authors);
+    }
+    let mut args = vec![
+        arg(version),
+        arg(range.len() as i32),
+        arg(data.users[range.clone()].to_vec()),
+        arg(ratings),
+        arg(favorites),
+        arg(positives),
+        arg(mean_stars),
+        arg(times(&data.since[range])),
+    ];
+    args.extend(categories.into_args());
+    args.extend(authors.into_args());
     connection.write(
         "INSERT INTO reco.user_feature (model_version, user_id, ratings, favorites, positives, mean_stars, registered_at,
              top_categories, category_weights, top_authors, author_weights)
-         VALUES ($1, $2, $3, $4, $5, $6, pg_catalog.to_timestamp($7), $8, $9, $10, $11)",
-        &[
-            arg(version),
-            arg(data.users[user]),
-            arg(summary.ratings as i32),
-            arg(summary.favorites as i32),
-            arg(summary.positives as i32),
-            arg((summary.ratings > 0).then_some(summary.mean_stars)),
-            arg(times(&data.since[user..=user])[0]),
-            arg(categories),
-            arg(category_weights),
-            arg(authors),
-            arg(author_weights),
-        ],
+         SELECT $1, $3[i], $4[i], $5[i], $6[i], $7[i], pg_catalog.to_timestamp($8[i]),
+                $9[$11[i] : $12[i]], $10[$11[i] : $12[i]], $13[$15[i] : $16[i]], $14[$15[i] : $16[i]]
+         FROM pg_catalog.generate_series(1, $2) i",
+        &args,
     )?;
     Ok(())
 }

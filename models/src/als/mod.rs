@@ -118,23 +118,39 @@ fn random(rows: usize, factors: usize, seed: u64) -> Array2<f32> {
 fn rotate_to_basis(side: &mut Array2<f32>, params: &AlsParams, control: &Control) -> Result<(Basis, Array2<f32>)> {
     let gram = gram(side.view());
     control.check()?;
-    if gram.iter().any(|v| !v.is_finite()) {
-        return Err(Error::NotFinite("the Gram matrix of the factors"));
-    }
-    let eigen = SymmetricEigen::new(gram);
+    let (values, vectors) = eigen(gram)?;
     let k = params.factors;
-    let rotation = Array2::from_shape_fn((k, k), |(i, j)| eigen.eigenvectors[(i, j)] as f32);
+    let rotation = Array2::from_shape_fn((k, k), |(i, j)| vectors[(i, j)] as f32);
     side.axis_chunks_iter_mut(Axis(0), GRAM_ROWS).into_par_iter().for_each(|mut rows: ArrayViewMut2<f32>| {
         let rotated = rows.dot(&rotation);
         rows.assign(&rotated);
     });
     let basis = Basis {
-        gram: eigen.eigenvalues.iter().map(|v| v.max(0.0) as f32).collect(),
+        gram: values.iter().map(|v| v.max(0.0) as f32).collect(),
         rows: side.nrows(),
         regularization: params.regularization,
         alpha0: params.alpha0,
     };
     Ok((basis, rotation))
+}
+
+/// Eigenvalues and eigenvectors (columns) of a Gram matrix. Of a matrix of low rank, which few users or items give, the
+/// decomposition comes out as NaN where its entries span the whole range of a double; what is far below an f32's
+/// resolution is therefore left out, and a diagonal as small is added.
+fn eigen(mut gram: DMatrix<f64>) -> Result<(Vec<f64>, DMatrix<f64>)> {
+    let k = gram.nrows();
+    let largest = gram.diagonal().max();
+    if largest == 0.0 {
+        return Ok((vec![0.0; k], DMatrix::identity(k, k)));
+    }
+    gram.iter_mut().filter(|v| v.abs() < largest * 1e-15).for_each(|v| *v = 0.0);
+    gram /= largest;
+    (0..k).for_each(|i| gram[(i, i)] += 1e-12);
+    let eigen = SymmetricEigen::new(gram);
+    if eigen.eigenvalues.iter().chain(eigen.eigenvectors.iter()).any(|v| !v.is_finite()) {
+        return Err(Error::NotFinite("the Gram matrix of the factors"));
+    }
+    Ok((eigen.eigenvalues.iter().map(|v| v * largest).collect(), eigen.eigenvectors))
 }
 
 /// Yᵀ·Y. The blocks are fixed and added in order, so that the sum does not depend on the number of threads.

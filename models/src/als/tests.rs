@@ -141,3 +141,12 @@ fn a_stop_ends_the_run() {
     control.stop();
     assert!(matches!(factorise(&matrix(2, 2, &[(0, 0, 1.0)]), &PARAMS, &control), Err(Error::Stopped)));
 }
+
+#[test]
+fn one_user_one_item_at_any_strength() {
+    for (regularization, alpha0) in [(0.01, 0.1), (0.0033333334, 0.1), (0.01, 0.3), (10.0, 10.0), (1e-6, 1e-6)] {
+        let params = AlsParams { factors: 50, epochs: 20, regularization, alpha0, seed: 42 };
+        let model = run(&matrix(1, 1, &[(0, 0, 1.0)]), &params);
+        assert!(model.users.iter().chain(model.items.iter()).all(|v| v.is_finite()));
+    }
+}
