@@ -201,21 +201,42 @@ impl Search<'_> {
         if self.params.neighbours == 0 || self.users.is_empty() {
             return Ok(with(0.0));
         }
-        let mut tried: Vec<(f32, Vec<f64>)> = Vec::new();
-        for step in 0..=SHARE_STEPS {
-            let blend = with(f32::from(step) / f32::from(SHARE_STEPS));
-            let ndcg = self.judge(|_, liked| {
-                let factor = part.fold_in(liked)?;
-                Ok(part.score_all_with(&part.reader_with(factor, liked.to_vec(), blend), blend))
-            })?;
-            evidence.shares.push((blend.share, mean(&ndcg)));
-            tried.push((blend.share, ndcg));
-        }
+        let shares: Vec<f32> = (0..=SHARE_STEPS).map(|step| f32::from(step) / f32::from(SHARE_STEPS)).collect();
+        let by_user = self.judge_shares(part, scales, &shares)?;
+        let tried: Vec<(f32, Vec<f64>)> = shares
+            .iter()
+            .enumerate()
+            .map(|(i, share)| (*share, by_user.iter().map(|ndcg| ndcg[i]).collect()))
+            .collect();
+        evidence.shares = tried.iter().map(|(share, ndcg)| (*share, mean(ndcg))).collect();
         let better = |a: &&(f32, Vec<f64>), b: &&(f32, Vec<f64>)| mean(&a.1).total_cmp(&mean(&b.1));
         let Some(best) = tried.iter().max_by(better) else { return Ok(with(0.0)) };
         let alone = tried.iter().filter(|t| t.0 == 0.0 || t.0 == 1.0).max_by(better);
         let chosen = alone.filter(|alone| !clearly_better(&best.1, &alone.1)).unwrap_or(best);
         Ok(with(chosen.0))
+    }
+
+    /// NDCG of every share, by validation user. The two models' scores are computed once per user.
+    fn judge_shares(&self, part: &Collaborative, scales: Blend, shares: &[f32]) -> Result<Vec<Vec<f64>>> {
+        self.users
+            .par_iter()
+            .map(|user| {
+                self.control.check()?;
+                let liked = self.liked(*user);
+                let seen: Vec<u32> = liked.iter().map(|(item, _)| *item).collect();
+                let factor = part.fold_in(&liked)?;
+                let alone = |share: f32| {
+                    let blend = Blend { share, ..scales };
+                    part.score_all_with(&part.reader_with(factor.clone(), liked.clone(), blend), blend)
+                };
+                let (als, counted) = (alone(0.0), alone(1.0));
+                let ndcg = shares.iter().map(|share| {
+                    let sum: Vec<f32> = als.iter().zip(&counted).map(|(a, c)| (1.0 - share) * a + share * c).collect();
+                    metrics::judge(&top(&sum, K, &seen), self.inner.held_out(*user as usize), K).ndcg
+                });
+                Ok(ndcg.collect())
+            })
+            .collect()
     }
 
     /// What the best scores of a typical user are like in each model.

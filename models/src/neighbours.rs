@@ -194,6 +194,8 @@ impl Counter {
             // By weight, then by index, so that ties do not depend on the order of counting.
             row.select_nth_unstable_by(most, |a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
             row.truncate(most);
+            // A popular item met thousands: their room would be kept for every row.
+            row.shrink_to_fit();
         }
         row.sort_unstable_by_key(|(other, _)| *other);
         row

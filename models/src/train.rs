@@ -89,12 +89,11 @@ pub fn train(
 ) -> Result<Trained> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|e| Error::Threads(e.to_string()))?;
-    pool.install(|| Run { params, threads, control }.all(Dataset::build(sources)?, champion))
+    pool.install(|| Run { params, control }.all(Dataset::build(sources)?, champion))
 }
 
 struct Run<'a> {
     params: &'a ValidParams,
-    threads: usize,
     control: &'a Control,
 }
 
@@ -191,7 +190,6 @@ impl Run<'_> {
             trees: self.params.trees,
             leaves: LEAVES,
             learning_rate: self.params.learning_rate,
-            threads: self.threads,
             seed: self.params.seed,
         };
         let forest = content::train(bare.encoder(), inner, &pick(false), encode, &boost, self.control)?;

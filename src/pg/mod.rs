@@ -1,5 +1,6 @@
-//! Thin, safe wrappers of what PostgreSQL offers: notices, rights, SPI, worker threads.
+//! Thin, safe wrappers of what PostgreSQL offers: memory contexts, notices, rights, SPI, worker threads.
 
+pub mod memory;
 pub mod notice;
 pub mod owner;
 pub mod spi;

@@ -4,6 +4,7 @@ use reco_models::{Model, NONE, Trained, fingerprint, summarise};
 use serde_json::{Value, json};
 
 use crate::failure::Outcome;
+use crate::pg::memory::scoped;
 use crate::pg::owner::as_owner;
 use crate::pg::spi::{Arg, Connection, arg};
 use crate::settings;
@@ -59,10 +60,12 @@ pub fn finish(connection: &Connection, version: i64, seconds: f64, phases: Value
 fn write_blob(connection: &Connection, version: i64, kind: &str, bytes: &[u8]) -> Outcome<()> {
     for (number, chunk) in bytes.chunks(CHUNK).enumerate() {
         pgrx::check_for_interrupts!();
-        connection.write(
-            "INSERT INTO reco.model_blob (version, kind, chunk, data) VALUES ($1, $2, $3, $4)",
-            &[arg(version), arg(kind.to_owned()), arg(number as i32), arg(chunk.to_vec())],
-        )?;
+        scoped(|| {
+            connection.write(
+                "INSERT INTO reco.model_blob (version, kind, chunk, data) VALUES ($1, $2, $3, $4)",
+                &[arg(version), arg(kind.to_owned()), arg(number as i32), arg(chunk.to_vec())],
+            )
+        })?;
     }
     Ok(())
 }
@@ -186,22 +189,33 @@ fn write_factors(
 }
 
 fn write_items(connection: &Connection, version: i64, model: &Model, mut progress: impl FnMut(f32)) -> Outcome<()> {
-    let items = &model.fitted.items;
-    let n = items.len();
+    let n = model.fitted.items.len();
     for from in (0..n).step_by(BATCH) {
         pgrx::check_for_interrupts!();
         let range = from..(from + BATCH).min(n);
-        let ids = items.id[range.clone()].to_vec();
-        write_item_factors(connection, version, model, range.clone())?;
-        let optional = |column: &[i64]| -> Vec<Option<i64>> {
-            column[range.clone()].iter().map(|v| (*v != NONE).then_some(*v)).collect()
-        };
-        let counts = |column: &[u32]| -> Vec<i32> { column[range.clone()].iter().map(|v| *v as i32).collect() };
-        let mean_stars: Vec<Option<f32>> = range
-            .clone()
-            .map(|i| (items.ratings[i] > 0).then(|| items.stars_sum[i] / items.ratings[i] as f32))
-            .collect();
-        connection.write(
+        scoped(|| {
+            write_item_factors(connection, version, model, range.clone())?;
+            write_item_features(connection, version, model, range.clone())
+        })?;
+        progress(range.end as f32 / n as f32);
+    }
+    Ok(())
+}
+
+fn write_item_features(
+    connection: &Connection,
+    version: i64,
+    model: &Model,
+    range: std::ops::Range<usize>,
+) -> Outcome<()> {
+    let items = &model.fitted.items;
+    let optional = |column: &[i64]| -> Vec<Option<i64>> {
+        column[range.clone()].iter().map(|v| (*v != NONE).then_some(*v)).collect()
+    };
+    let counts = |column: &[u32]| -> Vec<i32> { column[range.clone()].iter().map(|v| *v as i32).collect() };
+    let mean_stars: Vec<Option<f32>> =
+        range.clone().map(|i| (items.ratings[i] > 0).then(|| items.stars_sum[i] / items.ratings[i] as f32)).collect();
+    connection.write(
             "INSERT INTO reco.item_feature (model_version, item_id, category, author, published_at, ratings, mean_stars,
                  favorites, positives, latest_at, popularity)
              SELECT $1, id, category, author, pg_catalog.to_timestamp(published), ratings, mean_stars, favorites, positives,
@@ -212,7 +226,7 @@ fn write_items(connection: &Connection, version: i64, model: &Model, mut progres
                  AS t(id, category, author, published, ratings, mean_stars, favorites, positives, latest, popularity)",
             &[
                 arg(version),
-                arg(ids),
+                arg(items.id[range.clone()].to_vec()),
                 arg(optional(&items.category)),
                 arg(optional(&items.author)),
                 arg(times(&items.published[range.clone()])),
@@ -224,8 +238,6 @@ fn write_items(connection: &Connection, version: i64, model: &Model, mut progres
                 arg(model.raw_popularity()[range.clone()].to_vec()),
             ],
         )?;
-        progress(range.end as f32 / n as f32);
-    }
     Ok(())
 }
 
@@ -261,8 +273,10 @@ fn write_users(connection: &Connection, version: i64, trained: &Trained, mut pro
         let ids = with_vector.iter().map(|u| data.users[*u]).collect();
         let prints = with_vector.iter().map(|u| fingerprint(data.events.row(*u), |i| data.items[i as usize])).collect();
         let flat = with_vector.iter().flat_map(|u| trained.user_factors.row(*u).to_vec()).collect();
-        write_factors(connection, ("user_factor", "user_id"), version, ids, Some(prints), flat)?;
-        write_user_features(connection, version, trained, range.clone())?;
+        scoped(|| {
+            write_factors(connection, ("user_factor", "user_id"), version, ids, Some(prints), flat)?;
+            write_user_features(connection, version, trained, range.clone())
+        })?;
         progress(range.end as f32 / n as f32);
     }
     Ok(())

@@ -38,7 +38,6 @@ pub struct BoostParams {
     pub trees: usize,
     pub leaves: usize,
     pub learning_rate: f64,
-    pub threads: usize,
     pub seed: u64,
 }
 
@@ -55,9 +54,6 @@ pub fn boost(
 ) -> Result<Vec<Splits>> {
     train.check(columns)?;
     valid.check(columns)?;
-    // Pools that OpenMP would otherwise size by the machine.
-    // SAFETY: takes an integer.
-    call(unsafe { sys::LGBM_SetMaxThreads(params.threads as c_int) })?;
     let text = parameters(params);
     let train = Dataset::new(train, columns, &text, None)?;
     let valid = Dataset::new(valid, columns, &text, Some(&train))?;
@@ -82,12 +78,11 @@ pub fn boost(
 fn parameters(params: &BoostParams) -> String {
     // Nothing of this comes from a user but numbers in range: some of LightGBM's parameters open files.
     format!(
-        "objective=binary metric=binary_logloss num_leaves={} learning_rate={} num_threads={} seed={} deterministic=true \
+        "objective=binary metric=binary_logloss num_leaves={} learning_rate={} num_threads=1 seed={} deterministic=true \
          force_row_wise=true use_missing=false min_data_in_leaf=50 lambda_l2=1 bagging_fraction=0.5 bagging_freq=1 \
          feature_fraction=0.8 max_bin=255 verbosity=-1",
         params.leaves,
         params.learning_rate,
-        params.threads,
         params.seed % i32::MAX as u64,
     )
 }
@@ -289,7 +284,7 @@ mod tests {
         Rows { features, label, weight: (0..count).map(|r| 1.0 + (r % 3) as f32).collect() }
     }
 
-    const PARAMS: BoostParams = BoostParams { trees: 40, leaves: 16, learning_rate: 0.1, threads: 2, seed: 7 };
+    const PARAMS: BoostParams = BoostParams { trees: 40, leaves: 16, learning_rate: 0.1, seed: 7 };
 
     #[test]
     fn our_scores_are_bit_identical_to_lightgbms() {
