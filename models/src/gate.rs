@@ -13,11 +13,21 @@ pub struct Decision {
     pub previous_ndcg: Option<f64>,
 }
 
-/// NDCG by user of the challenger, of popularity, and of the champion if there is one that can be compared.
+/// The active model in a contest.
+#[derive(Debug, Clone, Copy)]
+pub enum Champion<'a> {
+    None,
+    /// It was fitted around another kind of hold-out, and may have trained on this one.
+    Incomparable,
+    /// NDCG by user.
+    Judged(&'a [f64]),
+}
+
+/// NDCG by user of the challenger and of popularity, and the champion.
 pub struct Contest<'a> {
     pub challenger: &'a [f64],
     pub popularity: &'a [f64],
-    pub champion: Option<&'a [f64]>,
+    pub champion: Champion<'a>,
     pub force: bool,
     pub seed: u64,
 }
@@ -26,7 +36,10 @@ impl Contest<'_> {
     pub fn decide(&self) -> Decision {
         let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len().max(1) as f64;
         let new = mean(self.challenger);
-        let previous_ndcg = self.champion.map(mean);
+        let previous_ndcg = match self.champion {
+            Champion::Judged(ndcg) => Some(mean(ndcg)),
+            _ => None,
+        };
         let decision = |promoted: bool, reason: String| Decision { promoted, reason, previous_ndcg };
         if self.force {
             return decision(true, "forced".into());
@@ -37,13 +50,22 @@ impl Contest<'_> {
                 "no user with a liked item in the hold-out: nothing to judge by; see {\"force\": true}".into(),
             );
         }
-        let Some(champion) = self.champion else {
-            let popularity = mean(self.popularity);
-            let verdict = if new > popularity { "beats" } else { "does not beat" };
-            return decision(
-                new > popularity,
-                format!("first model: NDCG@10 {new:.4} {verdict} popularity's {popularity:.4}"),
-            );
+        let champion = match self.champion {
+            Champion::Judged(ndcg) => ndcg,
+            Champion::Incomparable => {
+                return decision(
+                    false,
+                    "the active model was fitted around another kind of hold-out (by time, by user) and cannot be \
+                     compared; see {\"force\": true}"
+                        .into(),
+                );
+            }
+            Champion::None => {
+                let popularity = mean(self.popularity);
+                let verdict = if new > popularity { "beats" } else { "does not beat" };
+                let reason = format!("first model: NDCG@10 {new:.4} {verdict} popularity's {popularity:.4}");
+                return decision(new > popularity, reason);
+            }
         };
         let old = mean(champion);
         let (low, high) = paired_interval(self.challenger, champion, self.seed);
@@ -68,6 +90,7 @@ mod tests {
 
     fn decide(challenger: &[f64], champion: Option<&[f64]>, force: bool) -> Decision {
         let popularity = vec![0.1; challenger.len()];
+        let champion = champion.map_or(Champion::None, Champion::Judged);
         Contest { challenger, popularity: &popularity, champion, force, seed: 1 }.decide()
     }
 
@@ -95,6 +118,19 @@ mod tests {
     fn force_overrides_and_nobody_to_ask_refuses() {
         assert!(decide(&users(0.0), Some(&users(0.1)), true).promoted);
         assert!(!decide(&[], None, false).promoted);
+    }
+
+    #[test]
+    fn what_cannot_be_compared_is_not_replaced() {
+        let challenger = users(0.2);
+        let contest = |force| Contest {
+            challenger: &challenger,
+            popularity: &challenger,
+            champion: Champion::Incomparable,
+            force,
+            seed: 1,
+        };
+        assert!(!contest(false).decide().promoted && contest(true).decide().promoted);
     }
 
     #[test]

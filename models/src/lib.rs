@@ -41,4 +41,4 @@ pub use model::{Model, Scored, Source, Target, User};
 pub use params::{NUMBERS, NumberOption, Params, SplitKind, ValidParams, WeightChoice};
 pub use profile::{UserSummary, fingerprint, summarise};
 pub use rules::Taste;
-pub use train::{Choice, Trained, estimate_memory, train};
+pub use train::{Champion, Choice, Trained, estimate_memory, train};

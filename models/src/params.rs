@@ -65,6 +65,21 @@ pub enum SplitKind {
     ByUser,
 }
 
+impl SplitKind {
+    /// As it is written in options and in the registry.
+    pub fn name(self) -> &'static str {
+        match self {
+            SplitKind::Auto => "auto",
+            SplitKind::Temporal => "temporal",
+            SplitKind::ByUser => "by_user",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<SplitKind> {
+        [SplitKind::Auto, SplitKind::Temporal, SplitKind::ByUser].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
 /// Which weights the ensemble gets.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum WeightChoice {
@@ -192,12 +207,8 @@ fn known_names() -> String {
 }
 
 fn parse_split(value: &Value) -> Result<SplitKind> {
-    match value.as_str() {
-        Some("auto") => Ok(SplitKind::Auto),
-        Some("temporal") => Ok(SplitKind::Temporal),
-        Some("by_user") => Ok(SplitKind::ByUser),
-        _ => Err(wrong("split", value, "\"auto\", \"temporal\" or \"by_user\" is expected")),
-    }
+    let kind = value.as_str().and_then(SplitKind::from_name);
+    kind.ok_or_else(|| wrong("split", value, "\"auto\", \"temporal\" or \"by_user\" is expected"))
 }
 
 fn parse_weights(value: &Value) -> Result<WeightChoice> {

@@ -14,7 +14,7 @@ use crate::ensemble::Weights;
 use crate::error::{Error, Result};
 use crate::evaluate::{self, Judged, Ranker, Summary, System};
 use crate::feedback::Feedback;
-use crate::gate::{Contest, Decision};
+use crate::gate::{self, Contest, Decision};
 use crate::items::ItemTable;
 use crate::metrics;
 use crate::model::{Fitted, Model};
@@ -41,6 +41,14 @@ pub struct Trained {
     pub choice: Choice,
     /// Remarks that the user should read.
     pub notes: Vec<String>,
+}
+
+/// The active model, for a challenger to be compared with.
+pub struct Champion {
+    /// Fitted without the hold-out of its own run.
+    pub twin: Model,
+    /// How that hold-out was cut.
+    pub split: SplitKind,
 }
 
 impl Trained {
@@ -76,14 +84,14 @@ pub fn estimate_memory(interactions: usize, users: usize, items: usize, params: 
 
 /// Trains, evaluates and decides, on `threads` threads of its own.
 ///
-/// `champion` is the twin of the active model. The result depends on data, parameters and champion, not on threads.
+/// The result depends on data, parameters and champion, not on threads.
 ///
 /// # Errors
 /// [`Error::TooLittleData`] where nothing can be learned, [`Error::Stopped`], and what the parts report.
 pub fn train(
     sources: Sources,
     params: &ValidParams,
-    champion: Option<&Model>,
+    champion: Option<&Champion>,
     threads: usize,
     control: &Control,
 ) -> Result<Trained> {
@@ -98,7 +106,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn all(&self, data: Dataset, champion: Option<&Model>) -> Result<Trained> {
+    fn all(&self, data: Dataset, champion: Option<&Champion>) -> Result<Trained> {
         let mut notes = Vec::new();
         let (core, min_interactions) = self.core(&data, &mut notes)?;
         let outer = self.split(&core, self.params.split, HOLDOUT_SALT);
@@ -118,8 +126,9 @@ impl Run<'_> {
         let twin = self.fit(&outer.train, &recipe, forest.clone(), weights)?;
 
         self.control.enter(Phase::Evaluating)?;
-        let (judged, champion) = self.evaluate(&twin, champion, &outer, learned_weights)?;
-        let decision = self.decide(&judged, champion.as_ref());
+        let comparable = champion.filter(|c| c.split == outer.kind).map(|c| &c.twin);
+        let (judged, rival) = self.evaluate(&twin, comparable, &outer, learned_weights)?;
+        let decision = self.decide(&judged, champion.is_some(), rival.as_ref());
         self.compare_weights(&judged, &mut notes);
         let evaluation = judged.iter().map(|(name, j)| (*name, j.summary(self.params.seed))).collect();
 
@@ -297,13 +306,18 @@ impl Run<'_> {
         Ok((systems.iter().map(|s| s.0).zip(judged).collect(), champion))
     }
 
-    fn decide(&self, judged: &[(&'static str, Judged)], champion: Option<&Judged>) -> Decision {
+    fn decide(&self, judged: &[(&'static str, Judged)], has_champion: bool, rival: Option<&Judged>) -> Decision {
         let ndcg = |name: &str| judged.iter().find(|j| j.0 == name).map(|j| j.1.ndcg()).unwrap_or_default();
-        let champion = champion.map(Judged::ndcg);
+        let rival = rival.map(Judged::ndcg);
+        let champion = match &rival {
+            Some(ndcg) => gate::Champion::Judged(ndcg),
+            None if has_champion => gate::Champion::Incomparable,
+            None => gate::Champion::None,
+        };
         Contest {
             challenger: &ndcg("ensemble"),
             popularity: &ndcg("popularity"),
-            champion: champion.as_deref(),
+            champion,
             force: self.params.force,
             seed: self.params.seed,
         }

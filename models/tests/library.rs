@@ -1,6 +1,8 @@
 //! Quality floors on the generated library: what a user relies on, through the public interface.
 
-use reco_models::{Control, Dataset, Model, NONE, Params, Sources, Target, Trained, decode, encode, train};
+use reco_models::{
+    Champion, Control, Dataset, Model, NONE, Params, Sources, SplitKind, Target, Trained, decode, encode, train,
+};
 use serde_json::{Value, json};
 
 fn sources(users: usize, books: usize, interactions: usize) -> Sources {
@@ -26,7 +28,7 @@ fn sources(users: usize, books: usize, interactions: usize) -> Sources {
     sources
 }
 
-fn run(sources: Sources, options: Value, champion: Option<&Model>, threads: usize) -> Trained {
+fn run(sources: Sources, options: Value, champion: Option<&Champion>, threads: usize) -> Trained {
     let params = Params::from_json(&options).unwrap().validate().unwrap();
     train(sources, &params, champion, threads, &Control::default()).unwrap()
 }
@@ -35,6 +37,10 @@ fn ndcg(trained: &Trained, system: &str) -> f64 {
     let summary = trained.summary(system);
     assert!(summary.users > 0, "{system} was not evaluated");
     summary.mean.ndcg
+}
+
+fn champion(twin: Model) -> Champion {
+    Champion { twin, split: SplitKind::Temporal }
 }
 
 fn check_floors(trained: &Trained) {
@@ -92,10 +98,17 @@ fn a_vector_that_was_stored_is_the_one_that_is_folded_in() {
 #[test]
 fn an_equal_challenger_is_not_promoted_and_is_compared_on_the_same_hold_out() {
     let first = run(sources(600, 300, 15_000), json!({}), None, 2);
-    let second = run(sources(600, 300, 15_000), json!({}), Some(&first.twin), 2);
+    let second = run(sources(600, 300, 15_000), json!({}), Some(&champion(first.twin.clone())), 2);
     assert!(!second.decision.promoted, "{:?}", second.decision);
     let previous = second.decision.previous_ndcg.unwrap();
     assert!((previous - ndcg(&first, "ensemble")).abs() < 1e-9, "{previous}");
+}
+
+#[test]
+fn a_champion_of_another_hold_out_stays() {
+    let first = run(sources(600, 300, 15_000), json!({}), None, 2);
+    let second = run(sources(600, 300, 15_000), json!({"split": "by_user"}), Some(&champion(first.twin)), 2);
+    assert!(!second.decision.promoted && second.decision.reason.contains("another kind"), "{:?}", second.decision);
 }
 
 #[test]
@@ -103,7 +116,7 @@ fn a_spoilt_champion_is_replaced() {
     let first = run(sources(600, 300, 15_000), json!({}), None, 2);
     let mut spoilt = first.twin.fitted.clone();
     spoilt.weights = reco_models::Weights::new([0.0, 0.0, 1.0]).unwrap();
-    let second = run(sources(600, 300, 15_000), json!({}), Some(&Model::new(spoilt)), 2);
+    let second = run(sources(600, 300, 15_000), json!({}), Some(&champion(Model::new(spoilt))), 2);
     assert!(second.decision.promoted && second.decision.reason.starts_with("better"), "{:?}", second.decision);
 }
 

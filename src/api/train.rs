@@ -69,12 +69,12 @@ fn run(connection: &Connection, params: &ValidParams, begun: Instant) -> Outcome
     let active = store::active(connection)?;
     let mapping = mapping::resolve(connection, active.revision)?;
     let sources = bulk::read(connection, &mapping, |relation, rows| {
-        progress.say(&format!("reading {relation}"), rows as f32 / 1e9, rows);
+        progress.say(&format!("reading {relation}"), 0.0, rows);
     })?;
     let interactions = sources.ratings.user.len() + sources.favorites.user.len();
     check_memory(interactions, sources.accounts.id.len(), sources.catalog.id.len(), params)?;
     let champion = match active.model {
-        Some((version, _)) => store::load_twin(connection, version)?,
+        Some((version, _)) => store::load_champion(connection, version)?,
         None => None,
     };
     let mut timing = Timing::new();

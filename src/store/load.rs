@@ -1,7 +1,7 @@
 //! Reading models. Everything here runs as the extension's owner, under the caller's snapshot.
 
 use pgrx::prelude::*;
-use reco_models::Model;
+use reco_models::{Champion, Model, SplitKind};
 
 use crate::failure::{Failure, Outcome};
 use crate::pg::owner::as_owner;
@@ -38,9 +38,17 @@ pub fn load_served(connection: &Connection, version: i64) -> Outcome<Model> {
     Ok(reco_models::decode(&bytes)?)
 }
 
-/// The twin of a model, or None where it is gone or of another format: a challenger then has nothing to be compared with.
-pub fn load_twin(connection: &Connection, version: i64) -> Outcome<Option<Model>> {
-    Ok(blob(connection, version, "twin")?.and_then(|bytes| reco_models::decode(&bytes).ok()))
+/// What a challenger is compared with, or None where it is gone or of another format.
+pub fn load_champion(connection: &Connection, version: i64) -> Outcome<Option<Champion>> {
+    let split = as_owner(|| {
+        let sql =
+            "SELECT choice OPERATOR(pg_catalog.->>) 'split' FROM reco.model WHERE version OPERATOR(pg_catalog.=) $1";
+        let rows = connection.read(sql, &[arg(version)])?;
+        Ok(if rows.len() == 0 { None } else { rows.get::<String>(0, 0) })
+    })?;
+    let split = split.as_deref().and_then(SplitKind::from_name);
+    let twin = blob(connection, version, "twin")?.and_then(|bytes| reco_models::decode(&bytes).ok());
+    Ok(twin.zip(split).map(|(twin, split)| Champion { twin, split }))
 }
 
 fn blob(connection: &Connection, version: i64, kind: &str) -> Outcome<Option<Vec<u8>>> {

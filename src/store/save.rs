@@ -83,7 +83,7 @@ fn write_model(connection: &Connection, version: i64, saved: &Saved<'_>, served:
     let shares =
         tried.shares.iter().map(|(s, n)| json!({"neighbour_share": short(*s), "ndcg_at_10": short(*n as f32)}));
     let evidence = json!({
-        "split": format!("{:?}", choice.split),
+        "split": choice.split.name(),
         "min_interactions": choice.min_interactions,
         "regularization": short(recipe.als.regularization),
         "alpha0": short(recipe.als.alpha0),
