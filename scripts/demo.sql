@@ -46,11 +46,22 @@ WITH unread AS (
     FROM libro
     WHERE NOT EXISTS (SELECT FROM resena WHERE usuario_id = :reader AND libro_id = libro.id)
       AND NOT EXISTS (SELECT FROM favorito WHERE usuario_id = :reader AND libro_id = libro.id)
+), liked AS (
+    SELECT array_agg(autor_id) AS authors, array_agg(categoria_id) AS categories
+    FROM resena JOIN libro ON libro.id = libro_id
+    WHERE usuario_id = :reader AND estrellas >= 4
 )
 SELECT titulo, a.nombre AS autor, c.nombre AS categoria,
        round(score::numeric, 3) AS score, round(collaborative::numeric, 3) AS collaborative,
-       round(content_based::numeric, 3) AS content_based, round(popularity::numeric, 3) AS popularity, source
+       round(content_based::numeric, 3) AS content_based, round(popularity::numeric, 3) AS popularity,
+       CASE
+           WHEN l.autor_id = ANY (liked.authors) THEN 'you liked ' || a.nombre
+           WHEN l.categoria_id = ANY (liked.categories) THEN 'you like ' || c.nombre
+           WHEN collaborative > popularity THEN 'readers of your books read it'
+           ELSE 'much read'
+       END AS reason
 FROM unread
+CROSS JOIN liked
 CROSS JOIN reco_score(:reader, ids) AS s
 JOIN libro l ON l.id = s.item_id
 LEFT JOIN autor a ON a.id = l.autor_id
