@@ -105,18 +105,26 @@ impl Search<'_> {
         self.feedback.positives(self.inner.train.events.row(user as usize)).collect()
     }
 
-    /// NDCG by validation user of the scores that `score` gives for all items.
-    fn judge(&self, score: impl Fn(u32, &[(u32, f32)]) -> Result<Vec<f32>> + Sync) -> Result<Vec<f64>> {
+    /// What `judge` makes of each validation user, the liked items and their ids to be left out of a list.
+    fn each_user<T: Send>(&self, judge: impl Fn(u32, &[(u32, f32)], &[u32]) -> Result<T> + Sync) -> Result<Vec<T>> {
         self.users
             .par_iter()
             .map(|user| {
                 self.control.check()?;
                 let liked = self.liked(*user);
                 let seen: Vec<u32> = liked.iter().map(|(item, _)| *item).collect();
-                let best = top(&score(*user, &liked)?, K, &seen);
-                Ok(metrics::judge(&best, self.inner.held_out(*user as usize), K).ndcg)
+                judge(*user, &liked, &seen)
             })
             .collect()
+    }
+
+    fn ndcg(&self, user: u32, scores: &[f32], seen: &[u32]) -> f64 {
+        metrics::judge(&top(scores, K, seen), self.inner.held_out(user as usize), K).ndcg
+    }
+
+    /// NDCG by validation user of the scores that `score` gives for all items.
+    fn judge(&self, score: impl Fn(u32, &[(u32, f32)]) -> Result<Vec<f32>> + Sync) -> Result<Vec<f64>> {
+        self.each_user(|user, liked, seen| Ok(self.ndcg(user, &score(user, liked)?, seen)))
     }
 
     /// Coordinate descent in factors of three over what is not fixed by an option.
@@ -218,25 +226,19 @@ impl Search<'_> {
 
     /// NDCG of every share, by validation user. The two models' scores are computed once per user.
     fn judge_shares(&self, part: &Collaborative, scales: Blend, shares: &[f32]) -> Result<Vec<Vec<f64>>> {
-        self.users
-            .par_iter()
-            .map(|user| {
-                self.control.check()?;
-                let liked = self.liked(*user);
-                let seen: Vec<u32> = liked.iter().map(|(item, _)| *item).collect();
-                let factor = part.fold_in(&liked)?;
-                let alone = |share: f32| {
-                    let blend = Blend { share, ..scales };
-                    part.score_all_with(&part.reader_with(factor.clone(), liked.clone(), blend), blend)
-                };
-                let (als, counted) = (alone(0.0), alone(1.0));
-                let ndcg = shares.iter().map(|share| {
-                    let sum: Vec<f32> = als.iter().zip(&counted).map(|(a, c)| (1.0 - share) * a + share * c).collect();
-                    metrics::judge(&top(&sum, K, &seen), self.inner.held_out(*user as usize), K).ndcg
-                });
-                Ok(ndcg.collect())
-            })
-            .collect()
+        self.each_user(|user, liked, seen| {
+            let factor = part.fold_in(liked)?;
+            let alone = |share: f32| {
+                let blend = Blend { share, ..scales };
+                part.score_all_with(&part.reader_with(factor.clone(), liked.to_vec(), blend), blend)
+            };
+            let (als, counted) = (alone(0.0), alone(1.0));
+            let ndcg = shares.iter().map(|share| {
+                let sum: Vec<f32> = als.iter().zip(&counted).map(|(a, c)| (1.0 - share) * a + share * c).collect();
+                self.ndcg(user, &sum, seen)
+            });
+            Ok(ndcg.collect())
+        })
     }
 
     /// What the best scores of a typical user are like in each model.
