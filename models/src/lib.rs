@@ -2,6 +2,7 @@
 //! a clock or a file. Seeds and threads are arguments.
 
 mod als;
+mod budget;
 mod calibration;
 mod choose;
 mod codec;
@@ -15,6 +16,7 @@ mod evaluate;
 mod feedback;
 mod gate;
 mod items;
+mod kernel;
 mod metrics;
 mod model;
 mod neighbours;

@@ -72,12 +72,12 @@ pub struct Choice {
 
 /// Bytes that a run needs at most, about: what was read, four indexed copies of the interactions (all, core, two
 /// training parts), the matrices in both orientations, factors of both sides three times, three sets of neighbours of
-/// the items that enough users share, and the content rows.
+/// the items that enough users share and the regressions behind one, and the content rows.
 pub fn estimate_memory(interactions: usize, users: usize, items: usize, params: &ValidParams) -> u64 {
     let per_interaction = 28 + 4 * 18 + 2 * 2 * 8;
     let per_row = 3 * 4 * params.factors + 200;
     let shared_items = items.min(interactions / 5);
-    let per_shared_item = 3 * 8 * params.neighbours;
+    let per_shared_item = (3 * 8 + 20) * params.neighbours;
     let content_rows = 300 << 20;
     (interactions * per_interaction + (users + items) * per_row + shared_items * per_shared_item + content_rows) as u64
 }
@@ -114,6 +114,13 @@ impl Run<'_> {
 
         self.control.enter(Phase::Choosing)?;
         let (recipe, part, evidence) = choose::choose(&inner, &self.feedback(&inner.train), self.params, self.control)?;
+
+        if evidence.cut_short {
+            notes.push(format!(
+                "the budget ended the search for parameters after {} tries; a longer budget may find better ones",
+                evidence.als.len()
+            ));
+        }
 
         self.control.enter(Phase::Content)?;
         let (forest, learned_weights) = self.content(&inner, part)?;
@@ -201,10 +208,11 @@ impl Run<'_> {
             learning_rate: self.params.learning_rate,
             seed: self.params.seed,
         };
-        let forest = content::train(bare.encoder(), inner, &pick(false), encode, &boost, self.control)?;
+        let rows = self.params.budget.content_rows(content::MAX_ROWS);
+        let forest = content::train(bare.encoder(), inner, &pick(false), encode, rows, &boost, self.control)?;
         let model = Model::new(Fitted { forest: forest.clone(), ..bare.fitted });
         let model = self.calibrated(model, data)?;
-        let users = evaluate::sample(&pick(true), VALIDATION_USERS);
+        let users = evaluate::sample(&pick(true), self.params.budget.evaluated(VALIDATION_USERS, data.items.len()));
         let weights = evaluate::learn_weights(&Ranker::own(&model, data), inner, &users, K, self.control)?;
         Ok((forest, weights))
     }
@@ -282,7 +290,8 @@ impl Run<'_> {
             ("ensemble_fixed", System::Ensemble(Weights::default())),
             ("ensemble_learned", System::Ensemble(learned)),
         ];
-        let users = evaluate::sample(&outer.users(&self.feedback(&outer.train)), self.params.evaluation_users);
+        let most = self.params.budget.evaluated(self.params.evaluation_users, outer.train.items.len());
+        let users = evaluate::sample(&outer.users(&self.feedback(&outer.train)), most);
         let judge = |ranker: &Ranker<'_>, systems: &[System], from: f32, to: f32| -> Result<Vec<Judged>> {
             let mut all: Vec<Judged> = systems.iter().map(|s| Judged { system: *s, users: Vec::new() }).collect();
             let chunk = users.len().div_ceil(20).max(1);

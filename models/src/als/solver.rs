@@ -3,8 +3,8 @@
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
-use super::kernel::{self, padded};
 use crate::error::{Error, Result};
+use crate::kernel::{self, padded};
 use crate::simd::dispatch;
 
 /// What a solve needs besides the factors of the fixed side.
