@@ -2,6 +2,9 @@
 
 mod configure;
 mod reader;
+// reco_recommend is what shows reasons.
+#[allow(dead_code)]
+mod reason;
 mod registry;
 mod score;
 mod train;

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use pgrx::prelude::*;
-use reco_models::{History, Model, Target, Taste, User, fingerprint};
+use reco_models::{History, ItemInfo, Model, Target, Taste, User, fingerprint};
 
 use crate::cache;
 use crate::failure::{Failure, Outcome};
@@ -100,6 +100,8 @@ const LIKED_STARS: f32 = 4.0;
 
 /// A reader as the rules see one.
 pub struct RulesReader {
+    /// Liked items that the catalogue has, by ascending id.
+    pub liked: Vec<(i64, ItemInfo)>,
     pub taste: Taste,
     /// The time of the transaction in seconds since 1970, so that a call is stable within it.
     pub now: i64,
@@ -113,10 +115,11 @@ impl RulesReader {
         let mut liked: Vec<i64> = well_rated.chain(favorites.item.iter().copied()).collect();
         liked.sort_unstable();
         liked.dedup();
-        let taste = Taste::of(live::items(connection, mapping, liked)?.into_iter().map(|(_, info)| info));
+        let liked = live::items(connection, mapping, liked)?;
+        let taste = Taste::of(liked.iter().map(|(_, info)| *info));
         // SAFETY: no arguments.
         let now = unsafe { pg_sys::GetCurrentTransactionStartTimestamp() } / 1_000_000 + EPOCH_2000;
-        Ok(RulesReader { taste, now })
+        Ok(RulesReader { liked, taste, now })
     }
 }
 
