@@ -283,6 +283,18 @@ mod tests {
     }
 
     #[test]
+    fn what_an_explanation_relies_on_is_checked() {
+        let good = Forest::new(&[tree()], 3, 2).unwrap();
+        let damage: [fn(&mut Tree); 3] =
+            [|t| t.rows[2] = 0, |t| t.tests[0].keep = all_leaves(4), |t| t.tests.push(t.tests[2])];
+        for (i, harm) in damage.iter().enumerate() {
+            let mut bad = good.clone();
+            harm(&mut bad.trees[0]);
+            assert!(good.valid(3, 2) && !bad.valid(3, 2), "damage {i}");
+        }
+    }
+
+    #[test]
     fn both_forms_agree_to_the_bit() {
         let forest = Forest::new(&[tree(), tree(), tree()], 3, 2).unwrap();
         let block: Vec<[f32; LANES]> =
