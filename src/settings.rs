@@ -1,6 +1,6 @@
 //! The `reco.*` settings.
 
-use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
 
 static ENABLED: GucSetting<bool> = GucSetting::<bool>::new(true);
 static FALLBACK: GucSetting<bool> = GucSetting::<bool>::new(true);
@@ -8,6 +8,16 @@ static MAX_THREADS: GucSetting<i32> = GucSetting::<i32>::new(0);
 static MAX_TRAIN_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(4096);
 static MAX_CANDIDATES: GucSetting<i32> = GucSetting::<i32>::new(1_000_000);
 static KEEP_MODELS: GucSetting<i32> = GucSetting::<i32>::new(3);
+static LOCALE: GucSetting<Locale> = GucSetting::<Locale>::new(Locale::Es);
+
+/// The language of what a page shows.
+#[derive(Debug, Clone, Copy, PostgresGucEnum)]
+pub enum Locale {
+    #[name = c"es"]
+    Es,
+    #[name = c"en"]
+    En,
+}
 
 pub fn define() {
     GucRegistry::define_bool_guc(
@@ -66,6 +76,14 @@ pub fn define() {
         GucContext::Suset,
         GucFlags::default(),
     );
+    GucRegistry::define_enum_guc(
+        c"reco.locale",
+        c"Language of the reasons that a page shows.",
+        c"es: Spanish; en: English.",
+        &LOCALE,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
     reserve_prefix();
 }
 
@@ -109,4 +127,8 @@ pub fn max_candidates() -> usize {
 
 pub fn keep_models() -> i64 {
     i64::from(KEEP_MODELS.get())
+}
+
+pub fn locale() -> Locale {
+    LOCALE.get()
 }

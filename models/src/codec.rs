@@ -19,7 +19,7 @@ use crate::neighbours::Neighbours;
 
 const MAGIC: [u8; 8] = *b"recomodl";
 /// To be raised with every change of what follows.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Magic, format, header length, checksum of all that follows.
 const PREFIX: usize = 8 + 4 + 4 + 8;
 /// A thousand trees of 32 leaves are about 1 MB.

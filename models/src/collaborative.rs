@@ -44,6 +44,27 @@ pub struct Reader {
     neighbour_weight: f32,
 }
 
+/// What one liked item adds to a raw score, through the factors and through the neighbours.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Share {
+    pub item: u32,
+    pub factors: f64,
+    pub neighbours: f64,
+}
+
+impl Share {
+    pub fn whole(&self) -> f64 {
+        self.factors + self.neighbours
+    }
+}
+
+impl Reader {
+    /// Liked items with their weights, by ascending index.
+    pub fn liked(&self) -> &[(u32, f32)] {
+        &self.liked
+    }
+}
+
 impl Collaborative {
     pub fn items(&self) -> usize {
         self.factors.nrows()
@@ -123,5 +144,41 @@ impl Collaborative {
             });
         }
         scores
+    }
+
+    /// What each liked item adds to the raw scores of some items: per item one share for every liked item, in order.
+    /// They sum to [`Collaborative::score`] but for rounding, for both models are linear in the liked items.
+    pub fn shares(&self, reader: &Reader, items: &[u32]) -> Result<Vec<Vec<Share>>> {
+        let blank = |(item, _): &(u32, f32)| Share { item: *item, factors: 0.0, neighbours: 0.0 };
+        let mut all = vec![reader.liked.iter().map(blank).collect::<Vec<_>>(); items.len()];
+        if self.blend.share < 1.0 && !reader.factor.is_empty() {
+            self.add_factors(reader, items, &mut all)?;
+        }
+        if self.blend.share > 0.0 {
+            for (shares, item) in all.iter_mut().zip(items) {
+                for (share, (liked, liking)) in shares.iter_mut().zip(&reader.liked) {
+                    let (neighbours, weights) = self.neighbours.of(*liked);
+                    if let Ok(place) = neighbours.binary_search(item) {
+                        share.neighbours = f64::from(reader.neighbour_weight * liking * weights[place]);
+                    }
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    fn add_factors(&self, reader: &Reader, items: &[u32], all: &mut [Vec<Share>]) -> Result<()> {
+        // The same ones that the factor was solved from.
+        let places: Vec<usize> = (0..reader.liked.len()).filter(|i| self.has_factor(reader.liked[*i].0)).collect();
+        let pairs: Vec<(u32, f32)> = places.iter().map(|i| reader.liked[*i]).collect();
+        let solver = Solver::new(self.factors.view(), &self.basis);
+        let solved = solver.shares(&pairs, items, &mut solver.scratch())?;
+        let weight = f64::from((1.0 - self.blend.share) / self.blend.als_scale);
+        for (shares, solved) in all.iter_mut().zip(solved.rows()) {
+            for (place, share) in places.iter().zip(solved) {
+                shares[*place].factors = weight * f64::from(*share);
+            }
+        }
+        Ok(())
     }
 }

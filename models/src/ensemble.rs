@@ -44,19 +44,26 @@ impl Weights {
     /// The weighted mean over the parts that exist; where all of those have weight 0, their plain mean;
     /// 0 without any part.
     pub fn blend(&self, parts: &Parts) -> f32 {
-        let (mut score, mut weight, mut plain, mut count) = (0.0f64, 0.0f64, 0.0f64, 0u32);
-        for (w, part) in self.0.iter().zip(parts.as_array()) {
-            let Some(part) = part else { continue };
-            score += f64::from(*w) * f64::from(part);
-            weight += f64::from(*w);
-            plain += f64::from(part);
-            count += 1;
-        }
-        match (weight > 0.0, count) {
-            (true, _) => (score / weight) as f32,
-            (false, 0) => 0.0,
-            (false, n) => (plain / f64::from(n)) as f32,
-        }
+        let (weights, whole) = self.counting(parts);
+        let sum: f64 = parts.as_array().iter().zip(weights).map(|(part, w)| w * f64::from(part.unwrap_or(0.0))).sum();
+        if whole > 0.0 { (sum / whole) as f32 } else { 0.0 }
+    }
+
+    /// What each part weighs in [`Weights::blend`]: 0 where it does not exist, and 1 all together.
+    pub fn shares(&self, parts: &Parts) -> [f64; 3] {
+        let (weights, whole) = self.counting(parts);
+        weights.map(|w| if whole > 0.0 { w / whole } else { 0.0 })
+    }
+
+    /// The weights of the parts that exist, and their sum.
+    fn counting(&self, parts: &Parts) -> ([f64; 3], f64) {
+        let parts = parts.as_array();
+        let of = |weights: [f32; 3]| -> ([f64; 3], f64) {
+            let kept = std::array::from_fn(|i| if parts[i].is_some() { f64::from(weights[i]) } else { 0.0 });
+            (kept, kept.iter().sum())
+        };
+        let (weights, whole) = of(self.0);
+        if whole > 0.0 { (weights, whole) } else { of([1.0; 3]) }
     }
 
     /// All weights in steps of `1/steps`, for a search over the simplex.

@@ -2,7 +2,7 @@
 
 use crate::calibration::Calibration;
 use crate::collaborative::{Collaborative, Reader};
-use crate::content::{Candidate, Encoder, Forest, LANES, UserFeatures, VARYING};
+use crate::content::{Attribution, Candidate, Encoder, FEATURES, Forest, LANES, UserFeatures, VARYING};
 use crate::dataset::{Favorites, History, Ratings, Row};
 use crate::ensemble::{Parts, Weights};
 use crate::error::Result;
@@ -28,6 +28,7 @@ pub struct Model {
     pub fitted: Fitted,
     raw_popularity: Vec<f32>,
     popularity: Vec<f32>,
+    scale: popularity::Scale,
     encoder: Encoder,
 }
 
@@ -43,7 +44,7 @@ pub enum Target {
 }
 
 impl Target {
-    fn index(self) -> Option<u32> {
+    pub fn index(self) -> Option<u32> {
         match self {
             Target::Known(item) => Some(item),
             Target::Newcomer(_) | Target::Unknown => None,
@@ -89,13 +90,20 @@ pub struct User<'a> {
     folded_in: bool,
 }
 
+impl User<'_> {
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+}
+
 impl Model {
     pub fn new(fitted: Fitted) -> Model {
         let raw_popularity = popularity::popularity(&fitted.items, &fitted.feedback);
         let popularity = raw_popularity.iter().map(|raw| fitted.calibrations[2].apply(*raw)).collect();
         let encoder =
             Encoder::new(&fitted.items, fitted.collaborative.factors.view(), &raw_popularity, fitted.feedback);
-        Model { fitted, raw_popularity, popularity, encoder }
+        let scale = popularity::Scale::of(&fitted.items);
+        Model { fitted, raw_popularity, popularity, scale, encoder }
     }
 
     pub fn encoder(&self) -> &Encoder {
@@ -105,6 +113,11 @@ impl Model {
     /// By item, in [0,1], not calibrated.
     pub fn raw_popularity(&self) -> &[f32] {
         &self.raw_popularity
+    }
+
+    /// The four terms of an item's popularity, each in [0,1].
+    pub fn popularity_terms(&self, item: u32) -> [f32; 4] {
+        self.scale.terms(&self.fitted.items, &self.fitted.feedback, item as usize)
     }
 
     /// A user's interactions with the items of the model.
@@ -140,11 +153,7 @@ impl Model {
     pub fn score(&self, user: &User<'_>, targets: &[Target]) -> Vec<Scored> {
         let mut content = vec![None; targets.len()];
         if let Some(forest) = &self.fitted.forest {
-            let candidates = targets.iter().enumerate().filter_map(|(i, target)| match target {
-                Target::Known(item) => Some((i, self.encoder.known(*item))),
-                Target::Newcomer(info) => Some((i, self.encoder.newcomer(*info))),
-                Target::Unknown => None,
-            });
+            let candidates = targets.iter().enumerate().filter_map(|(i, t)| Some((i, self.candidate(*t)?)));
             self.content_raw(forest, user, candidates, |i, raw| {
                 content[i] = Some(self.fitted.calibrations[1].apply(raw));
             });
@@ -159,6 +168,25 @@ impl Model {
                 self.assemble(user, *target, raw, content)
             })
             .collect()
+    }
+
+    fn candidate(&self, target: Target) -> Option<Candidate> {
+        match target {
+            Target::Known(item) => Some(self.encoder.known(item)),
+            Target::Newcomer(info) => Some(self.encoder.newcomer(info)),
+            Target::Unknown => None,
+        }
+    }
+
+    /// The features of a pair, and what each adds to its raw content score; None where there is none.
+    pub fn attribute(&self, user: &User<'_>, target: Target) -> Option<([f32; FEATURES], Attribution)> {
+        let (forest, candidate) = (self.fitted.forest.as_ref()?, self.candidate(target)?);
+        let mut block = [[0.0f32; LANES]; VARYING];
+        self.encoder.encode(&user.features, &candidate, 0, &mut block);
+        let mut values = [0.0; FEATURES];
+        let all = block.iter().map(|row| row[0]).chain(user.features.values);
+        values.iter_mut().zip(all).for_each(|(to, from)| *to = from);
+        Some((values, forest.shapley(&values)))
     }
 
     fn assemble(&self, user: &User<'_>, target: Target, raw: Option<f32>, content_based: Option<f32>) -> Scored {

@@ -4,8 +4,10 @@ use crate::dataset::NONE;
 use crate::feedback::Feedback;
 use crate::items::ItemTable;
 
+/// What an explanation calls the terms.
+pub const TERM_NAMES: [&str; 4] = ["ratings", "mean_stars", "favorites", "recency"];
 /// Of rating count, mean rating, favourites and recency.
-const TERM_WEIGHTS: [f32; 4] = [0.4, 0.3, 0.2, 0.1];
+pub const TERM_WEIGHTS: [f32; 4] = [0.4, 0.3, 0.2, 0.1];
 
 /// Ratings of average value that every item is given beforehand, so that one five-star review makes no bestseller.
 const PRIOR_RATINGS: f32 = 10.0;
@@ -15,30 +17,42 @@ pub fn bayesian_mean(stars_sum: f32, ratings: u32, mean: f32) -> f32 {
     (stars_sum + PRIOR_RATINGS * mean) / (ratings as f32 + PRIOR_RATINGS)
 }
 
-/// The four terms by item, each in [0,1]. Counts are logarithmic: they follow a power law.
-/// Recency halves with every year since the latest positive; 0 where nothing has a time.
-pub fn terms(items: &ItemTable, feedback: &Feedback) -> Vec<[f32; 4]> {
-    let log_share = |count: u32, most: u32| (count as f32).ln_1p() / (most.max(1) as f32).ln_1p();
-    let most_ratings = items.ratings.iter().copied().max().unwrap_or(0);
-    let most_favorites = items.favorites.iter().copied().max().unwrap_or(0);
-    let mean = items.mean_stars();
-    (0..items.len())
-        .map(|i| {
-            let latest = items.latest[i];
-            [
-                log_share(items.ratings[i], most_ratings),
-                bayesian_mean(items.stars_sum[i], items.ratings[i], mean) / 5.0,
-                log_share(items.favorites[i], most_favorites),
-                if latest == NONE { 0.0 } else { (-feedback.age_years(latest)).exp2() },
-            ]
-        })
-        .collect()
+/// What all items are measured by.
+#[derive(Debug, Clone, Copy)]
+pub struct Scale {
+    most_ratings: u32,
+    most_favorites: u32,
+    mean_stars: f32,
 }
 
-/// The weighted sum of [`terms`] by item, in [0,1].
+impl Scale {
+    pub fn of(items: &ItemTable) -> Scale {
+        Scale {
+            most_ratings: items.ratings.iter().copied().max().unwrap_or(0),
+            most_favorites: items.favorites.iter().copied().max().unwrap_or(0),
+            mean_stars: items.mean_stars(),
+        }
+    }
+
+    /// The four terms of an item, each in [0,1]. Counts are logarithmic: they follow a power law.
+    /// Recency halves with every year since the latest positive; 0 where nothing has a time.
+    pub fn terms(&self, items: &ItemTable, feedback: &Feedback, item: usize) -> [f32; 4] {
+        let log_share = |count: u32, most: u32| (count as f32).ln_1p() / (most.max(1) as f32).ln_1p();
+        let latest = items.latest[item];
+        [
+            log_share(items.ratings[item], self.most_ratings),
+            bayesian_mean(items.stars_sum[item], items.ratings[item], self.mean_stars) / 5.0,
+            log_share(items.favorites[item], self.most_favorites),
+            if latest == NONE { 0.0 } else { (-feedback.age_years(latest)).exp2() },
+        ]
+    }
+}
+
+/// The weighted sum of the terms by item, in [0,1].
 pub fn popularity(items: &ItemTable, feedback: &Feedback) -> Vec<f32> {
-    let sum = |terms: &[f32; 4]| terms.iter().zip(TERM_WEIGHTS).map(|(t, w)| t * w).sum();
-    terms(items, feedback).iter().map(sum).collect()
+    let scale = Scale::of(items);
+    let sum = |terms: [f32; 4]| terms.iter().zip(TERM_WEIGHTS).map(|(t, w)| t * w).sum();
+    (0..items.len()).map(|item| sum(scale.terms(items, feedback, item))).collect()
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use crate::items::ItemInfo;
 const CATEGORY: f32 = 50.0;
 const AUTHOR: f32 = 30.0;
 const NOVELTY: f32 = 10.0;
+/// What all rules give together: a score of 1.
+pub const MOST_POINTS: f32 = CATEGORY + AUTHOR + NOVELTY;
 const YEAR_SECONDS: i64 = 365 * 86400;
 /// The reader's categories: the three that most of the liked items are in.
 const TOP_CATEGORIES: usize = 3;
@@ -34,18 +36,18 @@ impl Taste {
 
     /// 0 to 1; `now` in seconds since 1970 decides what is new (published within a year).
     pub fn score(&self, item: ItemInfo, now: i64) -> f32 {
-        let mut points = 0.0;
-        if self.categories.contains(&item.category) {
-            points += CATEGORY;
-        }
-        if self.authors.binary_search(&item.author).is_ok() {
-            points += AUTHOR;
-        }
+        self.points(item, now).iter().sum::<f32>() / MOST_POINTS
+    }
+
+    /// By rule: category, author, novelty.
+    pub fn points(&self, item: ItemInfo, now: i64) -> [f32; 3] {
         let age = now.saturating_sub(item.published);
-        if item.published != NONE && now != NONE && (0..YEAR_SECONDS).contains(&age) {
-            points += NOVELTY;
-        }
-        points / (CATEGORY + AUTHOR + NOVELTY)
+        let new = item.published != NONE && now != NONE && (0..YEAR_SECONDS).contains(&age);
+        [
+            if self.categories.contains(&item.category) { CATEGORY } else { 0.0 },
+            if self.authors.binary_search(&item.author).is_ok() { AUTHOR } else { 0.0 },
+            if new { NOVELTY } else { 0.0 },
+        ]
     }
 }
 

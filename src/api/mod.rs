@@ -1,6 +1,11 @@
 //! The SQL functions.
 
 mod configure;
+mod explain;
+mod reader;
+// reco_recommend is what shows reasons.
+#[allow(dead_code)]
+mod reason;
 mod registry;
 mod score;
 mod train;

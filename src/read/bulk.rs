@@ -66,7 +66,7 @@ fn statement(source: usize, relation: &Relation) -> String {
     format!("SELECT {} FROM {}", select_list(source, relation), relation.quoted())
 }
 
-/// By role: ids as bigint, stars as real, times as seconds in double precision. Titles are not read.
+/// By role: ids as bigint, stars as real, times as seconds in double precision. Titles are read by themselves.
 pub fn select_list(source: usize, relation: &Relation) -> String {
     use super::mapping::Kind;
     let kind = &SOURCES[source];

@@ -1,5 +1,7 @@
 //! What the tables say of one user and of a few items now, in the caller's snapshot and with the caller's rights.
 
+use std::collections::HashMap;
+
 use reco_models::{Favorites, ItemInfo, NONE, Ratings};
 
 use super::bulk::{seconds, select_list};
@@ -73,4 +75,20 @@ pub fn items(connection: &Connection, mapping: &Mapping, ids: Vec<i64>) -> Outco
     found.sort_unstable_by_key(|(id, _)| *id);
     found.dedup_by_key(|(id, _)| *id);
     Ok(found)
+}
+
+/// The titles of the given items, as far as the catalogue has them.
+pub fn titles(connection: &Connection, mapping: &Mapping, ids: Vec<i64>) -> Outcome<HashMap<i64, String>> {
+    let Some(relation) = mapping.get(ITEM) else { return Ok(HashMap::new()) };
+    let columns = relation.column(&SOURCES[ITEM], "id").zip(relation.column(&SOURCES[ITEM], "title"));
+    let Some((id, title)) = columns.filter(|_| !ids.is_empty()) else { return Ok(HashMap::new()) };
+    let sql = format!(
+        "SELECT {}::pg_catalog.int8, {}::pg_catalog.text FROM {} WHERE {} OPERATOR(pg_catalog.=) ANY ($1)",
+        id.quoted(),
+        title.quoted(),
+        relation.quoted(),
+        id.quoted()
+    );
+    let rows = connection.read(&sql, &[arg(ids)])?;
+    Ok((0..rows.len()).filter_map(|row| Some((rows.get(row, 0)?, rows.get(row, 1)?))).collect())
 }

@@ -230,8 +230,8 @@ def check_settings(reference):
     same("settings", set(written), set(there))
     for name in set(written) & set(there):
         s = there[name]
-        numeric = s["vartype"] != "bool"
-        facts = [s["boot_val"], f"{s['min_val']} to {s['max_val']}" if numeric else "on, off"]
+        span = {"bool": "on, off", "enum": ", ".join(s["enumvals"] or [])}.get(s["vartype"], f"{s['min_val']} to {s['max_val']}")
+        facts = [s["boot_val"], span]
         who = {"user": "anyone", "superuser": "superuser"}.get(s["context"], s["context"])
         default, span, unit, by, _ = written[name]
         check([default, span] == facts, f"docs/reference.md: {name}: written {[default, span]}, there {facts}")

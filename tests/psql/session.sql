@@ -33,6 +33,7 @@ DECLARE
   scores real[] := '{}';
   weight float8;
   mean float8;
+  explained float8;
 BEGIN
   FOR r IN SELECT * FROM reco_score(who, items) LOOP
     seen := seen || r.item_id;
@@ -48,6 +49,8 @@ BEGIN
     mean := (coalesce(0.5 * r.collaborative, 0) + coalesce(0.3 * r.content_based, 0) + coalesce(0.2 * r.popularity, 0))
             / nullif(weight, 0);
     ASSERT abs(r.score - mean) < 1e-6, format('the parts give %s: %s', mean, r);
+    SELECT sum(contribution) INTO explained FROM reco_explain(who, r.item_id);
+    ASSERT abs(r.score - explained) < 1e-6, format('the explanation gives %s: %s', explained, r);
   END LOOP;
   ASSERT seen = items, format('reco_score(%s, %s) gave the books %s', who, items, seen);
   ASSERT reco_scores(who, items) = scores, format('reco_scores gave %s, reco_score %s', reco_scores(who, items), scores);

@@ -1,6 +1,6 @@
 //! One row of a half-epoch, or one reader at query time: the vector that best explains a few interactions.
 
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -71,6 +71,44 @@ impl<'a> Solver<'a> {
         Ok(&scratch.solution[..k])
     }
 
+    /// How x·y of each target row of the fixed side, x being the minimiser for the pairs, is made up: element (t, p) is
+    /// w_p·y_tᵀ·A⁻¹·y_p, what pair p adds to target t (Hu, Koren and Volinsky, 2008, section 5). The weights are
+    /// positive. The system is factorised once for all targets.
+    pub fn shares(&self, pairs: &[(u32, f32)], targets: &[u32], scratch: &mut Scratch) -> Result<Array2<f32>> {
+        let mut shares = Array2::zeros((targets.len(), pairs.len()));
+        if pairs.is_empty() {
+            return Ok(shares);
+        }
+        // Leaves the Cholesky factor in `system`; of the dual form also Y·D^(−1/2), transposed, and D^(−1/2).
+        self.solve(pairs.iter().copied(), scratch)?;
+        let (k, n) = (self.side.ncols(), pairs.len());
+        let mut right = vec![0.0f32; k.max(n)];
+        for (target, mut shares) in targets.iter().zip(shares.rows_mut()) {
+            let target = self.side.row(*target as usize);
+            right.fill(0.0);
+            if n <= k {
+                // M being the dual system, W·Y·A⁻¹·y = M⁻¹·Y·D⁻¹·y.
+                let width = padded(n);
+                for ((row, d), y) in scratch.panel.chunks_exact(width).zip(&scratch.diagonal).zip(target) {
+                    right.iter_mut().zip(&row[..n]).for_each(|(r, p)| *r += d * y * p);
+                }
+                substitute(&scratch.system, n, width, &mut right);
+                shares.iter_mut().zip(&right).for_each(|(share, r)| *share = *r);
+            } else {
+                right.iter_mut().zip(target).for_each(|(r, y)| *r = *y);
+                substitute(&scratch.system, k, self.width, &mut right);
+                for (share, (row, weight)) in shares.iter_mut().zip(pairs) {
+                    let row = self.side.row(*row as usize);
+                    *share = weight * row.iter().zip(&right).map(|(y, r)| y * r).sum::<f32>();
+                }
+            }
+        }
+        if shares.iter().any(|v| !v.is_finite()) {
+            return Err(Error::NotFinite("a liked item's share of a score"));
+        }
+        Ok(shares)
+    }
+
     /// α0·Gram + λ·(n + α0·N): the system without its interactions.
     fn fill_diagonal(&self, scratch: &mut Scratch) {
         let basis = self.basis;
@@ -78,6 +116,21 @@ impl<'a> Solver<'a> {
         let ridge = basis.regularization * frequency;
         scratch.diagonal.clear();
         scratch.diagonal.extend(basis.gram.iter().map(|g| basis.alpha0 * g + ridge));
+    }
+}
+
+/// Solves UᵀU·x = b in place, the upper triangle U being n × n with rows `width` apart.
+fn substitute(u: &[f32], n: usize, width: usize, b: &mut [f32]) {
+    for j in 0..n {
+        let row = &u[j * width..][..n];
+        let value = b[j] / row[j];
+        b[j] = value;
+        b[j + 1..n].iter_mut().zip(&row[j + 1..]).for_each(|(b, u)| *b -= value * u);
+    }
+    for j in (0..n).rev() {
+        let row = &u[j * width..][..n];
+        let sum: f32 = row[j + 1..].iter().zip(&b[j + 1..n]).map(|(u, x)| u * x).sum();
+        b[j] = (b[j] - sum) / row[j];
     }
 }
 

@@ -29,6 +29,25 @@ fn run(matrix: &Interactions, params: &AlsParams) -> Factorisation {
 
 /// The normal equations of one row as they are written in the paper, dense and in f64.
 fn reference_solve(side: &Array2<f32>, pairs: &[(usize, f32)], params: &AlsParams) -> DVector<f64> {
+    let (a, b) = reference_system(side, pairs, params);
+    a.cholesky().unwrap().solve(&b)
+}
+
+/// What one of the pairs adds to the score of an item with factor `y`.
+fn reference_share(
+    side: &Array2<f32>,
+    pairs: &[(usize, f32)],
+    (item, weight): (usize, f32),
+    y: ndarray::ArrayView1<f32>,
+    params: &AlsParams,
+) -> f64 {
+    let (a, _) = reference_system(side, pairs, params);
+    let own = DVector::from_iterator(side.ncols(), side.row(item).iter().map(|v| f64::from(weight * v)));
+    let x = a.cholesky().unwrap().solve(&own);
+    y.iter().zip(x.iter()).map(|(y, x)| f64::from(*y) * x).sum()
+}
+
+fn reference_system(side: &Array2<f32>, pairs: &[(usize, f32)], params: &AlsParams) -> (DMatrix<f64>, DVector<f64>) {
     let (rows, k) = side.dim();
     let y = DMatrix::from_fn(rows, k, |i, j| f64::from(side[(i, j)]));
     let alpha0 = f64::from(params.alpha0);
@@ -40,7 +59,7 @@ fn reference_solve(side: &Array2<f32>, pairs: &[(usize, f32)], params: &AlsParam
         a += f64::from(*weight) * &v * v.transpose();
         b += f64::from(*weight) * v;
     }
-    a.cholesky().unwrap().solve(&b)
+    (a, b)
 }
 
 #[test]
@@ -58,6 +77,32 @@ fn every_user_solves_the_normal_equations() {
             assert!((fast - slow).abs() < 1e-4 * (1.0 + slow.abs()), "user {user}, n {}: {fast} {slow}", pairs.len());
         }
     }
+}
+
+#[test]
+fn the_shares_of_the_interactions_are_those_of_the_normal_equations() {
+    let matrix = matrix(40, 60, &blocks(40, 60));
+    let model = run(&matrix, &PARAMS);
+    let solver = Solver::new(model.items.view(), &model.user_basis);
+    let mut scratch = solver.scratch();
+    let targets: Vec<u32> = (0..60).step_by(7).collect();
+    for (user, row) in matrix.outer_iterator().enumerate() {
+        let pairs: Vec<(u32, f32)> = row.indices().iter().copied().zip(row.data().iter().copied()).collect();
+        let all: Vec<_> = row.iter().map(|(i, w)| (i, *w)).collect();
+        let shares = solver.shares(&pairs, &targets, &mut scratch).unwrap();
+        for (t, target) in targets.iter().enumerate() {
+            let y = model.items.row(*target as usize);
+            for (p, (item, weight)) in all.iter().enumerate() {
+                // The system is that of all pairs; its right side, that of this pair alone.
+                let exact = reference_share(&model.items, &all, (*item, *weight), y, &PARAMS);
+                let fast = f64::from(shares[(t, p)]);
+                assert!((fast - exact).abs() < 1e-4 * (1.0 + exact.abs()), "user {user}: {fast} {exact}");
+            }
+            let whole: f32 = y.dot(&model.users.row(user));
+            assert!((shares.row(t).sum() - whole).abs() < 1e-4 * (1.0 + whole.abs()), "user {user}");
+        }
+    }
+    assert_eq!(solver.shares(&[], &targets, &mut scratch).unwrap().dim(), (targets.len(), 0));
 }
 
 #[test]

@@ -21,6 +21,38 @@ pub const USER_FEATURES: usize = 8;
 pub const VARYING: usize = ITEM_FEATURES + PAIR_FEATURES;
 pub const FEATURES: usize = VARYING + USER_FEATURES;
 
+/// What an explanation calls the features, in their order.
+pub const FEATURE_NAMES: [&str; FEATURES] = [
+    "positives",
+    "ratings",
+    "favorites",
+    "mean_stars",
+    "popularity",
+    "age",
+    "idle",
+    "category_items",
+    "category_positives",
+    "author_items",
+    "author_positives",
+    "category_share",
+    "category_lift",
+    "category_affinity",
+    "author_weight",
+    "author_share",
+    "author_stars",
+    "author_affinity",
+    "popularity_difference",
+    "age_difference",
+    "user_positives",
+    "user_reviews",
+    "user_mean_stars",
+    "user_favorite_share",
+    "account_age",
+    "top_category_share",
+    "user_mean_popularity",
+    "top_author_share",
+];
+
 /// Stands for an unknown age; real ages are not negative.
 const UNKNOWN: f32 = -1.0;
 /// "In no group".
@@ -108,7 +140,37 @@ pub struct Encoder {
 }
 
 const POPULARITY: usize = 4;
-const AGE: usize = 5;
+/// The item's age in years.
+pub const AGE: usize = 5;
+
+/// What a feature of the item or the pair tells about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    Author,
+    Category,
+    /// How many liked it.
+    Counts,
+    /// How well it is rated.
+    Stars,
+    Age,
+}
+
+/// None for the features of the user, which are the same for every item.
+pub fn group_of(feature: usize) -> Option<Group> {
+    Some(match *FEATURE_NAMES.get(feature)? {
+        "author_weight" | "author_share" | "author_stars" | "author_affinity" => Group::Author,
+        "category_share" | "category_lift" | "category_affinity" => Group::Category,
+        "mean_stars" => Group::Stars,
+        "age" | "age_difference" => Group::Age,
+        _ if feature < VARYING => Group::Counts,
+        _ => return None,
+    })
+}
+
+/// Whether a value stands for an age that is not known.
+pub fn age_is_unknown(feature: usize, value: f32) -> bool {
+    value == UNKNOWN && matches!(FEATURE_NAMES.get(feature), Some(&"age" | &"idle" | &"account_age"))
+}
 
 impl Encoder {
     /// `factors`: items × k, zeros for an item without; `popularity`: one number in [0,1] per item.
@@ -392,37 +454,6 @@ mod tests {
         let encoder = Encoder::new(&items, factors.view(), &[0.9, 0.5, 0.1, 0.0], feedback);
         (data, encoder, feedback)
     }
-
-    const FEATURE_NAMES: [&str; FEATURES] = [
-        "positives",
-        "ratings",
-        "favorites",
-        "mean_stars",
-        "popularity",
-        "age",
-        "idle",
-        "category_items",
-        "category_positives",
-        "author_items",
-        "author_positives",
-        "category_share",
-        "category_lift",
-        "category_affinity",
-        "author_weight",
-        "author_share",
-        "author_stars",
-        "author_affinity",
-        "popularity_difference",
-        "age_difference",
-        "user_positives",
-        "user_reviews",
-        "user_mean_stars",
-        "user_favorite_share",
-        "account_age",
-        "top_category_share",
-        "user_mean_popularity",
-        "top_author_share",
-    ];
 
     fn encoded(encoder: &Encoder, user: &UserFeatures<'_>, candidate: &Candidate) -> Vec<f32> {
         let mut block = vec![[0.0; LANES]; VARYING];

@@ -18,21 +18,23 @@ pub const MAX_LEAVES: usize = 16;
 
 /// One split: a candidate goes left if its feature is ≤ the threshold.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Test {
-    feature: u16,
-    threshold: f32,
+pub(super) struct Test {
+    pub(super) feature: u16,
+    pub(super) threshold: f32,
     /// The leaves that stay reachable when the test fails.
-    keep: u32,
+    pub(super) keep: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Tree {
+pub(super) struct Tree {
     /// Tests on features that vary by candidate, then tests on the user's.
-    tests: Vec<Test>,
+    pub(super) tests: Vec<Test>,
     varying: usize,
-    count: usize,
+    pub(super) count: usize,
     /// Padded with zeros, so that every word picks something.
-    leaves: [f64; MAX_LEAVES],
+    pub(super) leaves: [f64; MAX_LEAVES],
+    /// Training rows by leaf: what an explanation takes for the chance of a branch.
+    pub(super) rows: [u32; MAX_LEAVES],
 }
 
 /// Trees over `varying` candidate features followed by `features − varying` user features.
@@ -40,7 +42,7 @@ struct Tree {
 pub struct Forest {
     features: usize,
     varying: usize,
-    trees: Vec<Tree>,
+    pub(super) trees: Vec<Tree>,
 }
 
 /// A tree as LightGBM describes it: `left`/`right` ≥ 0 name a split, otherwise leaf `!child`.
@@ -51,6 +53,8 @@ pub struct Splits {
     pub left: Vec<i32>,
     pub right: Vec<i32>,
     pub leaf_value: Vec<f64>,
+    /// Training rows by leaf.
+    pub leaf_count: Vec<u32>,
 }
 
 impl Forest {
@@ -72,7 +76,11 @@ impl Forest {
                 let all = all_leaves(leaves);
                 (1..=MAX_LEAVES).contains(&leaves)
                     && tree.varying <= tree.tests.len()
+                    && tree.tests.len() < leaves
                     && tree.leaves.iter().all(|v| v.is_finite())
+                    && tree.rows[..leaves].iter().all(|n| *n > 0)
+                    // A test that clears no leaf parts nothing.
+                    && tree.tests.iter().all(|t| t.keep & all != all)
                     // The last leaf is never cleared, so that one is always left.
                     && tree.tests.iter().all(|t| t.keep & all == t.keep && t.keep >> (leaves - 1) & 1 == 1)
                     && tree.tests[..tree.varying].iter().all(|t| usize::from(t.feature) < varying)
@@ -187,13 +195,14 @@ fn flatten(tree: &Splits, features: usize, varying: usize) -> Result<Tree> {
     let corrupt = |what: &str| Error::Corrupt(format!("a tree of the content model {what}"));
     let (splits, leaves) = (tree.feature.len(), tree.leaf_value.len());
     let lengths = [tree.threshold.len(), tree.left.len(), tree.right.len(), leaves.wrapping_sub(1)];
-    if lengths.iter().any(|n| *n != splits) || leaves > MAX_LEAVES {
+    if tree.leaf_count.len() != leaves || lengths.iter().any(|n| *n != splits) || leaves > MAX_LEAVES {
         return Err(corrupt("has lists of unequal lengths, or more than 16 leaves"));
     }
     if tree.feature.iter().any(|f| *f >= features) || tree.leaf_value.iter().any(|v| !v.is_finite()) {
         return Err(corrupt("names an unknown feature or holds a value that is not finite"));
     }
-    let mut walk = Walk { tree, leaves: Vec::with_capacity(leaves), tests: Vec::with_capacity(splits) };
+    let mut walk =
+        Walk { tree, leaves: Vec::with_capacity(leaves), rows: [0; MAX_LEAVES], tests: Vec::with_capacity(splits) };
     let root = if splits == 0 { !0 } else { 0 };
     walk.visit(root).ok_or_else(|| corrupt("is not a tree"))?;
     if walk.leaves.len() != leaves || walk.tests.len() != splits {
@@ -205,13 +214,14 @@ fn flatten(tree: &Splits, features: usize, varying: usize) -> Result<Tree> {
     tests.extend(user_tests);
     let mut padded = [0.0; MAX_LEAVES];
     padded[..leaves].copy_from_slice(&walk.leaves);
-    Ok(Tree { tests, varying: count, count: leaves, leaves: padded })
+    Ok(Tree { tests, varying: count, count: leaves, leaves: padded, rows: walk.rows })
 }
 
 /// Numbers the leaves from left to right.
 struct Walk<'a> {
     tree: &'a Splits,
     leaves: Vec<f64>,
+    rows: [u32; MAX_LEAVES],
     tests: Vec<Test>,
 }
 
@@ -219,6 +229,8 @@ impl Walk<'_> {
     /// None if a child is out of range or a node is met twice (more leaves or splits than there are).
     fn visit(&mut self, node: i32) -> Option<()> {
         if node < 0 {
+            // LightGBM counts no rows in a tree of a single leaf.
+            *self.rows.get_mut(self.leaves.len())? = (*self.tree.leaf_count.get(!node as usize)?).max(1);
             self.leaves.push(*self.tree.leaf_value.get(!node as usize)?);
             return (self.leaves.len() <= self.tree.leaf_value.len()).then_some(());
         }
@@ -250,12 +262,15 @@ mod tests {
             left: vec![1, !0, !2],
             right: vec![2, !1, !3],
             leaf_value: vec![1.0, 2.0, 3.0, 4.0],
+            leaf_count: vec![10, 20, 30, 40],
         }
     }
 
     #[test]
     fn every_leaf_is_reached() {
-        let forest = Forest::new(&[tree(), Splits { leaf_value: vec![0.5], ..Splits::default() }], 3, 2).unwrap();
+        let forest =
+            Forest::new(&[tree(), Splits { leaf_value: vec![0.5], leaf_count: vec![0], ..Splits::default() }], 3, 2)
+                .unwrap();
         assert!(forest.valid(3, 2) && !forest.valid(4, 2));
         let mut block = vec![[0.0; LANES]; 2];
         block[0][..4].copy_from_slice(&[1.5, 1.6, 1.6, 0.0]);
@@ -265,6 +280,18 @@ mod tests {
         assert_eq!(out[..4], [1.5, 3.5, 4.5, 1.5]);
         forest.score(&forest.prepare(&[0.1]), &block, &mut out);
         assert_eq!(out[..4], [2.5, 3.5, 4.5, 2.5]);
+    }
+
+    #[test]
+    fn what_an_explanation_relies_on_is_checked() {
+        let good = Forest::new(&[tree()], 3, 2).unwrap();
+        let damage: [fn(&mut Tree); 3] =
+            [|t| t.rows[2] = 0, |t| t.tests[0].keep = all_leaves(4), |t| t.tests.push(t.tests[2])];
+        for (i, harm) in damage.iter().enumerate() {
+            let mut bad = good.clone();
+            harm(&mut bad.trees[0]);
+            assert!(good.valid(3, 2) && !bad.valid(3, 2), "damage {i}");
+        }
     }
 
     #[test]

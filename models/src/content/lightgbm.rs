@@ -212,9 +212,20 @@ impl<'a> Booster<'a> {
 
     #[cfg(test)]
     fn raw_scores(&self, rows: &Rows, columns: usize, count: usize) -> Vec<f64> {
-        let mut out = vec![0.0; rows.label.len()];
+        self.predict(rows, columns, count, sys::C_API_PREDICT_RAW_SCORE as c_int, 1)
+    }
+
+    /// Per row, what each feature adds, and the mean.
+    #[cfg(test)]
+    fn contributions(&self, rows: &Rows, columns: usize, count: usize) -> Vec<f64> {
+        self.predict(rows, columns, count, sys::C_API_PREDICT_CONTRIB as c_int, columns + 1)
+    }
+
+    #[cfg(test)]
+    fn predict(&self, rows: &Rows, columns: usize, count: usize, what: c_int, width: usize) -> Vec<f64> {
+        let mut out = vec![0.0; rows.label.len() * width];
         let mut length = 0i64;
-        // SAFETY: one value per row is written.
+        // SAFETY: `width` values per row are written.
         call(unsafe {
             sys::LGBM_BoosterPredictForMat(
                 self.handle,
@@ -223,7 +234,7 @@ impl<'a> Booster<'a> {
                 rows.label.len() as i32,
                 columns as i32,
                 1,
-                sys::C_API_PREDICT_RAW_SCORE as c_int,
+                what,
                 0,
                 count as c_int,
                 c"".as_ptr(),
@@ -258,6 +269,7 @@ fn parse(text: &str) -> Result<Vec<Splits>> {
             left: field(section, "left_child")?,
             right: field(section, "right_child")?,
             leaf_value: field(section, "leaf_value")?,
+            leaf_count: field(section, "leaf_count")?,
         });
     }
     Ok(trees)
@@ -287,7 +299,7 @@ mod tests {
     const PARAMS: BoostParams = BoostParams { trees: 40, leaves: 16, learning_rate: 0.1, seed: 7 };
 
     #[test]
-    fn our_scores_are_bit_identical_to_lightgbms() {
+    fn our_scores_are_bit_identical_and_our_explanations_equal_to_lightgbms() {
         let (columns, varying) = (6, 4);
         let (train, valid) = (rows(4000, columns), rows(999, columns));
         let text = parameters(&PARAMS);
@@ -300,6 +312,13 @@ mod tests {
         let forest = Forest::new(&booster.trees(PARAMS.trees).unwrap(), columns, varying).unwrap();
         assert_eq!(forest.trees(), PARAMS.trees);
         let theirs = booster.raw_scores(&valid, columns, PARAMS.trees);
+        let explained = booster.contributions(&valid, columns, PARAMS.trees);
+        for (row, theirs) in valid.features.chunks_exact(columns).zip(explained.chunks_exact(columns + 1)) {
+            let ours = forest.shapley(row);
+            for (ours, theirs) in ours.by_feature.iter().chain([&ours.mean]).zip(theirs) {
+                assert!((ours - theirs).abs() < 1e-9, "{ours} {theirs}");
+            }
+        }
         for (row, theirs) in valid.features.chunks_exact(columns).zip(&theirs) {
             let block: Vec<[f32; LANES]> = row[..varying].iter().map(|v| [*v; LANES]).collect();
             let mut ours = [0.0; LANES];

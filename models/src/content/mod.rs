@@ -6,6 +6,7 @@
 mod features;
 mod forest;
 mod lightgbm;
+mod shapley;
 
 use rand::{RngExt, SeedableRng};
 use rayon::prelude::*;
@@ -14,9 +15,12 @@ use crate::control::Control;
 use crate::error::Result;
 use crate::split::Split;
 
-pub use features::{Candidate, Encoder, FEATURES, UserFeatures, VARYING};
+pub use features::{
+    AGE, Candidate, Encoder, FEATURE_NAMES, FEATURES, Group, UserFeatures, VARYING, age_is_unknown, group_of,
+};
 pub use forest::{Forest, LANES};
 pub use lightgbm::BoostParams;
+pub use shapley::Attribution;
 
 use lightgbm::Rows;
 

@@ -1,0 +1,93 @@
+//! `reco_explain`: a score as the contributions that sum to it.
+
+use std::collections::HashMap;
+
+use pgrx::prelude::*;
+use reco_models::{Evidence, ItemInfo, MOST_POINTS, NONE, PART_NAMES};
+
+use super::reader::{self, Reader, RulesReader, Served, Site};
+use crate::failure::{Outcome, or_raise};
+use crate::pg::spi::{self, Connection};
+use crate::read::live;
+use crate::read::mapping::Mapping;
+
+/// Component, evidence, contribution, and the liked item that the evidence is about.
+type Row = (&'static str, String, f64, Option<i64>);
+
+/// Rows that sum to what `reco_score` gives: what each liked item, feature and count adds.
+#[pg_extern(stable, parallel_restricted)]
+#[allow(clippy::type_complexity)]
+fn reco_explain(
+    user_id: i64,
+    item_id: i64,
+) -> TableIterator<
+    'static,
+    (name!(component, &'static str), name!(evidence, String), name!(contribution, f64), name!(liked_item, Option<i64>)),
+> {
+    TableIterator::new(or_raise(explain(user_id, item_id)))
+}
+
+fn explain(user: i64, item: i64) -> Outcome<Vec<Row>> {
+    spi::connect(|connection| {
+        let Site { mapping, served } = Site::open(connection)?;
+        match served {
+            Some(served) => by_model(connection, &mapping, &served, user, item),
+            None => by_rules(connection, &mapping, user, item),
+        }
+    })
+}
+
+fn by_model(connection: &Connection, mapping: &Mapping, served: &Served, user: i64, item: i64) -> Outcome<Vec<Row>> {
+    let model = &served.model;
+    let reader = Reader::read(connection, mapping, served, user)?;
+    let user = reader.user(model)?;
+    let ids = &model.fitted.items.id;
+    let mut rows = Vec::new();
+    for target in reader::targets(connection, mapping, model, &[item])? {
+        let (_, terms) = model.explain(&user, target)?;
+        let liked = terms.iter().filter_map(|term| match term.evidence {
+            Evidence::Liked(item) => Some(ids[item as usize]),
+            Evidence::Base | Evidence::Named(..) | Evidence::Unknown => None,
+        });
+        let titles = live::titles(connection, mapping, liked.collect())?;
+        rows.extend(terms.iter().map(|term| {
+            let (evidence, liked) = describe(term.evidence, ids, &titles);
+            (PART_NAMES[term.part], evidence, term.contribution, liked)
+        }));
+    }
+    Ok(rows)
+}
+
+/// Readable, and plain enough to be taken apart; and the liked item, if it is about one.
+fn describe(evidence: Evidence, ids: &[i64], titles: &HashMap<i64, String>) -> (String, Option<i64>) {
+    match evidence {
+        Evidence::Base => ("base".into(), None),
+        Evidence::Unknown => ("unknown to the model".into(), None),
+        Evidence::Named(name, value) => {
+            (value.map_or(format!("{name} unknown"), |value| format!("{name} = {value}")), None)
+        }
+        Evidence::Liked(item) => {
+            let id = ids[item as usize];
+            (titles.get(&id).map_or(format!("liked {id}"), |title| format!("liked {id}: {title}")), Some(id))
+        }
+    }
+}
+
+fn by_rules(connection: &Connection, mapping: &Mapping, user: i64, item: i64) -> Outcome<Vec<Row>> {
+    let reader = RulesReader::read(connection, mapping, user)?;
+    let found = live::items(connection, mapping, vec![item])?;
+    let unknown = ItemInfo { category: NONE, author: NONE, published: NONE };
+    let info = found.first().map_or(unknown, |(_, info)| *info);
+    let points = reader.taste.points(info, reader.now);
+    let names =
+        [format!("category {}", info.category), format!("author {}", info.author), "published within a year".into()];
+    let row = |(name, points): (String, f32)| -> Row {
+        let share = f64::from(points) / f64::from(MOST_POINTS);
+        ("rules", format!("{name}: {points} of {MOST_POINTS} points"), share, None)
+    };
+    let mut rows: Vec<Row> = names.into_iter().zip(points).filter(|(_, points)| *points > 0.0).map(row).collect();
+    if rows.is_empty() {
+        rows.push(("rules", "no rule applies".into(), 0.0, None));
+    }
+    Ok(rows)
+}

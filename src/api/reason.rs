@@ -1,0 +1,117 @@
+//! A reason as a sentence that a page can show, in the language of `reco.locale`.
+
+use std::collections::HashMap;
+
+use reco_models::{ItemInfo, Model, Parts, Reason, Target, User};
+
+use super::reader::RulesReader;
+use crate::failure::Outcome;
+use crate::pg::spi::Connection;
+use crate::read::live;
+use crate::read::mapping::Mapping;
+use crate::settings::{self, Locale};
+
+/// Why each item is recommended by a model, given the parts of its score; None where nothing speaks for it.
+pub fn by_model(
+    connection: &Connection,
+    mapping: &Mapping,
+    model: &Model,
+    user: &User<'_>,
+    items: &[(Target, Parts)],
+) -> Outcome<Vec<Option<String>>> {
+    sentences(connection, mapping, &model.reasons(user, items)?)
+}
+
+/// Why each item is recommended by the rules.
+pub fn by_rules(
+    connection: &Connection,
+    mapping: &Mapping,
+    reader: &RulesReader,
+    items: &[ItemInfo],
+) -> Outcome<Vec<Option<String>>> {
+    let reasons: Vec<_> = items.iter().map(|info| reader.taste.reason(*info, reader.now, &reader.liked)).collect();
+    sentences(connection, mapping, &reasons)
+}
+
+/// One look-up for all titles.
+fn sentences(connection: &Connection, mapping: &Mapping, reasons: &[Option<Reason>]) -> Outcome<Vec<Option<String>>> {
+    let named = reasons.iter().flatten().filter_map(|reason| liked(*reason)).collect();
+    let titles = live::titles(connection, mapping, named)?;
+    let locale = settings::locale();
+    Ok(reasons.iter().map(|reason| reason.map(|reason| sentence(reason, &titles, locale))).collect())
+}
+
+/// The liked item that a reason names.
+fn liked(reason: Reason) -> Option<i64> {
+    match reason {
+        Reason::Liked(id) | Reason::Readers(id) | Reason::Author(id) | Reason::Category(id) => Some(id),
+        Reason::Taste | Reason::WellRated | Reason::Popular | Reason::New => None,
+    }
+}
+
+fn sentence(reason: Reason, titles: &HashMap<i64, String>, locale: Locale) -> String {
+    let title = liked(reason).and_then(|id| titles.get(&id));
+    match locale {
+        Locale::Es => spanish(reason, title.map(|title| format!("«{title}»")).as_deref()),
+        Locale::En => english(reason, title.map(|title| format!("“{title}”")).as_deref()),
+    }
+}
+
+fn spanish(reason: Reason, title: Option<&str>) -> String {
+    match (reason, title) {
+        (Reason::Liked(_), Some(title)) => format!("Porque te gustó {title}"),
+        (Reason::Liked(_), None) => "Por lo que te ha gustado".into(),
+        (Reason::Readers(_), Some(title)) => format!("A quienes les gustó {title} también les gusta"),
+        (Reason::Readers(_), None) => "Les gusta a lectores como tú".into(),
+        (Reason::Author(_), Some(title)) => format!("Del autor de {title}"),
+        (Reason::Author(_), None) => "De un autor que te gusta".into(),
+        (Reason::Category(_), Some(title)) => format!("De la misma categoría que {title}"),
+        (Reason::Category(_), None) => "De una categoría que te gusta".into(),
+        (Reason::Taste, _) => "Acorde con tus gustos".into(),
+        (Reason::WellRated, _) => "Muy bien valorado por los lectores".into(),
+        (Reason::Popular, _) => "Popular entre los lectores".into(),
+        (Reason::New, _) => "Novedad".into(),
+    }
+}
+
+fn english(reason: Reason, title: Option<&str>) -> String {
+    match (reason, title) {
+        (Reason::Liked(_), Some(title)) => format!("Because you liked {title}"),
+        (Reason::Liked(_), None) => "Because of what you liked".into(),
+        (Reason::Readers(_), Some(title)) => format!("People who liked {title} like this too"),
+        (Reason::Readers(_), None) => "Readers like you like this".into(),
+        (Reason::Author(_), Some(title)) => format!("By the author of {title}"),
+        (Reason::Author(_), None) => "By an author you like".into(),
+        (Reason::Category(_), Some(title)) => format!("In the same category as {title}"),
+        (Reason::Category(_), None) => "In a category you like".into(),
+        (Reason::Taste, _) => "Matches your taste".into(),
+        (Reason::WellRated, _) => "Rated highly by readers".into(),
+        (Reason::Popular, _) => "Popular with readers".into(),
+        (Reason::New, _) => "New".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_a_sentence_with_and_without_a_title() {
+        let titles = HashMap::from([(7, "Rayuela".to_owned())]);
+        let named = |id| [Reason::Liked(id), Reason::Readers(id), Reason::Author(id), Reason::Category(id)];
+        let plain = [Reason::Taste, Reason::WellRated, Reason::Popular, Reason::New];
+        let mut met = Vec::new();
+        for locale in [Locale::Es, Locale::En] {
+            for reason in named(7).into_iter().chain(named(8)).chain(plain) {
+                let text = sentence(reason, &titles, locale);
+                assert_eq!(text.contains("Rayuela"), liked(reason) == Some(7), "{text}");
+                met.push(text);
+            }
+        }
+        met.sort();
+        met.dedup();
+        assert_eq!(met.len(), 24, "{met:?}");
+        assert_eq!(sentence(Reason::Liked(7), &titles, Locale::Es), "Porque te gustó «Rayuela»");
+        assert_eq!(sentence(Reason::Liked(7), &titles, Locale::En), "Because you liked “Rayuela”");
+    }
+}
