@@ -70,7 +70,7 @@ pub fn choose(
     let (neighbour_params, neighbours) = search.neighbours(&mut evidence)?;
     control.done(0.8)?;
     let mut part = Collaborative {
-        factors: factors.items,
+        factors: factors.items.into(),
         basis: factors.user_basis,
         neighbours,
         blend: Blend { share: 0.0, als_scale: 1.0, neighbour_scale: 1.0 },
@@ -89,7 +89,7 @@ pub fn fit(matrix: &Interactions, recipe: &Recipe, control: &Control) -> Result<
         Neighbours::none(matrix.cols())
     };
     let part = Collaborative {
-        factors: factors.items.clone(),
+        factors: factors.items.clone().into(),
         basis: factors.user_basis.clone(),
         neighbours,
         blend: recipe.blend,

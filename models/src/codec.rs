@@ -1,27 +1,34 @@
-//! A model as bytes: magic, format version, checksum, a length-limited bincode header, then flat little-endian arrays.
+//! A model as bytes: magic, format version, checksum, a length-limited bincode header, then aligned little-endian columns.
 //! Nothing is allocated or followed before it is checked.
+//!
+//! The same layout twice: *stored*, as small as it can be, and as an *image* that holds what is derived as well, so that
+//! it is served as it lies there, by as many processes as map it.
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
-use ndarray::Array2;
+use bytemuck::Pod;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::als::Basis;
 use crate::calibration::Calibration;
 use crate::collaborative::{Blend, Collaborative};
-use crate::content::{FEATURES, Forest, VARYING};
+use crate::column::{Bytes, Column, Matrix};
+use crate::content::{Encoder, FEATURES, Forest, Groups, VARYING};
 use crate::ensemble::Weights;
 use crate::error::{Error, Result};
 use crate::feedback::Feedback;
 use crate::items::ItemTable;
 use crate::model::{Fitted, Model};
 use crate::neighbours::Neighbours;
+use crate::popularity::Scale;
 
 const MAGIC: [u8; 8] = *b"recomodl";
 /// To be raised with every change of what follows.
 const FORMAT: u32 = 2;
 /// Magic, format, header length, checksum of all that follows.
 const PREFIX: usize = 8 + 4 + 4 + 8;
+/// Columns begin at multiples of it: a line of the processor's cache.
+const ALIGNMENT: usize = 64;
 /// A thousand trees of 32 leaves are about 1 MB.
 const HEADER_LIMIT: usize = 64 << 20;
 
@@ -40,10 +47,43 @@ struct Header {
     items: usize,
     factors: usize,
     neighbours: usize,
+    derived: Option<Derived>,
 }
 
+/// Of an image only.
+#[derive(Serialize, Deserialize)]
+struct Derived {
+    /// [`hash`] of the stored model that the image was made from.
+    source: i64,
+    scale: Scale,
+    total_positives: f32,
+    mean_stars: f32,
+    categories: usize,
+    authors: usize,
+}
+
+/// To be stored in tables.
 pub fn encode(model: &Model) -> Result<Vec<u8>> {
+    write(model, None)
+}
+
+/// To be mapped: everything that [`Model::new`] would compute is in it. `source` is the [`hash`] of the stored model.
+pub fn image(model: &Model, source: i64) -> Result<Vec<u8>> {
+    let encoder = &model.encoder;
+    let derived = Derived {
+        source,
+        scale: model.scale,
+        total_positives: encoder.total_positives,
+        mean_stars: encoder.mean_stars,
+        categories: encoder.categories.ids.len(),
+        authors: encoder.authors.ids.len(),
+    };
+    write(model, Some(derived))
+}
+
+fn write(model: &Model, derived: Option<Derived>) -> Result<Vec<u8>> {
     let fitted = &model.fitted;
+    let with_derived = derived.is_some();
     let header = Header {
         feedback: fitted.feedback,
         basis: fitted.collaborative.basis.clone(),
@@ -54,29 +94,63 @@ pub fn encode(model: &Model) -> Result<Vec<u8>> {
         items: fitted.items.len(),
         factors: fitted.collaborative.factors.ncols(),
         neighbours: fitted.collaborative.neighbours.item.len(),
+        derived,
     };
     let header = bincode::serde::encode_to_vec(&header, config()).map_err(|e| Error::Corrupt(e.to_string()))?;
-    let mut body = header.clone();
-    let items = &fitted.items;
-    for column in [&items.id, &items.category, &items.author, &items.published, &items.latest] {
-        body.extend(column.iter().flat_map(|v| v.to_le_bytes()));
+    let mut columns = columns(fitted);
+    if with_derived {
+        columns.extend(derived_columns(model));
     }
-    for column in [&items.ratings, &items.favorites, &items.positives] {
-        body.extend(column.iter().flat_map(|v| v.to_le_bytes()));
-    }
-    let neighbours = &fitted.collaborative.neighbours;
-    for column in [&neighbours.start, &neighbours.item] {
-        body.extend(column.iter().flat_map(|v| v.to_le_bytes()));
-    }
-    let floats = items.stars_sum.iter().chain(fitted.collaborative.factors.iter()).chain(&neighbours.weight);
-    body.extend(floats.flat_map(|v| v.to_le_bytes()));
-    let mut out = Vec::with_capacity(PREFIX + body.len());
+    let mut out =
+        Vec::with_capacity(PREFIX + header.len() + columns.iter().map(|c| c.len() + ALIGNMENT).sum::<usize>());
     out.extend(MAGIC);
     out.extend(FORMAT.to_le_bytes());
     out.extend((header.len() as u32).to_le_bytes());
-    out.extend(xxh3_64(&body).to_le_bytes());
-    out.append(&mut body);
+    out.extend([0; 8]);
+    out.extend(header);
+    for column in columns {
+        out.resize(out.len().next_multiple_of(ALIGNMENT), 0);
+        out.extend_from_slice(column);
+    }
+    let checksum = xxh3_64(&out[PREFIX..]).to_le_bytes();
+    out[PREFIX - 8..PREFIX].copy_from_slice(&checksum);
     Ok(out)
+}
+
+/// In the order that [`read_fitted`] reads.
+fn columns(fitted: &Fitted) -> Vec<&[u8]> {
+    let (items, neighbours) = (&fitted.items, &fitted.collaborative.neighbours);
+    vec![
+        items.id.bytes(),
+        items.category.bytes(),
+        items.author.bytes(),
+        items.published.bytes(),
+        items.latest.bytes(),
+        items.ratings.bytes(),
+        items.favorites.bytes(),
+        items.positives.bytes(),
+        items.stars_sum.bytes(),
+        fitted.collaborative.factors.values.bytes(),
+        neighbours.start.bytes(),
+        neighbours.item.bytes(),
+        neighbours.weight.bytes(),
+    ]
+}
+
+/// In the order that [`read_derived`] reads.
+fn derived_columns(model: &Model) -> Vec<&[u8]> {
+    let encoder = &model.encoder;
+    let mut columns = vec![model.raw_popularity.bytes(), model.popularity.bytes(), encoder.values.bytes()];
+    for groups in [&encoder.categories, &encoder.authors] {
+        columns.extend([
+            groups.ids.bytes(),
+            groups.of_item.bytes(),
+            groups.items.bytes(),
+            groups.positives.bytes(),
+            groups.embedding.values.bytes(),
+        ]);
+    }
+    columns
 }
 
 /// A hash of content, to key caches by.
@@ -84,45 +158,88 @@ pub fn hash(bytes: &[u8]) -> i64 {
     xxh3_64(bytes) as i64
 }
 
-pub fn decode(bytes: &[u8]) -> Result<Model> {
-    let corrupt = |what: &str| Error::Corrupt(what.into());
+/// A stored model, checked through and through.
+pub fn decode(bytes: &Bytes) -> Result<Model> {
+    verify(bytes)?;
+    let (header, mut columns) = open(bytes)?;
+    if header.derived.is_some() {
+        return Err(corrupt("it is an image, not a stored model"));
+    }
+    let fitted = read_fitted(header, &mut columns)?;
+    columns.end()?;
+    check(&fitted)?;
+    Ok(Model::new(fitted))
+}
+
+/// An image that [`image`] wrote from that source and whose checksum holds (see [`verify`]); its columns are views of
+/// the bytes.
+pub fn open_image(bytes: &Bytes, source: i64) -> Result<Model> {
+    let (mut header, mut columns) = open(bytes)?;
+    let derived = header.derived.take().ok_or_else(|| corrupt("it is a stored model, not an image"))?;
+    if derived.source != source {
+        return Err(corrupt("it is the image of another model"));
+    }
+    let fitted = read_fitted(header, &mut columns)?;
+    let model = read_derived(fitted, &derived, &mut columns)?;
+    columns.end()?;
+    Ok(model)
+}
+
+/// Whether the bytes are as they were written.
+pub fn verify(bytes: &Bytes) -> Result<()> {
+    let (prefix, body) = split(bytes)?;
+    if prefix[PREFIX - 8..] != xxh3_64(body).to_le_bytes() {
+        return Err(corrupt("its checksum is wrong"));
+    }
+    Ok(())
+}
+
+fn corrupt(what: &str) -> Error {
+    Error::Corrupt(what.into())
+}
+
+/// The prefix of a model of this format, and the rest.
+fn split(bytes: &Bytes) -> Result<(&[u8], &[u8])> {
+    let bytes = (**bytes).as_ref();
     let (prefix, body) = bytes.split_at_checked(PREFIX).ok_or_else(|| corrupt("it is too short"))?;
     if prefix[..8] != MAGIC {
         return Err(corrupt("it does not begin like a model"));
     }
-    let number = |at: usize| u32::from_le_bytes([prefix[at], prefix[at + 1], prefix[at + 2], prefix[at + 3]]);
-    if number(8) != FORMAT {
-        return Err(Error::Corrupt(format!("its format is {}, this version of reco reads {FORMAT}", number(8))));
+    let format = number(prefix, 8);
+    if format != FORMAT {
+        return Err(Error::Corrupt(format!("its format is {format}, this version of reco reads {FORMAT}")));
     }
-    if prefix[16..] != xxh3_64(body).to_le_bytes() {
-        return Err(corrupt("its checksum is wrong"));
-    }
-    let (header, arrays) =
-        body.split_at_checked(number(12) as usize).ok_or_else(|| corrupt("its header is cut off"))?;
+    Ok((prefix, body))
+}
+
+fn number(prefix: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([prefix[at], prefix[at + 1], prefix[at + 2], prefix[at + 3]])
+}
+
+fn open(bytes: &Bytes) -> Result<(Header, Columns<'_>)> {
+    let (prefix, body) = split(bytes)?;
+    let length = number(prefix, 12) as usize;
+    let (header, _) = body.split_at_checked(length).ok_or_else(|| corrupt("its header is cut off"))?;
     let (header, used): (Header, usize) =
         bincode::serde::decode_from_slice(header, config()).map_err(|e| Error::Corrupt(e.to_string()))?;
-    if used != number(12) as usize {
+    if used != length {
         return Err(corrupt("its header is longer than it says"));
     }
-    if array_bytes(&header) != Some(arrays.len()) {
-        return Err(corrupt("its arrays are not as long as its header says"));
-    }
-    let mut arrays = Arrays(arrays);
+    Ok((header, Columns { bytes, at: PREFIX + length }))
+}
+
+fn read_fitted(header: Header, columns: &mut Columns<'_>) -> Result<Fitted> {
     let n = header.items;
-    let mut long = || arrays.take(n, i64::from_le_bytes);
-    let (id, category, author, published, latest) = (long(), long(), long(), long(), long());
-    let mut short = || arrays.take(n, u32::from_le_bytes);
-    let (ratings, favorites, positives) = (short(), short(), short());
-    let start = arrays.take(n + 1, u32::from_le_bytes);
-    let item = arrays.take(header.neighbours, u32::from_le_bytes);
-    let stars_sum = arrays.take(n, f32::from_le_bytes);
-    let factors = arrays.take(n * header.factors, f32::from_le_bytes);
-    let weight = arrays.take(header.neighbours, f32::from_le_bytes);
-    let items = ItemTable { id, category, author, published, ratings, stars_sum, favorites, positives, latest };
-    let factors = Array2::from_shape_vec((n, header.factors), factors).map_err(|e| Error::Corrupt(e.to_string()))?;
-    let fitted = Fitted {
+    let (id, category, author) = (columns.next(n)?, columns.next(n)?, columns.next(n)?);
+    let (published, latest) = (columns.next(n)?, columns.next(n)?);
+    let (ratings, favorites, positives) = (columns.next(n)?, columns.next(n)?, columns.next(n)?);
+    let stars_sum = columns.next(n)?;
+    let factors = columns.matrix(n, header.factors)?;
+    let start = columns.next(n.saturating_add(1))?;
+    let (item, weight) = (columns.next(header.neighbours)?, columns.next(header.neighbours)?);
+    Ok(Fitted {
         feedback: header.feedback,
-        items,
+        items: ItemTable { id, category, author, published, ratings, stars_sum, favorites, positives, latest },
         collaborative: Collaborative {
             factors,
             basis: header.basis,
@@ -132,31 +249,58 @@ pub fn decode(bytes: &[u8]) -> Result<Model> {
         forest: header.forest,
         calibrations: header.calibrations,
         weights: header.weights,
+    })
+}
+
+fn read_derived(fitted: Fitted, derived: &Derived, columns: &mut Columns<'_>) -> Result<Model> {
+    let (n, k) = (fitted.items.len(), fitted.collaborative.factors.ncols());
+    let (raw_popularity, popularity, values) = (columns.next(n)?, columns.next(n)?, columns.next(n)?);
+    let mut groups = |count: usize| -> Result<Groups> {
+        Ok(Groups {
+            ids: columns.next(count)?,
+            of_item: columns.next(n)?,
+            items: columns.next(count)?,
+            positives: columns.next(count)?,
+            embedding: columns.matrix(count, k)?,
+        })
     };
-    check(&fitted)?;
-    Ok(Model::new(fitted))
+    let (categories, authors) = (groups(derived.categories)?, groups(derived.authors)?);
+    let encoder = Encoder {
+        feedback: fitted.feedback,
+        values,
+        categories,
+        authors,
+        total_positives: derived.total_positives,
+        mean_stars: derived.mean_stars,
+    };
+    Ok(Model { fitted, raw_popularity, popularity, scale: derived.scale, encoder })
 }
 
-/// Bytes of all arrays; None if no machine could hold them.
-fn array_bytes(header: &Header) -> Option<usize> {
-    let per_item = (5 * 8 + 5 * 4usize).checked_add(header.factors.checked_mul(4)?)?;
-    let offsets_end = 4;
-    header.items.checked_mul(per_item)?.checked_add(header.neighbours.checked_mul(8)?)?.checked_add(offsets_end)
+/// Column after column.
+struct Columns<'a> {
+    bytes: &'a Bytes,
+    at: usize,
 }
 
-struct Arrays<'a>(&'a [u8]);
+impl Columns<'_> {
+    fn next<T: Pod>(&mut self, n: usize) -> Result<Column<T>> {
+        let start = self.at.next_multiple_of(ALIGNMENT);
+        let end = n.checked_mul(size_of::<T>()).and_then(|length| start.checked_add(length));
+        let column = end.and_then(|end| Column::view(self.bytes, start..end));
+        self.at = end.unwrap_or(start);
+        column.ok_or_else(|| corrupt("its columns are not as long as its header says"))
+    }
 
-impl Arrays<'_> {
-    /// The next `n` values; the caller has checked that they are there.
-    fn take<T, const SIZE: usize>(&mut self, n: usize, read: impl Fn([u8; SIZE]) -> T) -> Vec<T> {
-        let (head, tail) = self.0.split_at(n * SIZE);
-        self.0 = tail;
-        let value = |bytes: &[u8]| {
-            let mut array = [0u8; SIZE];
-            array.copy_from_slice(bytes);
-            read(array)
-        };
-        head.chunks_exact(SIZE).map(value).collect()
+    fn matrix(&mut self, rows: usize, columns: usize) -> Result<Matrix> {
+        let values = self.next(rows.checked_mul(columns).ok_or_else(|| corrupt("its factors fit no machine"))?)?;
+        Matrix::new(values, rows, columns).ok_or_else(|| corrupt("its factors are not as many as its header says"))
+    }
+
+    fn end(&self) -> Result<()> {
+        match self.at == (**self.bytes).as_ref().len() {
+            true => Ok(()),
+            false => Err(corrupt("it is longer than its header says")),
+        }
     }
 }
 
@@ -166,7 +310,7 @@ fn check(fitted: &Fitted) -> Result<()> {
     let basis = &collaborative.basis;
     let sound = [
         (fitted.items.id.windows(2).all(|w| w[0] < w[1]), "item ids are not ascending"),
-        (collaborative.factors.iter().all(|v| v.is_finite()), "a factor is not finite"),
+        (collaborative.factors.values.iter().all(|v| v.is_finite()), "a factor is not finite"),
         (fitted.items.stars_sum.iter().all(|v| v.is_finite()), "a sum of stars is not finite"),
         (basis.gram.len() == collaborative.factors.ncols(), "the basis does not fit the factors"),
         (
@@ -188,28 +332,40 @@ fn check(fitted: &Fitted) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use ndarray::Array2;
+
     use super::*;
     use crate::dataset::NONE;
+
+    fn shared(bytes: &[u8]) -> Bytes {
+        Arc::new(bytes.to_vec())
+    }
 
     fn model() -> Model {
         let n = 5usize;
         Model::new(Fitted {
             feedback: Feedback { positive_stars: 4.0, now: 77 },
             items: ItemTable {
-                id: vec![-3, 1, 5, 8, 1 << 40],
-                category: vec![1, NONE, 2, 2, 1],
-                author: vec![NONE; n],
-                published: vec![0; n],
-                ratings: vec![1, 2, 3, 4, 5],
-                stars_sum: vec![4.0; n],
-                favorites: vec![0; n],
-                positives: vec![1; n],
-                latest: vec![NONE; n],
+                id: vec![-3, 1, 5, 8, 1 << 40].into(),
+                category: vec![1, NONE, 2, 2, 1].into(),
+                author: vec![NONE; n].into(),
+                published: vec![0; n].into(),
+                ratings: vec![1, 2, 3, 4, 5].into(),
+                stars_sum: vec![4.0; n].into(),
+                favorites: vec![0; n].into(),
+                positives: vec![1; n].into(),
+                latest: vec![NONE; n].into(),
             },
             collaborative: Collaborative {
-                factors: Array2::from_shape_fn((n, 3), |(i, j)| i as f32 - j as f32),
+                factors: Array2::from_shape_fn((n, 3), |(i, j)| i as f32 - j as f32).into(),
                 basis: Basis { gram: vec![1.0; 3], rows: 5, regularization: 0.01, alpha0: 0.1 },
-                neighbours: Neighbours { start: vec![0, 2, 2, 3, 3, 3], item: vec![1, 4, 0], weight: vec![0.5; 3] },
+                neighbours: Neighbours {
+                    start: vec![0, 2, 2, 3, 3, 3].into(),
+                    item: vec![1, 4, 0].into(),
+                    weight: vec![0.5; 3].into(),
+                },
                 blend: Blend { share: 0.5, als_scale: 1.0, neighbour_scale: 1.0 },
             },
             forest: None,
@@ -221,7 +377,7 @@ mod tests {
     #[test]
     fn what_goes_in_comes_out() {
         let bytes = encode(&model()).unwrap();
-        let back = decode(&bytes).unwrap();
+        let back = decode(&shared(&bytes)).unwrap();
         assert_eq!(back.fitted.items, model().fitted.items);
         assert_eq!(back.fitted.collaborative.factors, model().fitted.collaborative.factors);
         assert_eq!(back.fitted.calibrations, model().fitted.calibrations);
@@ -234,24 +390,47 @@ mod tests {
         for i in 0..bytes.len() {
             let mut bad = bytes.clone();
             bad[i] ^= 0x41;
-            assert!(decode(&bad).is_err(), "byte {i}");
-            assert!(decode(&bytes[..i]).is_err(), "cut at {i}");
+            assert!(decode(&shared(&bad)).is_err(), "byte {i}");
+            assert!(decode(&shared(&bytes[..i])).is_err(), "cut at {i}");
+        }
+    }
+
+    #[test]
+    fn an_image_is_the_model_with_all_that_is_derived() {
+        let bytes = image(&model(), 7).unwrap();
+        let shared = shared(&bytes);
+        verify(&shared).unwrap();
+        let opened = open_image(&shared, 7).unwrap();
+        assert!(open_image(&shared, 8).is_err());
+        assert_eq!(image(&opened, 7).unwrap(), bytes);
+        assert_eq!(encode(&opened).unwrap(), encode(&model()).unwrap());
+        assert_eq!(opened.raw_popularity, model().raw_popularity);
+        assert_eq!(opened.encoder.values, model().encoder.values);
+        assert_eq!(opened.encoder.authors, model().encoder.authors);
+        assert!(decode(&shared).is_err() && open_image(&self::shared(&encode(&model()).unwrap()), 7).is_err());
+        for i in 0..bytes.len() {
+            let mut bad = bytes.clone();
+            bad[i] ^= 0x41;
+            assert!(verify(&self::shared(&bad)).is_err(), "byte {i}");
+            assert!(open_image(&self::shared(&bytes[..i]), 7).is_err(), "cut at {i}");
         }
     }
 
     #[test]
     fn a_right_checksum_over_wrong_content_is_noticed() {
-        let mut bad = model();
-        bad.fitted.items.id.swap(0, 1);
-        assert!(decode(&encode(&bad).unwrap()).unwrap_err().to_string().contains("ascending"));
-        let mut bad = model();
-        bad.fitted.collaborative.factors[(2, 1)] = f32::NAN;
-        assert!(decode(&encode(&bad).unwrap()).unwrap_err().to_string().contains("finite"));
-        let mut bad = model();
-        bad.fitted.collaborative.neighbours.item[2] = 5;
-        assert!(decode(&encode(&bad).unwrap()).unwrap_err().to_string().contains("neighbours"));
-        let mut bad = model();
-        bad.fitted.collaborative.basis.gram.pop();
-        assert!(decode(&encode(&bad).unwrap()).unwrap_err().to_string().contains("basis"));
+        let message = |change: &dyn Fn(&mut Fitted)| {
+            let mut bad = model();
+            change(&mut bad.fitted);
+            decode(&shared(&encode(&bad).unwrap())).unwrap_err().to_string()
+        };
+        assert!(message(&|f| f.items.id = vec![1, -3, 5, 8, 1 << 40].into()).contains("ascending"));
+        assert!(message(&|f| f.collaborative.factors.values = vec![f32::NAN; 15].into()).contains("finite"));
+        assert!(message(&|f| f.collaborative.neighbours.item = vec![1, 4, 5].into()).contains("neighbours"));
+        assert!(
+            message(&|f| {
+                f.collaborative.basis.gram.pop();
+            })
+            .contains("basis")
+        );
     }
 }

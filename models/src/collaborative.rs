@@ -1,9 +1,9 @@
 //! The collaborative part: a factorisation, item neighbours, or a sum of the two, as validation chose.
 
-use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use crate::als::{Basis, Solver};
+use crate::column::Matrix;
 use crate::error::Result;
 use crate::neighbours::Neighbours;
 use crate::simd::{dot, dot_rows};
@@ -28,7 +28,7 @@ impl Blend {
 #[derive(Debug, Clone)]
 pub struct Collaborative {
     /// items × k; a row of zeros for an item without a factor.
-    pub factors: Array2<f32>,
+    pub factors: Matrix,
     pub basis: Basis,
     pub neighbours: Neighbours,
     pub blend: Blend,
@@ -72,13 +72,11 @@ impl Collaborative {
 
     /// Factors of the items in a range, one after the other.
     pub fn factors(&self, range: std::ops::Range<usize>) -> &[f32] {
-        let k = self.factors.ncols();
-        // Always in standard layout: it was built or decoded row by row.
-        self.factors.as_slice().map_or(&[], |all| &all[range.start * k..range.end * k])
+        self.factors.rows_of(range)
     }
 
     fn has_factor(&self, item: u32) -> bool {
-        self.factors(item as usize..item as usize + 1).iter().any(|v| *v != 0.0)
+        self.factors.row(item as usize).iter().any(|v| *v != 0.0)
     }
 
     /// The vector that explains the liked items best; empty without one that has a factor.

@@ -7,6 +7,7 @@ mod calibration;
 mod choose;
 mod codec;
 mod collaborative;
+mod column;
 mod content;
 mod control;
 mod dataset;
@@ -31,7 +32,8 @@ mod split;
 mod topk;
 mod train;
 
-pub use codec::{decode, encode, hash};
+pub use codec::{decode, encode, hash, image, open_image, verify};
+pub use column::Bytes;
 pub use control::{Control, Phase};
 pub use dataset::{Accounts, Catalog, Dataset, Favorites, History, NONE, Ratings, Row, Sources};
 pub use ensemble::{PART_NAMES, Parts, Weights};

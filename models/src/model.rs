@@ -2,6 +2,7 @@
 
 use crate::calibration::Calibration;
 use crate::collaborative::{Collaborative, Reader};
+use crate::column::Column;
 use crate::content::{Attribution, Candidate, Encoder, FEATURES, Forest, LANES, UserFeatures, VARYING};
 use crate::dataset::{Favorites, History, Ratings, Row};
 use crate::ensemble::{Parts, Weights};
@@ -26,10 +27,10 @@ pub struct Fitted {
 #[derive(Debug, Clone)]
 pub struct Model {
     pub fitted: Fitted,
-    raw_popularity: Vec<f32>,
-    popularity: Vec<f32>,
-    scale: popularity::Scale,
-    encoder: Encoder,
+    pub(crate) raw_popularity: Column<f32>,
+    pub(crate) popularity: Column<f32>,
+    pub(crate) scale: popularity::Scale,
+    pub(crate) encoder: Encoder,
 }
 
 /// An item to be scored.
@@ -98,7 +99,7 @@ impl User<'_> {
 
 impl Model {
     pub fn new(fitted: Fitted) -> Model {
-        let raw_popularity = popularity::popularity(&fitted.items, &fitted.feedback);
+        let raw_popularity: Column<f32> = popularity::popularity(&fitted.items, &fitted.feedback).into();
         let popularity = raw_popularity.iter().map(|raw| fitted.calibrations[2].apply(*raw)).collect();
         let encoder =
             Encoder::new(&fitted.items, fitted.collaborative.factors.view(), &raw_popularity, fitted.feedback);

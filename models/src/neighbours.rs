@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::als::transposed;
+use crate::column::Column;
 use crate::control::Control;
 use crate::error::Result;
 use crate::feedback::Interactions;
@@ -32,10 +33,10 @@ pub struct NeighbourParams {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Neighbours {
     /// `items + 1` offsets.
-    pub start: Vec<u32>,
-    pub item: Vec<u32>,
+    pub start: Column<u32>,
+    pub item: Column<u32>,
     /// May be negative: what speaks against an item, others being liked.
-    pub weight: Vec<f32>,
+    pub weight: Column<f32>,
 }
 
 /// Users with more liked items than this count with an even sample of so many: their pairs grow with the square, and
@@ -51,19 +52,19 @@ impl Neighbours {
     }
 
     fn gather(rows: impl Iterator<Item = Vec<(u32, f32)>>, items: usize) -> Neighbours {
-        let mut all = Neighbours { start: Vec::with_capacity(items + 1), ..Neighbours::default() };
-        all.start.push(0);
+        let (mut start, mut item, mut weight) = (Vec::with_capacity(items + 1), Vec::new(), Vec::new());
+        start.push(0);
         for row in rows {
-            all.item.extend(row.iter().map(|(item, _)| *item));
-            all.weight.extend(row.iter().map(|(_, weight)| *weight));
-            all.start.push(all.item.len() as u32);
+            item.extend(row.iter().map(|(item, _)| *item));
+            weight.extend(row.iter().map(|(_, weight)| *weight));
+            start.push(item.len() as u32);
         }
-        all
+        Neighbours { start: start.into(), item: item.into(), weight: weight.into() }
     }
 
     /// No neighbours at all.
     pub fn none(items: usize) -> Neighbours {
-        Neighbours { start: vec![0; items + 1], ..Neighbours::default() }
+        Neighbours { start: vec![0; items + 1].into(), ..Neighbours::default() }
     }
 
     pub fn items(&self) -> usize {
@@ -209,17 +210,17 @@ impl Regressions {
         (0..items).for_each(|i| start[i + 1] += start[i]);
         let all = start[items] as usize;
         let mut next = start.clone();
-        let mut turned = Neighbours { start, item: vec![0; all], weight: vec![0.0; all] };
+        let (mut item_of, mut weight_of) = (vec![0; all], vec![0.0; all]);
         for (item, regression) in self.0.iter().enumerate() {
             let n = regression.from.len();
             for (from, weight) in regression.from.iter().zip(&regression.weights[ridge * n..]) {
                 let place = next[*from as usize] as usize;
-                turned.item[place] = item as u32;
-                turned.weight[place] = *weight;
+                item_of[place] = item as u32;
+                weight_of[place] = *weight;
                 next[*from as usize] += 1;
             }
         }
-        turned
+        Neighbours { start: start.into(), item: item_of.into(), weight: weight_of.into() }
     }
 }
 

@@ -369,7 +369,7 @@ impl Run<'_> {
         let (core_part, trained) = choose::fit(&feedback.interactions(core), recipe, self.control)?;
         let index = |item: u32| data.items.binary_search(&core.items[item as usize]).unwrap_or(0) as u32;
         let part = Collaborative {
-            factors: self.all_item_factors(data, core, &trained)?,
+            factors: self.all_item_factors(data, core, &trained)?.into(),
             // Every item of the core is an item of all.
             neighbours: core_part.neighbours.renumbered(data.items.len(), index),
             ..core_part

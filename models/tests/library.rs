@@ -57,7 +57,8 @@ fn one_thread_and_two_give_the_same_model() {
 #[test]
 fn a_stored_model_scores_as_the_trained_one() {
     let trained = run(sources(600, 300, 15_000), json!({}), None, 2);
-    let stored = decode(&encode(&trained.model).unwrap()).unwrap();
+    let bytes: reco_models::Bytes = std::sync::Arc::new(encode(&trained.model).unwrap());
+    let stored = decode(&bytes).unwrap();
     let targets: Vec<Target> = (0..300).map(Target::Known).chain([Target::Unknown]).collect();
     let row = trained.data.events.row(3);
     let score = |model: &Model| model.score(&model.user(row, trained.data.since[3], None).unwrap(), &targets);

@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::split::Split;
 
 pub use features::{
-    AGE, Candidate, Encoder, FEATURE_NAMES, FEATURES, Group, UserFeatures, VARYING, age_is_unknown, group_of,
+    AGE, Candidate, Encoder, FEATURE_NAMES, FEATURES, Group, Groups, UserFeatures, VARYING, age_is_unknown, group_of,
 };
 pub use forest::{Forest, LANES};
 pub use lightgbm::BoostParams;
