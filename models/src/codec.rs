@@ -7,7 +7,7 @@
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use bytemuck::Pod;
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::als::Basis;
 use crate::calibration::Calibration;
@@ -112,7 +112,7 @@ fn write(model: &Model, derived: Option<Derived>) -> Result<Vec<u8>> {
         out.resize(out.len().next_multiple_of(ALIGNMENT), 0);
         out.extend_from_slice(column);
     }
-    let checksum = xxh3_64(&out[PREFIX..]).to_le_bytes();
+    let checksum = checksum(&out[..PREFIX], &out[PREFIX..]);
     out[PREFIX - 8..PREFIX].copy_from_slice(&checksum);
     Ok(out)
 }
@@ -188,10 +188,15 @@ pub fn open_image(bytes: &Bytes, source: i64) -> Result<Model> {
 /// Whether the bytes are as they were written.
 pub fn verify(bytes: &Bytes) -> Result<()> {
     let (prefix, body) = split(bytes)?;
-    if prefix[PREFIX - 8..] != xxh3_64(body).to_le_bytes() {
+    if prefix[PREFIX - 8..] != checksum(prefix, body) {
         return Err(corrupt("its checksum is wrong"));
     }
     Ok(())
+}
+
+/// Of the body and of the length that the prefix gives the header.
+fn checksum(prefix: &[u8], body: &[u8]) -> [u8; 8] {
+    xxh3_64_with_seed(body, number(prefix, 12).into()).to_le_bytes()
 }
 
 fn corrupt(what: &str) -> Error {
