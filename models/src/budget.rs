@@ -11,9 +11,9 @@ use crate::control::Control;
 use crate::feedback::Interactions;
 
 /// Operations a second of the factorisation on two cores of 2020.
-const ALS_SPEED: f64 = 2e10;
+const ALS_SPEED: f64 = 1.5e10;
 /// Items a second that are ranked by all systems, likewise.
-const RANKING_SPEED: f64 = 8e6;
+const RANKING_SPEED: f64 = 4e6;
 /// Content rows a second that a hundred trees learn from.
 const ROW_SPEED: f64 = 5e4;
 /// The search is ended when so much of the budget is gone: what follows cannot be left out.
@@ -57,10 +57,19 @@ impl Budget {
         control.elapsed().as_secs_f64() > self.seconds(SEARCH_ENDS)
     }
 
-    /// How many of the users can be ranked against all items in a fifth of the budget.
+    /// How many of the users can be ranked against all items in a fifth of the budget, to evaluate.
     pub fn evaluated(&self, users: usize, items: usize) -> usize {
+        self.ranked(0.2, users, items)
+    }
+
+    /// Likewise in a tenth, to learn the weights.
+    pub fn weighed(&self, users: usize, items: usize) -> usize {
+        self.ranked(0.1, users, items)
+    }
+
+    fn ranked(&self, share: f64, users: usize, items: usize) -> usize {
         const LEAST_USERS: f64 = 200.0;
-        let affordable = self.seconds(0.2) * RANKING_SPEED / items.max(1) as f64;
+        let affordable = self.seconds(share) * RANKING_SPEED / items.max(1) as f64;
         users.min(affordable.max(LEAST_USERS) as usize)
     }
 

@@ -212,7 +212,7 @@ impl Run<'_> {
         let forest = content::train(bare.encoder(), inner, &pick(false), encode, rows, &boost, self.control)?;
         let model = Model::new(Fitted { forest: forest.clone(), ..bare.fitted });
         let model = self.calibrated(model, data)?;
-        let users = evaluate::sample(&pick(true), self.params.budget.evaluated(VALIDATION_USERS, data.items.len()));
+        let users = evaluate::sample(&pick(true), self.params.budget.weighed(VALIDATION_USERS, data.items.len()));
         let weights = evaluate::learn_weights(&Ranker::own(&model, data), inner, &users, K, self.control)?;
         Ok((forest, weights))
     }
