@@ -498,6 +498,22 @@ mod tests {
     }
 
     #[test]
+    fn weights_order_and_users_without_likes_change_nothing() {
+        let pairs = some(50, 30);
+        let model = fit(&matrix(50, 30, &pairs), &ALL);
+        let mut weighted = sprs::TriMatI::<f32, u32>::new((53, 30));
+        // Users backwards and after three without likes, and weights of every size: only who likes what counts.
+        let weights = [1e6, 1e-6, 0.5];
+        pairs.iter().for_each(|(user, item)| weighted.add_triplet(52 - user, *item, weights[(user + item) % 3]));
+        let other = fit(&weighted.to_csr(), &ALL);
+        for item in 0..30 {
+            let ((items, a), (others, b)) = (model.of(item), other.of(item));
+            assert_eq!(items, others);
+            assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4), "{a:?} {b:?}");
+        }
+    }
+
+    #[test]
     fn nobody_and_nothing() {
         let empty = fit(&matrix(3, 4, &[]), &ALL);
         assert!(empty.valid(4) && empty.score_all(&[(1, 1.0)], 4).iter().all(|s| *s == 0.0));

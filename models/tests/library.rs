@@ -117,8 +117,8 @@ fn checkerboard() -> Sources {
 #[test]
 fn every_collaborative_model_finds_what_was_held_back_from_the_checkerboard() {
     // Fixed hyperparameters: a validation part of so regular a board tells nothing.
-    for options in [json!({"neighbours": 0}), json!({"neighbours": 50})] {
-        let mut options = options;
+    for share in [0.0, 0.5, 1.0] {
+        let mut options = json!({"neighbour_share": share, "ridge": 1});
         options["regularization"] = json!(0.001);
         options["alpha0"] = json!(0.1);
         options["factors"] = json!(4);
