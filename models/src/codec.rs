@@ -16,10 +16,11 @@ use crate::feedback::Feedback;
 use crate::items::ItemTable;
 use crate::model::{Fitted, Model};
 use crate::neighbours::Neighbours;
+use crate::ratings::{RatingModel, UserPrior};
 
 const MAGIC: [u8; 8] = *b"recomodl";
 /// To be raised with every change of what follows.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Magic, format, header length, checksum of all that follows.
 const PREFIX: usize = 8 + 4 + 4 + 8;
 /// A thousand trees of 32 leaves are about 1 MB.
@@ -40,6 +41,22 @@ struct Header {
     items: usize,
     factors: usize,
     neighbours: usize,
+    ratings: Option<RatingHeader>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RatingHeader {
+    items: usize,
+    prior: UserPrior,
+}
+
+impl RatingHeader {
+    /// Floats of all moments, and of all effects.
+    fn floats(&self) -> Option<(usize, usize)> {
+        let size = self.prior.center.len();
+        let moments = self.items.checked_add(1)?.checked_mul(RatingModel::width(size))?;
+        Some((moments, self.items.checked_mul(size)?))
+    }
 }
 
 pub fn encode(model: &Model) -> Result<Vec<u8>> {
@@ -54,6 +71,7 @@ pub fn encode(model: &Model) -> Result<Vec<u8>> {
         items: fitted.items.len(),
         factors: fitted.collaborative.factors.ncols(),
         neighbours: fitted.collaborative.neighbours.item.len(),
+        ratings: fitted.ratings.as_ref().map(|r| RatingHeader { items: r.items.len(), prior: r.prior.clone() }),
     };
     let header = bincode::serde::encode_to_vec(&header, config()).map_err(|e| Error::Corrupt(e.to_string()))?;
     let mut body = header.clone();
@@ -70,6 +88,10 @@ pub fn encode(model: &Model) -> Result<Vec<u8>> {
     }
     let floats = items.stars_sum.iter().chain(fitted.collaborative.factors.iter()).chain(&neighbours.weight);
     body.extend(floats.flat_map(|v| v.to_le_bytes()));
+    if let Some(ratings) = &fitted.ratings {
+        body.extend(ratings.items.iter().flat_map(|v| v.to_le_bytes()));
+        body.extend(ratings.moments.iter().chain(&ratings.effects).flat_map(|v| v.to_le_bytes()));
+    }
     let mut out = Vec::with_capacity(PREFIX + body.len());
     out.extend(MAGIC);
     out.extend(FORMAT.to_le_bytes());
@@ -118,6 +140,15 @@ pub fn decode(bytes: &[u8]) -> Result<Model> {
     let stars_sum = arrays.take(n, f32::from_le_bytes);
     let factors = arrays.take(n * header.factors, f32::from_le_bytes);
     let weight = arrays.take(header.neighbours, f32::from_le_bytes);
+    let rating_model = header.ratings.and_then(|header| {
+        let (moments, effects) = header.floats()?;
+        Some(RatingModel {
+            items: arrays.take(header.items, i64::from_le_bytes),
+            moments: arrays.take(moments, f32::from_le_bytes),
+            effects: arrays.take(effects, f32::from_le_bytes),
+            prior: header.prior,
+        })
+    });
     let items = ItemTable { id, category, author, published, ratings, stars_sum, favorites, positives, latest };
     let factors = Array2::from_shape_vec((n, header.factors), factors).map_err(|e| Error::Corrupt(e.to_string()))?;
     let fitted = Fitted {
@@ -132,6 +163,7 @@ pub fn decode(bytes: &[u8]) -> Result<Model> {
         forest: header.forest,
         calibrations: header.calibrations,
         weights: header.weights,
+        ratings: rating_model,
     };
     check(&fitted)?;
     Ok(Model::new(fitted))
@@ -141,7 +173,15 @@ pub fn decode(bytes: &[u8]) -> Result<Model> {
 fn array_bytes(header: &Header) -> Option<usize> {
     let per_item = (5 * 8 + 5 * 4usize).checked_add(header.factors.checked_mul(4)?)?;
     let offsets_end = 4;
-    header.items.checked_mul(per_item)?.checked_add(header.neighbours.checked_mul(8)?)?.checked_add(offsets_end)
+    let ratings = match &header.ratings {
+        None => 0,
+        Some(ratings) => {
+            let (moments, effects) = ratings.floats()?;
+            ratings.items.checked_mul(8)?.checked_add(moments.checked_add(effects)?.checked_mul(4)?)?
+        }
+    };
+    let arrays = header.items.checked_mul(per_item)?.checked_add(header.neighbours.checked_mul(8)?)?;
+    arrays.checked_add(offsets_end)?.checked_add(ratings)
 }
 
 struct Arrays<'a>(&'a [u8]);
@@ -177,6 +217,7 @@ fn check(fitted: &Fitted) -> Result<()> {
         (collaborative.blend.valid(), "the blend is not valid"),
         (fitted.calibrations.iter().all(Calibration::valid), "a calibration is not monotone"),
         (fitted.forest.as_ref().is_none_or(|f| f.valid(FEATURES, VARYING)), "the forest is not sound"),
+        (fitted.ratings.as_ref().is_none_or(RatingModel::valid), "what predicts stars is not sound"),
         (Weights::new(weights).is_some(), "the weights are not valid"),
         (fitted.feedback.positive_stars.is_finite(), "the threshold of stars is not finite"),
     ];
@@ -215,6 +256,18 @@ mod tests {
             forest: None,
             calibrations: std::array::from_fn(|_| Calibration::fit(vec![0.0, 1.0], 5)),
             weights: Weights::default(),
+            ratings: Some(RatingModel {
+                items: vec![1, 5],
+                moments: vec![0.5; 3 * RatingModel::width(2)],
+                effects: vec![0.25; 2 * 2],
+                prior: UserPrior {
+                    center: vec![0.0, 0.1],
+                    precision: vec![4.0, 2.0],
+                    mean: 3.5,
+                    noise: 1.5,
+                    range: [1.0, 5.0],
+                },
+            }),
         })
     }
 
@@ -225,6 +278,7 @@ mod tests {
         assert_eq!(back.fitted.items, model().fitted.items);
         assert_eq!(back.fitted.collaborative.factors, model().fitted.collaborative.factors);
         assert_eq!(back.fitted.calibrations, model().fitted.calibrations);
+        assert_eq!(back.fitted.ratings, model().fitted.ratings);
         assert_eq!(encode(&back).unwrap(), bytes);
     }
 
@@ -250,6 +304,18 @@ mod tests {
         let mut bad = model();
         bad.fitted.collaborative.neighbours.item[2] = 5;
         assert!(decode(&encode(&bad).unwrap()).unwrap_err().to_string().contains("neighbours"));
+        for spoil in [
+            |r: &mut RatingModel| r.items.swap(0, 1),
+            |r: &mut RatingModel| r.moments[7] = f32::INFINITY,
+            |r: &mut RatingModel| r.effects[0] = f32::NAN,
+            |r: &mut RatingModel| r.prior.noise = 0.0,
+            |r: &mut RatingModel| r.prior.precision[1] = -1.0,
+            |r: &mut RatingModel| r.prior.precision.truncate(1),
+        ] {
+            let mut bad = model();
+            bad.fitted.ratings.iter_mut().for_each(spoil);
+            assert!(decode(&encode(&bad).unwrap()).unwrap_err().to_string().contains("predicts stars"));
+        }
         let mut bad = model();
         bad.fitted.collaborative.basis.gram.pop();
         assert!(decode(&encode(&bad).unwrap()).unwrap_err().to_string().contains("basis"));
