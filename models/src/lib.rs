@@ -41,6 +41,6 @@ pub use metrics::Metrics;
 pub use model::{Model, Scored, Source, Target, User};
 pub use params::{NUMBERS, NumberOption, Params, SplitKind, ValidParams, WeightChoice};
 pub use profile::{UserSummary, fingerprint, summarise};
-pub use ratings::{RatingEvidence, RatingModel, UserPrior};
+pub use ratings::{Rater, RatingEvidence, RatingModel, UserPrior};
 pub use rules::Taste;
 pub use train::{Champion, Choice, Trained, estimate_memory, train};

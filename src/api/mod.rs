@@ -1,6 +1,7 @@
 //! The SQL functions.
 
 mod configure;
+mod predict;
 mod registry;
 mod score;
 mod train;

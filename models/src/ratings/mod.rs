@@ -24,7 +24,8 @@ use prior::Prior;
 pub const FACTORS: usize = 8;
 /// MovieLens 100k: 0.8867 after 15, 0.8855 after 20, 0.8846 after 60.
 const EPOCHS: usize = 20;
-/// The factorisation has settled when its noise changes by less in an epoch.
+/// The factorisation has settled when its noise changes by less in an epoch; not before half of them, because it also
+/// rests for a while before the factors have found their directions.
 const SETTLED: f64 = 1e-3;
 /// The first epochs keep the broad prior: what random factors spread is no evidence.
 const WARM_UP: usize = 1;
@@ -65,8 +66,11 @@ pub struct UserPrior {
     pub range: [f32; 2],
 }
 
+/// A user, solved for.
+pub struct Rater(Posterior);
+
 /// How well stars are predicted that were held out.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RatingEvidence {
     pub factors: usize,
     /// Ratings held out.
@@ -127,29 +131,29 @@ impl RatingModel {
             && prior.range[0] <= prior.range[1]
     }
 
-    /// The stars that a user with these reviews is expected to give to each of the items, which may be unknown. Of
-    /// several reviews of one item the latest counts; stars that no review can have are left out.
-    pub fn predict(&self, reviews: &Ratings, items: &[i64]) -> Result<Vec<f32>> {
-        let user = self.user(reviews)?;
-        let (size, width, prior) = (self.size(), moments::width(self.size()), &self.prior);
-        let expect = |id: &i64| {
-            let item = &self.moments[self.row(*id) * width..][..width];
-            let product: f64 = (1..size).map(|i| user.mean[i] * f64::from(moments::mean(item, size, i))).sum();
-            let stars = f64::from(prior.mean) + user.mean[0] + f64::from(moments::mean(item, size, 0)) + product;
-            (stars as f32).clamp(prior.range[0], prior.range[1])
-        };
-        Ok(items.iter().map(expect).collect())
-    }
-
-    fn user(&self, reviews: &Ratings) -> Result<Posterior> {
+    /// A user with these reviews. Of several reviews of one item the latest counts; stars that no review can have are
+    /// left out.
+    pub fn rater(&self, reviews: &Ratings) -> Result<Rater> {
         let latest = latest(reviews);
         let index: Vec<u32> = latest.iter().map(|(id, _)| self.row(*id) as u32).collect();
         let z: Vec<f32> = latest.iter().map(|(_, stars)| stars - self.prior.mean).collect();
         let mut sums = Sums::new(self.size());
         sums.add(&self.moments, &index, &z);
-        let mut user = Posterior::new(self.size());
-        sums.solve(&self.expected_user(&index), &self.prior.precision, self.prior.noise, &mut user)?;
-        Ok(user)
+        let mut rater = Posterior::new(self.size());
+        sums.solve(&self.expected_user(&index), &self.prior.precision, self.prior.noise, &mut rater)?;
+        Ok(Rater(rater))
+    }
+
+    /// The stars that the user is expected to give to each of the items, which may be unknown.
+    pub fn predict(&self, rater: &Rater, items: &[i64]) -> Vec<f32> {
+        let (size, width, prior, user) = (self.size(), moments::width(self.size()), &self.prior, &rater.0.mean);
+        let expect = |id: &i64| {
+            let item = &self.moments[self.row(*id) * width..][..width];
+            let product: f64 = (1..size).map(|i| user[i] * f64::from(moments::mean(item, size, i))).sum();
+            let stars = f64::from(prior.mean) + user[0] + f64::from(moments::mean(item, size, 0)) + product;
+            (stars as f32).clamp(prior.range[0], prior.range[1])
+        };
+        items.iter().map(expect).collect()
     }
 
     fn expected_user(&self, index: &[u32]) -> Vec<f32> {
@@ -205,7 +209,7 @@ pub fn judge(data: &Dataset, seed: u64, control: &Control) -> Result<Option<Rati
                 }
                 control.check()?;
                 let ids: Vec<i64> = held_out.item.iter().map(|i| data.items[*i as usize]).collect();
-                let predicted = model.predict(&reviews(&train, user), &ids)?;
+                let predicted = model.predict(&model.rater(&reviews(&train, user))?, &ids);
                 Ok(predicted.iter().zip(held_out.stars).map(|(p, s)| f64::from(p - s).powi(2)).sum())
             })
             .collect::<Result<_>>()?;
@@ -248,7 +252,7 @@ fn fit(data: &Dataset, factors: usize, seed: u64, control: &Control) -> Result<O
             items.prior.update(&items.moments, &table.by_item, &table.by_user, control)?;
         }
         let before = std::mem::replace(&mut noise, 1.0 / (error / ratings).max(LEAST_NOISE));
-        if (noise / before - 1.0).abs() < SETTLED {
+        if epoch >= EPOCHS / 2 && (noise / before - 1.0).abs() < SETTLED {
             break;
         }
     }

@@ -19,6 +19,10 @@ fn fitted(ratings: Ratings) -> RatingModel {
     RatingModel::fit(&data, 42, &Control::default()).unwrap().unwrap()
 }
 
+fn predict(model: &RatingModel, reviews: &Ratings, items: &[i64]) -> Vec<f32> {
+    model.predict(&model.rater(reviews).unwrap(), items)
+}
+
 fn of_user(all: &Ratings, user: i64) -> Ratings {
     let of = (0..all.user.len()).filter(|i| all.user[*i] == user);
     ratings(of.map(|i| (user, all.item[i], all.stars[i])))
@@ -164,7 +168,7 @@ fn finds_what_biases_cannot_say() {
         for user in 0..80 {
             let hidden: Vec<_> = all.iter().filter(|(u, i, _)| *u == user && random(*u, *i, 14) >= 0.4).collect();
             let ids: Vec<i64> = hidden.iter().map(|h| h.1).collect();
-            let predicted = model.predict(&of_user(&shown, user), &ids).unwrap();
+            let predicted = predict(&model, &of_user(&shown, user), &ids);
             sum += predicted.iter().zip(&hidden).map(|(p, h)| f64::from(p - h.2).powi(2)).sum::<f64>();
             count += ids.len() as f64;
         }
@@ -196,7 +200,7 @@ fn equal_stars_are_predicted_everywhere() {
     let model = fitted(same.clone());
     let nobody = Ratings::default();
     for reviews in [&of_user(&same, 3), &nobody] {
-        let predicted = model.predict(reviews, &[0, 5, -77]).unwrap();
+        let predicted = predict(&model, reviews, &[0, 5, -77]);
         assert!(predicted.iter().all(|p| *p == 4.0), "{predicted:?}");
     }
 }
@@ -207,7 +211,7 @@ fn tiny_data_train() {
     let one_item = fitted(ratings([(1, 7, 2.0), (2, 7, 4.0), (3, 7, 5.0)]));
     let one = fitted(ratings([(1, 1, 3.0)]));
     for (model, low, high) in [(&one_user, 2.0, 5.0), (&one_item, 2.0, 5.0), (&one, 3.0, 3.0)] {
-        let predicted = model.predict(&ratings([(1, 1, 3.0)]), &[1, 7, 99]).unwrap();
+        let predicted = predict(model, &ratings([(1, 1, 3.0)]), &[1, 7, 99]);
         assert!(predicted.iter().all(|p| (low..=high).contains(p)), "{predicted:?}");
     }
 }
@@ -221,12 +225,12 @@ fn what_nobody_knows_gets_what_is_known_besides() {
         stars.iter().sum::<f32>() / stars.len() as f32
     };
     let nobody = Ratings::default();
-    let nothing = model.predict(&nobody, &[-1, i64::MAX]).unwrap();
+    let nothing = predict(&model, &nobody, &[-1, i64::MAX]);
     assert!(nothing[0] == nothing[1] && (nothing[0] - mean(&|_| true)).abs() < 0.2, "{nothing:?}");
     for id in 0..5 {
-        let of_item = model.predict(&nobody, &[id]).unwrap()[0];
+        let of_item = predict(&model, &nobody, &[id])[0];
         assert!((of_item - mean(&|a| a.1 == id)).abs() < 0.35, "item {id}: {of_item}");
-        let of_user = model.predict(&of_user(&shown, id), &[-1]).unwrap()[0];
+        let of_user = predict(&model, &of_user(&shown, id), &[-1])[0];
         assert!((of_user - mean(&|a| a.0 == id)).abs() < 0.35, "user {id}: {of_user}");
     }
 }
@@ -234,7 +238,7 @@ fn what_nobody_knows_gets_what_is_known_besides() {
 #[test]
 fn a_review_counts_at_once_even_of_an_unknown_item() {
     let model = fitted(clubs(80, 60).1);
-    let expect = |reviews: Ratings| model.predict(&reviews, &[8]).unwrap()[0];
+    let expect = |reviews: Ratings| predict(&model, &reviews, &[8])[0];
     let before = expect(Ratings::default());
     assert!(expect(ratings([(1, 999, 5.0)])) > before);
     assert!(expect(ratings([(1, 999, 1.0)])) < before);
@@ -250,7 +254,7 @@ fn the_latest_review_counts_and_impossible_stars_do_not() {
     twice.at = vec![20, NONE, 10, NONE];
     twice.stars[3] = f32::NAN;
     let once = ratings([(1, 3, 1.0), (1, 5, 2.0)]);
-    assert_eq!(model.predict(&twice, &[8, 9]).unwrap(), model.predict(&once, &[8, 9]).unwrap());
+    assert_eq!(predict(&model, &twice, &[8, 9]), predict(&model, &once, &[8, 9]));
 }
 
 #[test]
@@ -276,8 +280,8 @@ fn users_and_items_may_be_numbered_in_any_way() {
     let items: Vec<i64> = (0..60).collect();
     let items_renamed: Vec<i64> = items.iter().map(|i| 1000 - i).collect();
     for user in 0..80 {
-        let a = a.predict(&of_user(&shown, user), &items).unwrap();
-        let b = b.predict(&of_user(&renamed, -7 * user), &items_renamed).unwrap();
+        let a = predict(&a, &of_user(&shown, user), &items);
+        let b = predict(&b, &of_user(&renamed, -7 * user), &items_renamed);
         let furthest = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(furthest < 0.15, "user {user}: {furthest}");
     }
