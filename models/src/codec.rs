@@ -21,10 +21,11 @@ use crate::items::ItemTable;
 use crate::model::{Fitted, Model};
 use crate::neighbours::Neighbours;
 use crate::popularity::Scale;
+use crate::ratings::{RatingModel, UserPrior};
 
 const MAGIC: [u8; 8] = *b"recomodl";
 /// To be raised with every change of what follows.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// Magic, format, header length, checksum of all that follows.
 const PREFIX: usize = 8 + 4 + 4 + 8;
 /// Columns begin at multiples of it: a line of the processor's cache.
@@ -47,7 +48,14 @@ struct Header {
     items: usize,
     factors: usize,
     neighbours: usize,
+    ratings: Option<RatingHeader>,
     derived: Option<Derived>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RatingHeader {
+    items: usize,
+    prior: UserPrior,
 }
 
 /// Of an image only.
@@ -94,6 +102,7 @@ fn write(model: &Model, derived: Option<Derived>) -> Result<Vec<u8>> {
         items: fitted.items.len(),
         factors: fitted.collaborative.factors.ncols(),
         neighbours: fitted.collaborative.neighbours.item.len(),
+        ratings: fitted.ratings.as_ref().map(|r| RatingHeader { items: r.items.len(), prior: r.prior.clone() }),
         derived,
     };
     let header = bincode::serde::encode_to_vec(&header, config()).map_err(|e| Error::Corrupt(e.to_string()))?;
@@ -120,7 +129,7 @@ fn write(model: &Model, derived: Option<Derived>) -> Result<Vec<u8>> {
 /// In the order that [`read_fitted`] reads.
 fn columns(fitted: &Fitted) -> Vec<&[u8]> {
     let (items, neighbours) = (&fitted.items, &fitted.collaborative.neighbours);
-    vec![
+    let mut columns = vec![
         items.id.bytes(),
         items.category.bytes(),
         items.author.bytes(),
@@ -134,7 +143,11 @@ fn columns(fitted: &Fitted) -> Vec<&[u8]> {
         neighbours.start.bytes(),
         neighbours.item.bytes(),
         neighbours.weight.bytes(),
-    ]
+    ];
+    if let Some(ratings) = &fitted.ratings {
+        columns.extend([ratings.items.bytes(), ratings.moments.bytes(), ratings.effects.bytes()]);
+    }
+    columns
 }
 
 /// In the order that [`read_derived`] reads.
@@ -242,6 +255,7 @@ fn read_fitted(header: Header, columns: &mut Columns<'_>) -> Result<Fitted> {
     let factors = columns.matrix(n, header.factors)?;
     let start = columns.next(n.saturating_add(1))?;
     let (item, weight) = (columns.next(header.neighbours)?, columns.next(header.neighbours)?);
+    let stars = header.ratings.map(|header| read_ratings(header, columns)).transpose()?;
     Ok(Fitted {
         feedback: header.feedback,
         items: ItemTable { id, category, author, published, ratings, stars_sum, favorites, positives, latest },
@@ -254,6 +268,20 @@ fn read_fitted(header: Header, columns: &mut Columns<'_>) -> Result<Fitted> {
         forest: header.forest,
         calibrations: header.calibrations,
         weights: header.weights,
+        ratings: stars,
+    })
+}
+
+fn read_ratings(header: RatingHeader, columns: &mut Columns<'_>) -> Result<RatingModel> {
+    let (n, size) = (header.items, header.prior.center.len());
+    let moments = n.checked_add(1).and_then(|rows| rows.checked_mul(RatingModel::width(size)));
+    let effects = n.checked_mul(size);
+    let (moments, effects) = moments.zip(effects).ok_or_else(|| corrupt("its ratings fit no machine"))?;
+    Ok(RatingModel {
+        items: columns.next(n)?,
+        moments: columns.next(moments)?,
+        effects: columns.next(effects)?,
+        prior: header.prior,
     })
 }
 
@@ -326,6 +354,7 @@ fn check(fitted: &Fitted) -> Result<()> {
         (collaborative.blend.valid(), "the blend is not valid"),
         (fitted.calibrations.iter().all(Calibration::valid), "a calibration is not monotone"),
         (fitted.forest.as_ref().is_none_or(|f| f.valid(FEATURES, VARYING)), "the forest is not sound"),
+        (fitted.ratings.as_ref().is_none_or(RatingModel::valid), "what predicts stars is not sound"),
         (Weights::new(weights).is_some(), "the weights are not valid"),
         (fitted.feedback.positive_stars.is_finite(), "the threshold of stars is not finite"),
     ];
@@ -376,6 +405,18 @@ mod tests {
             forest: None,
             calibrations: std::array::from_fn(|_| Calibration::fit(vec![0.0, 1.0], 5)),
             weights: Weights::default(),
+            ratings: Some(RatingModel {
+                items: vec![1, 5].into(),
+                moments: vec![0.5; 3 * RatingModel::width(2)].into(),
+                effects: vec![0.25; 2 * 2].into(),
+                prior: UserPrior {
+                    center: vec![0.0, 0.1],
+                    precision: vec![4.0, 2.0],
+                    mean: 3.5,
+                    noise: 1.5,
+                    range: [1.0, 5.0],
+                },
+            }),
         })
     }
 
@@ -386,6 +427,7 @@ mod tests {
         assert_eq!(back.fitted.items, model().fitted.items);
         assert_eq!(back.fitted.collaborative.factors, model().fitted.collaborative.factors);
         assert_eq!(back.fitted.calibrations, model().fitted.calibrations);
+        assert_eq!(back.fitted.ratings, model().fitted.ratings);
         assert_eq!(encode(&back).unwrap(), bytes);
     }
 
@@ -431,6 +473,16 @@ mod tests {
         assert!(message(&|f| f.items.id = vec![1, -3, 5, 8, 1 << 40].into()).contains("ascending"));
         assert!(message(&|f| f.collaborative.factors.values = vec![f32::NAN; 15].into()).contains("finite"));
         assert!(message(&|f| f.collaborative.neighbours.item = vec![1, 4, 5].into()).contains("neighbours"));
+        for spoil in [
+            |r: &mut RatingModel| r.items = vec![5, 1].into(),
+            |r: &mut RatingModel| r.moments = vec![f32::INFINITY; r.moments.len()].into(),
+            |r: &mut RatingModel| r.effects = vec![f32::NAN; r.effects.len()].into(),
+            |r: &mut RatingModel| r.prior.noise = 0.0,
+            |r: &mut RatingModel| r.prior.precision[1] = -1.0,
+            |r: &mut RatingModel| r.prior.precision.truncate(1),
+        ] {
+            assert!(message(&|f| f.ratings.iter_mut().for_each(spoil)).contains("predicts stars"));
+        }
         assert!(
             message(&|f| {
                 f.collaborative.basis.gram.pop();

@@ -15,17 +15,19 @@ pub enum Phase {
     Factorising,
     Evaluating,
     Refitting,
+    Ratings,
 }
 
 impl Phase {
     /// With the share of a typical run that is behind when the phase begins and when it ends.
-    const TABLE: [(Phase, &'static str, f32, f32); 6] = [
+    const TABLE: [(Phase, &'static str, f32, f32); 7] = [
         (Phase::Preparing, "preparing the interactions", 0.00, 0.03),
         (Phase::Choosing, "choosing the collaborative part on validation", 0.03, 0.30),
         (Phase::Content, "content model", 0.30, 0.60),
         (Phase::Factorising, "factorising", 0.60, 0.65),
         (Phase::Evaluating, "evaluating on the hold-out", 0.65, 0.88),
-        (Phase::Refitting, "refitting on all interactions", 0.88, 1.00),
+        (Phase::Refitting, "refitting on all interactions", 0.88, 0.95),
+        (Phase::Ratings, "predicting stars", 0.95, 1.00),
     ];
 
     fn entry(self) -> (&'static str, f32, f32) {

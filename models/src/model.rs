@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::feedback::Feedback;
 use crate::items::{ItemInfo, ItemTable};
 use crate::popularity;
+use crate::ratings::RatingModel;
 
 /// What is stored of a model; all else follows from it.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct Fitted {
     /// By part.
     pub calibrations: [Calibration; 3],
     pub weights: Weights,
+    /// What predicts stars; None without a review, and in a twin, which nobody asks.
+    pub ratings: Option<RatingModel>,
 }
 
 /// [`Fitted`], with what is derived from it once so that scoring is fast.

@@ -19,6 +19,7 @@ use crate::items::ItemTable;
 use crate::metrics;
 use crate::model::{Fitted, Model};
 use crate::params::{SplitKind, ValidParams, WeightChoice};
+use crate::ratings::{self, RatingEvidence, RatingModel};
 use crate::split::{self, Split};
 
 /// Leaves of a content tree.
@@ -68,14 +69,16 @@ pub struct Choice {
     pub evidence: Evidence,
     pub learned_weights: Weights,
     pub trees: usize,
+    /// How well stars are predicted; None with too few reviews.
+    pub ratings: Option<RatingEvidence>,
 }
 
 /// Bytes that a run needs at most, about: what was read, four indexed copies of the interactions (all, core, two
 /// training parts), the matrices in both orientations, factors of both sides three times, three sets of neighbours of
-/// the items that enough users share and the regressions behind one, and the content rows.
+/// the items that enough users share and the regressions behind one, the content rows, and what predicting stars takes.
 pub fn estimate_memory(interactions: usize, users: usize, items: usize, params: &ValidParams) -> u64 {
-    let per_interaction = 28 + 4 * 18 + 2 * 2 * 8;
-    let per_row = 3 * 4 * params.factors + 200;
+    let per_interaction = 28 + 4 * 18 + 2 * 2 * 8 + ratings::BYTES_PER_RATING;
+    let per_row = 3 * 4 * params.factors + 200 + ratings::BYTES_PER_ROW;
     let shared_items = items.min(interactions / 5);
     let per_shared_item = (3 * 8 + 20) * params.neighbours;
     let content_rows = 300 << 20;
@@ -141,8 +144,12 @@ impl Run<'_> {
 
         self.control.enter(Phase::Refitting)?;
         let trees = forest.as_ref().map_or(0, Forest::trees);
-        let (model, user_factors) = self.refit(&data, &core, &recipe, forest, weights)?;
-        let choice = Choice { split: outer.kind, min_interactions, recipe, evidence, learned_weights, trees };
+        let (mut model, user_factors) = self.refit(&data, &core, &recipe, forest, weights)?;
+
+        self.control.enter(Phase::Ratings)?;
+        let ratings = ratings::judge(&data, self.params.seed, self.control)?;
+        model.fitted.ratings = RatingModel::fit(&data, self.params.seed, self.control)?;
+        let choice = Choice { split: outer.kind, min_interactions, recipe, evidence, learned_weights, trees, ratings };
         Ok(Trained { model, twin, data, user_factors, decision, evaluation, choice, notes })
     }
 
@@ -235,6 +242,7 @@ impl Run<'_> {
             forest,
             calibrations: [unfit(), unfit(), unfit()],
             weights,
+            ratings: None,
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod configure;
 mod explain;
+mod predict;
 mod reader;
 // reco_recommend is what shows reasons.
 #[allow(dead_code)]

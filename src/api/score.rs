@@ -44,7 +44,8 @@ fn reco_scores(user_id: i64, item_ids: Array<i64>) -> Vec<f32> {
     scored.iter().map(|s| s.score).collect()
 }
 
-fn ids(array: Array<i64>) -> Outcome<Vec<i64>> {
+/// The elements, if they are a list that may be scored.
+pub fn ids(array: Array<i64>) -> Outcome<Vec<i64>> {
     let nulls = array.contains_nulls();
     let values: Vec<Option<i64>> = if nulls { Vec::new() } else { array.iter().collect() };
     // SAFETY: the array is a valid argument of this call.
@@ -80,6 +81,12 @@ fn score(user: i64, items: &[i64]) -> Outcome<(Vec<Scored>, Option<i64>)> {
             None => Ok((by_rules(connection, &mapping, user, items)?, None)),
         }
     })
+}
+
+pub fn no_model() -> Failure {
+    let code = PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+    Failure::new(code, "there is no active model, and reco.fallback is off")
+        .hint("SELECT * FROM reco_train(); or SET reco.fallback = on;")
 }
 
 fn by_model(

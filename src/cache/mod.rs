@@ -57,11 +57,6 @@ pub fn model(connection: &Connection, key: (i64, i64)) -> Outcome<Rc<Model>> {
     Ok(model)
 }
 
-/// Where the models of this backend are: (version, whether in the shared file).
-pub fn state() -> Vec<(i64, bool)> {
-    MODELS.with_borrow(|entries| entries.iter().map(|e| (e.key.0, e.file.is_some())).collect())
-}
-
 fn open(connection: &Connection, key: (i64, i64)) -> Outcome<Entry> {
     let name = Name::of(key.0, key.1);
     if let Some(entry) = shared(&name, key) {

@@ -90,6 +90,12 @@ fn write_model(connection: &Connection, version: i64, saved: &Saved<'_>, served:
         "neighbour_share": short(recipe.blend.share),
         "learned_weights": choice.learned_weights.parts().map(short),
         "trees": choice.trees,
+        "ratings": choice.ratings.map(|r| json!({
+            "factors": r.factors,
+            "held_out": r.held_out,
+            "rmse": short(r.rmse as f32),
+            "baseline_rmse": short(r.baseline_rmse as f32),
+        })),
         "tried": {
             "als": als.collect::<Vec<Value>>(),
             "als_share_of_users": short(tried.als_sample as f32),
