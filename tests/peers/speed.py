@@ -11,6 +11,8 @@ from report import goal, say, table
 # implicit's own number; reco's is what it needs, at most:
 ITERATIONS = 20
 MOST_EPOCHS = 12
+# Iterations after which implicit's lists are judged: making them takes longer than the iteration.
+MARKS = [1, 2, 3, 4, 5, 7, 10, 15, ITERATIONS]
 
 
 def compare(folder, chosen, quick):
@@ -50,12 +52,10 @@ def time_to_quality(cut, factors, own, name, parameters, repetitions):
     reached = next((place for place, value in enumerate(our_ndcg) if value >= aim), None)
     say(f"ALS, k = {factors}; implicit with {name} {parameters or ''}, reco with {own}; "
         f"median of {repetitions}, evaluation not counted")
-    line = lambda values, at, form: form.format(values[at]) if at < len(values) else ""
     table(
         ["epoch", "implicit s", "implicit NDCG@10", "reco s", "reco NDCG@10"],
-        [[epoch + 1, line(their_seconds, epoch, "{:.3f}"), line(their_ndcg, epoch, "{:.4f}"),
-          line(our_seconds, epoch, "{:.3f}"), line(our_ndcg, epoch, "{:.4f}")]
-         for epoch in range(ITERATIONS) if epoch < MOST_EPOCHS or epoch == ITERATIONS - 1],
+        [[epoch, f"{their_seconds[epoch - 1]:.3f}", f"{ndcg:.4f}", *our_cells(epoch, our_seconds, our_ndcg)]
+         for epoch, ndcg in zip(MARKS, their_ndcg)],
     )
     if reached is None:
         goal(f"k = {factors}, implicit with {name}: its final NDCG@10 ({aim:.4f}) was not reached in {MOST_EPOCHS} "
@@ -66,6 +66,10 @@ def time_to_quality(cut, factors, own, name, parameters, repetitions):
         goal(f"k = {factors}, implicit with {name}: its final NDCG@10 ({aim:.4f}) at least 5 times sooner: {ratio:.1f} times "
              f"({min(ratios):.1f} to {max(ratios):.1f}), after {reached + 1} epochs", ratio >= 5)
     say("")
+
+
+def our_cells(epoch, seconds, ndcg):
+    return [f"{seconds[epoch - 1]:.3f}", f"{ndcg[epoch - 1]:.4f}"] if epoch <= MOST_EPOCHS else ["", ""]
 
 
 def warm_up(cut, factors, own):
@@ -81,9 +85,9 @@ def implicit_curve(cut, factors, parameters, with_lists):
         nonlocal paused
         now = time.perf_counter()
         seconds.append(now - begun - paused)
-        if with_lists:
+        if with_lists and len(seconds) in MARKS:
             lists = cut.by_factors(model.user_factors, model.item_factors)
-            paths.append(cut.write(f"implicit.{len(paths) + 1}", lists))
+            paths.append(cut.write(f"implicit.{len(seconds)}", lists))
         paused += time.perf_counter() - now
 
     rivals.implicit_als(cut, factors=factors, iterations=ITERATIONS, callback=after_iteration, **parameters)

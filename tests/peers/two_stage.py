@@ -36,11 +36,15 @@ def lists(catalogue, inner, outer, als, bm25):
     }
     stop = lightgbm.early_stopping(30, verbose=False)
     forest = lightgbm.train(options, data(learned), 300, valid_sets=[data(held)], callbacks=[stop])
-    ranked = []
-    for candidates, features in rows_of(outer, catalogue, als, bm25):
-        order = np.argsort(-forest.predict(features, num_threads=1), kind="stable")[:K]
-        ranked.append(np.pad(candidates[order], (0, K - len(order)), constant_values=NOTHING))
-    return np.array(ranked)
+    shown = rows_of(outer, catalogue, als, bm25)
+    scores = forest.predict(np.concatenate([features for _, features in shown]), num_threads=THREADS)
+    ends = np.cumsum([len(candidates) for candidates, _ in shown])
+    return np.array([best(c, s) for (c, _), s in zip(shown, np.split(scores, ends[:-1]))])
+
+
+def best(candidates, scores):
+    order = np.argsort(-scores, kind="stable")[:K]
+    return np.pad(candidates[order], (0, K - len(order)), constant_values=NOTHING)
 
 
 def rows_of(cut, catalogue, als, bm25):
