@@ -7,7 +7,7 @@ import reco
 import rivals
 import two_stage
 from cut import Cut
-from report import goal, say, seconds, table
+from report import goal, progress, say, seconds, table
 
 # Validation users that the grids are judged by; as many as reco takes.
 VALIDATION_USERS = 2000
@@ -20,11 +20,13 @@ def compare(folder, quick, goals, with_catalogue):
         f"from, {sizes['test']} held out (a fifth of each reader's); {sizes['judged']} readers judged, all items ranked\n")
     inner, outer = Cut(folder / "inner", VALIDATION_USERS), Cut(folder / "outer")
     own = reco.run("train", folder, options='{"weights": "auto"}')
+    progress(f"reco trained in {own['seconds']:.0f} s")
     paths = {f"reco, {part}": outer.folder / f"reco.{part}" for part in ["ensemble", "collaborative"]}
     spent = {name: (own["seconds"], None) for name in paths}
     chosen = {"reco": own}
     for name, (fit, grid) in rivals.GRIDS.items():
         chosen[name], _, tuning = rivals.tune(inner, fit, grid, quick)
+        progress(f"{name} tuned in {tuning:.0f} s")
         begun = time.perf_counter()
         lists = fit(outer, **chosen[name])
         spent[name] = tuning, time.perf_counter() - begun

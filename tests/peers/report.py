@@ -1,4 +1,6 @@
-"""Tables on standard output."""
+"""Tables on standard output, and on standard error what is being waited for."""
+
+import sys
 
 
 def heading(text):
@@ -9,12 +11,16 @@ def say(text):
     print(text, flush=True)
 
 
+def progress(text):
+    print(f"compare: {text}", file=sys.stderr, flush=True)
+
+
 def table(head, rows):
     cells = [[str(cell) for cell in row] for row in [head, *rows]]
     widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
     for number, row in enumerate(cells):
-        first, *others = [cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths))]
-        print("  ".join([first, *others]).rstrip())
+        first = row[0].ljust(widths[0])
+        print("  ".join([first, *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]).rstrip())
         if number == 0:
             print("  ".join("-" * width for width in widths))
     print(flush=True)

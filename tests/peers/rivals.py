@@ -1,6 +1,7 @@
 """The peers: each learns from a cut and gives its lists. Grids are what a careful user would try."""
 
 import itertools
+import logging
 import time
 import warnings
 
@@ -21,6 +22,7 @@ THREADS = 2
 SEED = 42
 # Of pandas and of LensKit, about how LensKit 0.14 calls pandas and which BLAS numpy has.
 warnings.filterwarnings("ignore")
+logging.getLogger("lenskit").setLevel(logging.ERROR)
 
 
 def implicit_als(cut, factors=50, regularization=0.01, alpha=1.0, iterations=20, n=K, callback=None):
