@@ -21,7 +21,7 @@ test: setup ## format, lints and every test
 bookcrossing: install ## train and evaluate on a million real ratings (downloads 27 MB once)
 	@scripts/with-cluster -- tests/bookcrossing/run
 
-peers: setup ## compare quality and speed with implicit, LensKit, Surprise, LightGBM (half an hour)
+peers: setup ## compare quality and speed with implicit, LensKit, Surprise, LightGBM (takes long)
 	@tests/peers/compare
 
 fmt: ## format the Rust code

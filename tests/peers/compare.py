@@ -13,11 +13,13 @@ SECTIONS = ["movielens", "bookcrossing", "ratings", "scale"]
 def main():
     parser = argparse.ArgumentParser(prog="compare", description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="section", help=f"of {', '.join(SECTIONS)}; without any: all")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the size, a few points of each grid, no repetitions")
+    parser.add_argument("--quick", action="store_true", help="smaller libraries, a few points of each grid, no repetitions: decides nothing")
     arguments = parser.parse_args()
     unknown = set(arguments.sections) - set(SECTIONS)
     if unknown:
         parser.error(f"no such section: {', '.join(sorted(unknown))}")
+    if arguments.quick:
+        report.say("--quick: the peers are not fully tuned and nothing is repeated, so no goal is decided here")
     for section in SECTIONS:
         if section in (arguments.sections or SECTIONS):
             begun = time.perf_counter()
