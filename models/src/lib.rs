@@ -52,3 +52,15 @@ pub use ratings::{Rater, RatingEvidence, RatingModel, UserPrior};
 pub use reason::Reason;
 pub use rules::{MOST_POINTS, Taste};
 pub use train::{Champion, Choice, Trained, estimate_memory, train};
+
+/// The single steps of a run, for whoever measures one by itself (tests/peers).
+pub mod steps {
+    pub use crate::als::{AlsParams, Factorisation, factorise};
+    pub use crate::evaluate::sample;
+    pub use crate::feedback::Interactions;
+    pub use crate::metrics::{judge, mean, paired_interval};
+    pub use crate::neighbours::{NeighbourParams, Neighbours};
+    pub use crate::split::{Split, core, split};
+    pub use crate::topk::top;
+    pub use crate::train::{HOLDOUT_SALT, VALIDATION_SALT};
+}

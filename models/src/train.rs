@@ -25,8 +25,8 @@ use crate::split::{self, Split};
 /// Leaves of a content tree.
 const LEAVES: usize = 16;
 /// Independent salts of the outer and the inner cut.
-const HOLDOUT_SALT: u64 = 1;
-const VALIDATION_SALT: u64 = 2;
+pub const HOLDOUT_SALT: u64 = 1;
+pub const VALIDATION_SALT: u64 = 2;
 
 /// What a run gives.
 pub struct Trained {
