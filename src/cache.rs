@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use reco_models::Model;
+use reco_models::{Model, Retrieval};
 
 use crate::failure::Outcome;
 use crate::pg::spi::Connection;
@@ -17,6 +17,8 @@ const CAPACITY: usize = 2;
 struct Entry {
     key: (i64, i64),
     model: Rc<Model>,
+    /// Made when it is first asked for: scoring given items needs none.
+    retrieval: Option<Rc<Retrieval>>,
 }
 
 thread_local! {
@@ -41,7 +43,26 @@ pub fn model(connection: &Connection, key: (i64, i64)) -> Outcome<Rc<Model>> {
         if entries.len() >= CAPACITY {
             entries.remove(0);
         }
-        entries.push(Entry { key, model: Rc::clone(&model) });
+        entries.push(Entry { key, model: Rc::clone(&model), retrieval: None });
     });
     Ok(model)
+}
+
+/// What finds the candidates of a model that [`model`] gave.
+pub fn retrieval(model: &Rc<Model>) -> Outcome<Rc<Retrieval>> {
+    let of = |entry: &&mut Entry| Rc::ptr_eq(&entry.model, model);
+    if let Some(made) = MODELS.with_borrow_mut(|entries| entries.iter_mut().find(of)?.retrieval.clone()) {
+        return Ok(made);
+    }
+    let made = Rc::new(Retrieval::new(model, pause)?);
+    MODELS.with_borrow_mut(|entries| {
+        if let Some(entry) = entries.iter_mut().find(of) {
+            entry.retrieval = Some(Rc::clone(&made));
+        }
+    });
+    Ok(made)
+}
+
+fn pause() {
+    pgrx::check_for_interrupts!();
 }

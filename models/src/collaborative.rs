@@ -63,6 +63,11 @@ impl Reader {
     pub fn liked(&self) -> &[(u32, f32)] {
         &self.liked
     }
+
+    /// What a count of the neighbours is multiplied by.
+    pub fn neighbour_weight(&self) -> f32 {
+        self.neighbour_weight
+    }
 }
 
 impl Collaborative {
@@ -131,7 +136,7 @@ impl Collaborative {
     /// Raw scores of some items, in their order.
     pub fn score(&self, reader: &Reader, items: &[u32]) -> Vec<f32> {
         let mut scores = vec![0.0; items.len()];
-        if !reader.factor.is_empty() {
+        if !reader.factor.is_empty() && self.blend.share < 1.0 {
             let weight = (1.0 - self.blend.share) / self.blend.als_scale;
             for (score, item) in scores.iter_mut().zip(items) {
                 let item = *item as usize;

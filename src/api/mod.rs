@@ -3,9 +3,10 @@
 mod configure;
 mod explain;
 mod reader;
-// reco_recommend is what shows reasons.
-#[allow(dead_code)]
 mod reason;
+mod recommend;
 mod registry;
 mod score;
+mod similar;
 mod train;
+mod trending;

@@ -3,3 +3,4 @@
 pub mod bulk;
 pub mod live;
 pub mod mapping;
+pub mod trend;
