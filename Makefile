@@ -1,7 +1,7 @@
 # Recipes only; the work is in scripts/.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup install demo test bookcrossing fmt lint clean
+.PHONY: help setup install demo test bookcrossing movielens peers fmt lint clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-14s%s\n", $$1, $$2 }'
@@ -20,6 +20,12 @@ test: setup ## format, lints and every test
 
 bookcrossing: install ## train and evaluate on a million real ratings (downloads 27 MB once)
 	@scripts/with-cluster -- tests/bookcrossing/run
+
+movielens: install ## cross-validate predicted stars on MovieLens 100k (downloads 2 MB once)
+	@scripts/with-cluster -- tests/movielens/run
+
+peers: setup ## compare quality and speed with implicit, LensKit, Surprise, LightGBM (takes long)
+	@tests/peers/compare
 
 fmt: ## format the Rust code
 	@cargo fmt --all

@@ -1,9 +1,9 @@
 //! The collaborative part: a factorisation, item neighbours, or a sum of the two, as validation chose.
 
-use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use crate::als::{Basis, Solver};
+use crate::column::Matrix;
 use crate::error::Result;
 use crate::neighbours::Neighbours;
 use crate::simd::{dot, dot_rows};
@@ -28,7 +28,7 @@ impl Blend {
 #[derive(Debug, Clone)]
 pub struct Collaborative {
     /// items × k; a row of zeros for an item without a factor.
-    pub factors: Array2<f32>,
+    pub factors: Matrix,
     pub basis: Basis,
     pub neighbours: Neighbours,
     pub blend: Blend,
@@ -63,11 +63,6 @@ impl Reader {
     pub fn liked(&self) -> &[(u32, f32)] {
         &self.liked
     }
-
-    /// What a count of the neighbours is multiplied by.
-    pub fn neighbour_weight(&self) -> f32 {
-        self.neighbour_weight
-    }
 }
 
 impl Collaborative {
@@ -77,13 +72,11 @@ impl Collaborative {
 
     /// Factors of the items in a range, one after the other.
     pub fn factors(&self, range: std::ops::Range<usize>) -> &[f32] {
-        let k = self.factors.ncols();
-        // Always in standard layout: it was built or decoded row by row.
-        self.factors.as_slice().map_or(&[], |all| &all[range.start * k..range.end * k])
+        self.factors.rows_of(range)
     }
 
     fn has_factor(&self, item: u32) -> bool {
-        self.factors(item as usize..item as usize + 1).iter().any(|v| *v != 0.0)
+        self.factors.row(item as usize).iter().any(|v| *v != 0.0)
     }
 
     /// The vector that explains the liked items best; empty without one that has a factor.
@@ -131,6 +124,28 @@ impl Collaborative {
             scores.iter_mut().zip(counted).for_each(|(s, c)| *s += reader.neighbour_weight * c);
         }
         scores
+    }
+
+    /// Every neighbour of a liked item, seldom one of them twice, with what the neighbours add to its raw score.
+    pub fn neighbour_sums(&self, reader: &Reader) -> impl Iterator<Item = (u32, f32)> {
+        let weight = reader.neighbour_weight;
+        let mut sums = Vec::new();
+        let mut touched = Vec::new();
+        if weight > 0.0 {
+            sums = vec![0.0f32; self.items()];
+            for (item, liking) in &reader.liked {
+                let (neighbours, weights) = self.neighbours.of(*item);
+                for (neighbour, w) in neighbours.iter().zip(weights) {
+                    let sum = &mut sums[*neighbour as usize];
+                    // Twice where weights of both signs cancelled out.
+                    if *sum == 0.0 {
+                        touched.push(*neighbour);
+                    }
+                    *sum += liking * w;
+                }
+            }
+        }
+        touched.into_iter().map(move |item| (item, weight * sums[item as usize]))
     }
 
     /// Raw scores of some items, in their order.

@@ -15,17 +15,19 @@ pub enum Phase {
     Factorising,
     Evaluating,
     Refitting,
+    Ratings,
 }
 
 impl Phase {
     /// With the share of a typical run that is behind when the phase begins and when it ends.
-    const TABLE: [(Phase, &'static str, f32, f32); 6] = [
+    const TABLE: [(Phase, &'static str, f32, f32); 7] = [
         (Phase::Preparing, "preparing the interactions", 0.00, 0.03),
-        (Phase::Choosing, "choosing the regularization on validation", 0.03, 0.30),
+        (Phase::Choosing, "choosing the collaborative part on validation", 0.03, 0.30),
         (Phase::Content, "content model", 0.30, 0.60),
         (Phase::Factorising, "factorising", 0.60, 0.65),
         (Phase::Evaluating, "evaluating on the hold-out", 0.65, 0.88),
-        (Phase::Refitting, "refitting on all interactions", 0.88, 1.00),
+        (Phase::Refitting, "refitting on all interactions", 0.88, 0.95),
+        (Phase::Ratings, "predicting stars", 0.95, 1.00),
     ];
 
     fn entry(self) -> (&'static str, f32, f32) {
@@ -48,6 +50,7 @@ struct Now {
 /// Shared by the training thread, its workers and the watcher.
 #[derive(Debug)]
 pub struct Control {
+    begun: Instant,
     stop: Arc<AtomicBool>,
     done: AtomicU32,
     now: Mutex<Now>,
@@ -56,7 +59,7 @@ pub struct Control {
 impl Default for Control {
     fn default() -> Self {
         let now = Now { phase: Phase::Preparing, since: Instant::now(), spent: Vec::new() };
-        Control { stop: Arc::default(), done: AtomicU32::new(0), now: Mutex::new(now) }
+        Control { begun: Instant::now(), stop: Arc::default(), done: AtomicU32::new(0), now: Mutex::new(now) }
     }
 }
 
@@ -64,6 +67,11 @@ impl Control {
     /// With the same stop flag but a progress of its own, for a step inside of a step.
     pub fn sharing_stop(outer: &Control) -> Control {
         Control { stop: Arc::clone(&outer.stop), ..Control::default() }
+    }
+
+    /// Since the run began.
+    pub fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
     }
 
     /// Asks the run to end soon with [`Error::Stopped`].

@@ -22,7 +22,7 @@ impl Likeness {
     pub fn new(model: &Model, target: Target) -> Likeness {
         let (unit, info) = match target {
             Target::Known(item) => {
-                let row = model.fitted.collaborative.factors(item as usize..item as usize + 1);
+                let row = model.fitted.collaborative.factors.row(item as usize);
                 let length = dot(row, row).sqrt();
                 let unit = if length > 0.0 { row.iter().map(|v| v / length).collect() } else { Vec::new() };
                 (unit, Some(model.fitted.items.info(item)))

@@ -1,24 +1,23 @@
 //! What a model knows of each item: its catalogue row and the counts of the interactions it was trained on.
 
-use serde::{Deserialize, Serialize};
-
+use crate::column::Column;
 use crate::dataset::{Dataset, NONE};
 use crate::feedback::Feedback;
 
 /// One element per item of the model, ascending ids.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ItemTable {
-    pub id: Vec<i64>,
-    pub category: Vec<i64>,
-    pub author: Vec<i64>,
-    pub published: Vec<i64>,
-    pub ratings: Vec<u32>,
-    pub stars_sum: Vec<f32>,
-    pub favorites: Vec<u32>,
+    pub id: Column<i64>,
+    pub category: Column<i64>,
+    pub author: Column<i64>,
+    pub published: Column<i64>,
+    pub ratings: Column<u32>,
+    pub stars_sum: Column<f32>,
+    pub favorites: Column<u32>,
     /// Liked: reviews of enough stars, and favourites.
-    pub positives: Vec<u32>,
+    pub positives: Column<u32>,
     /// Latest positive, seconds since 1970, or [`NONE`].
-    pub latest: Vec<i64>,
+    pub latest: Column<i64>,
 }
 
 /// The catalogue row of one item, known to a model or not.
@@ -32,30 +31,31 @@ pub struct ItemInfo {
 impl ItemTable {
     pub fn count(data: &Dataset, feedback: &Feedback) -> ItemTable {
         let n = data.items.len();
-        let mut table = ItemTable {
-            id: data.items.clone(),
-            category: data.category.clone(),
-            author: data.author.clone(),
-            published: data.published.clone(),
-            ratings: vec![0; n],
-            stars_sum: vec![0.0; n],
-            favorites: vec![0; n],
-            positives: vec![0; n],
-            latest: vec![NONE; n],
-        };
+        let (mut ratings, mut favorites, mut positives) = (vec![0; n], vec![0; n], vec![0; n]);
+        let (mut stars_sum, mut latest) = (vec![0.0; n], vec![NONE; n]);
         let events = &data.events;
         for (i, item) in events.item.iter().map(|item| *item as usize).enumerate() {
             if events.stars[i] > 0.0 {
-                table.ratings[item] += 1;
-                table.stars_sum[item] += events.stars[i];
+                ratings[item] += 1;
+                stars_sum[item] += events.stars[i];
             }
-            table.favorites[item] += u32::from(events.favorite[i]);
+            favorites[item] += u32::from(events.favorite[i]);
             if feedback.positive(events.stars[i], events.favorite[i]) {
-                table.positives[item] += 1;
-                table.latest[item] = table.latest[item].max(events.at[i]);
+                positives[item] += 1;
+                latest[item] = events.at[i].max(latest[item]);
             }
         }
-        table
+        ItemTable {
+            id: data.items.clone().into(),
+            category: data.category.clone().into(),
+            author: data.author.clone().into(),
+            published: data.published.clone().into(),
+            ratings: ratings.into(),
+            stars_sum: stars_sum.into(),
+            favorites: favorites.into(),
+            positives: positives.into(),
+            latest: latest.into(),
+        }
     }
 
     pub fn len(&self) -> usize {

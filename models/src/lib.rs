@@ -2,10 +2,12 @@
 //! a clock or a file. Seeds and threads are arguments.
 
 mod als;
+mod budget;
 mod calibration;
 mod choose;
 mod codec;
 mod collaborative;
+mod column;
 mod content;
 mod control;
 mod dataset;
@@ -18,12 +20,14 @@ mod explore;
 mod feedback;
 mod gate;
 mod items;
+mod kernel;
 mod metrics;
 mod model;
 mod neighbours;
 mod params;
 mod popularity;
 mod profile;
+mod ratings;
 mod reason;
 mod recommend;
 mod retrieve;
@@ -34,7 +38,8 @@ mod split;
 mod topk;
 mod train;
 
-pub use codec::{decode, encode, hash};
+pub use codec::{decode, encode, hash, image, open_image, verify};
+pub use column::Bytes;
 pub use control::{Control, Phase};
 pub use dataset::{Accounts, Catalog, Dataset, Favorites, History, NONE, Ratings, Row, Sources};
 pub use diversity::diversify;
@@ -50,9 +55,22 @@ pub use metrics::Metrics;
 pub use model::{Model, Scored, Source, Target, User};
 pub use params::{NUMBERS, NumberOption, Params, SplitKind, ValidParams, WeightChoice};
 pub use profile::{UserSummary, fingerprint, summarise};
+pub use ratings::{Rater, RatingEvidence, RatingModel, UserPrior};
 pub use reason::Reason;
 pub use recommend::Pick;
-pub use retrieve::{EXHAUSTIVE, Retrieval, Scratch};
+pub use retrieve::EXHAUSTIVE;
 pub use rules::{MOST_POINTS, Taste};
 pub use similar::{Kinship, Similar};
 pub use train::{Champion, Choice, Trained, estimate_memory, train};
+
+/// The single steps of a run, for whoever measures one by itself (tests/peers).
+pub mod steps {
+    pub use crate::als::{AlsParams, Factorisation, factorise};
+    pub use crate::evaluate::sample;
+    pub use crate::feedback::Interactions;
+    pub use crate::metrics::{judge, mean, paired_interval};
+    pub use crate::neighbours::{NeighbourParams, Neighbours};
+    pub use crate::split::{Split, core, split};
+    pub use crate::topk::top;
+    pub use crate::train::{HOLDOUT_SALT, VALIDATION_SALT};
+}

@@ -1,7 +1,10 @@
 //! A trained model: everything it takes to score any user and item, and nothing of how it came to be.
 
+use std::sync::OnceLock;
+
 use crate::calibration::Calibration;
 use crate::collaborative::{Collaborative, Reader};
+use crate::column::Column;
 use crate::content::{Attribution, Candidate, Encoder, FEATURES, Forest, LANES, UserFeatures, VARYING};
 use crate::dataset::{Favorites, History, Ratings, Row};
 use crate::ensemble::{Parts, Weights};
@@ -10,6 +13,8 @@ use crate::explore::Exposure;
 use crate::feedback::Feedback;
 use crate::items::{ItemInfo, ItemTable};
 use crate::popularity;
+use crate::ratings::RatingModel;
+use crate::retrieve::Retrieval;
 
 /// What is stored of a model; all else follows from it.
 #[derive(Debug, Clone)]
@@ -21,16 +26,20 @@ pub struct Fitted {
     /// By part.
     pub calibrations: [Calibration; 3],
     pub weights: Weights,
+    /// What predicts stars; None without a review, and in a twin, which nobody asks.
+    pub ratings: Option<RatingModel>,
 }
 
 /// [`Fitted`], with what is derived from it once so that scoring is fast.
 #[derive(Debug, Clone)]
 pub struct Model {
     pub fitted: Fitted,
-    raw_popularity: Vec<f32>,
-    popularity: Vec<f32>,
-    scale: popularity::Scale,
-    encoder: Encoder,
+    pub(crate) raw_popularity: Column<f32>,
+    pub(crate) popularity: Column<f32>,
+    pub(crate) scale: popularity::Scale,
+    pub(crate) encoder: Encoder,
+    /// Only whoever recommends needs it, and it takes as long as the scoring of every item.
+    pub(crate) retrieval: OnceLock<Retrieval>,
 }
 
 /// An item to be scored.
@@ -99,12 +108,12 @@ impl User<'_> {
 
 impl Model {
     pub fn new(fitted: Fitted) -> Model {
-        let raw_popularity = popularity::popularity(&fitted.items, &fitted.feedback);
+        let raw_popularity: Column<f32> = popularity::popularity(&fitted.items, &fitted.feedback).into();
         let popularity = raw_popularity.iter().map(|raw| fitted.calibrations[2].apply(*raw)).collect();
         let encoder =
             Encoder::new(&fitted.items, fitted.collaborative.factors.view(), &raw_popularity, fitted.feedback);
         let scale = popularity::Scale::of(&fitted.items);
-        Model { fitted, raw_popularity, popularity, scale, encoder }
+        Model { fitted, raw_popularity, popularity, scale, encoder, retrieval: OnceLock::new() }
     }
 
     pub fn encoder(&self) -> &Encoder {

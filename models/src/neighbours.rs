@@ -1,91 +1,70 @@
-//! Item neighbourhoods: books that the same readers liked, weighted by BM25.
+//! Item neighbourhoods: of each item, the few others whose readers predict its readers best.
 //!
-//! In the long tail, where most books have a handful of readers, counting shared readers ranks better than a
-//! factorisation. An item is a document of its readers: S_ij = f_i·f_j·Σ_u idf(u)², the sum over the users who liked
-//! both, f_i = (K1+1) / (K1·(1−B+B·n_i/n̄) + 1), idf(u) = ln(N / (1 + n_u)) (Robertson and Zaragoza, "The Probabilistic
-//! Relevance Framework: BM25 and Beyond", 2009). A user's score of item i is Σ_j w_uj·S_ji over the liked items j ≠ i.
+//! An item's weights are a ridge regression of its column on those of its `most` nearest items by cosine:
+//! w = (G_SS + λI)⁻¹·G_Sj, G_ab the weighted count of shared readers. That is EASE (Steck, "Embarrassingly Shallow
+//! Autoencoders for Sparse Data", 2019) solved on a neighbourhood instead of on the whole catalogue, as fsSLIM does it
+//! (Ning and Karypis, "SLIM: Sparse Linear Methods for Top-N Recommender Systems", 2011): linear in the items instead of
+//! cubic, and better in the long tail, where a whole inverse fits noise. NDCG@10 on the hold-outs of Book-Crossing,
+//! MovieLens 100k and the generated library: 0.085, 0.322, 0.275; the whole EASE 0.072 (elsewhere), 0.323, 0.269;
+//! BM25 0.076, 0.298, 0.256; RP3beta 0.031, 0.286, 0.261. A user's score of item i is Σ_j w_uj·W_ji over the liked j.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::als::transposed;
+use crate::column::Column;
 use crate::control::Control;
 use crate::error::Result;
 use crate::feedback::Interactions;
-
-const K1: f32 = 1.2;
+use crate::kernel::{self, padded};
+use crate::simd::dispatch;
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct NeighbourParams {
-    /// 0: popular items are not held back; 1: fully by their count.
-    pub length_norm: f32,
-    /// At most so many neighbours are kept of each item.
+    /// λ of the regressions, in units of shared readers.
+    pub ridge: f32,
+    /// An item is predicted from at most so many others.
     pub most: usize,
 }
 
-/// The strongest neighbours of each item, by ascending index of the neighbour.
+/// What each item says of others, by ascending index of the other.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Neighbours {
     /// `items + 1` offsets.
-    pub start: Vec<u32>,
-    pub item: Vec<u32>,
-    pub weight: Vec<f32>,
+    pub start: Column<u32>,
+    pub item: Column<u32>,
+    /// May be negative: what speaks against an item, others being liked.
+    pub weight: Column<f32>,
 }
 
 /// Users with more liked items than this count with an even sample of so many: their pairs grow with the square, and
 /// who likes everything says little about what belongs together.
 const MOST_LIKED: usize = 2000;
+/// A user of n liked items weighs n to this power: better on all three data sets than 0 and than −0.5.
+const ACTIVITY_POWER: f32 = -0.25;
 
 impl Neighbours {
     /// From positives (users × items). Runs in the current rayon pool; the result does not depend on its size.
     pub fn fit(matrix: &Interactions, params: &NeighbourParams, control: &Control) -> Result<Neighbours> {
-        let by_item = transposed(matrix);
-        let items = matrix.cols();
-        let counts: Vec<f32> = by_item.outer_iterator().map(|row| row.nnz() as f32).collect();
-        let average = (matrix.nnz() as f32 / items.max(1) as f32).max(f32::MIN_POSITIVE);
-        let norm: Vec<f32> = counts
-            .iter()
-            .map(|n| (K1 + 1.0) / (K1 * (1.0 - params.length_norm + params.length_norm * n / average) + 1.0))
-            .collect();
-        let rarity: Vec<f32> = matrix
-            .outer_iterator()
-            .map(|row| (items as f32 / (1.0 + row.nnz() as f32)).ln().max(0.0).powi(2))
-            .collect();
-        let liked: Vec<Vec<u32>> = matrix.outer_iterator().map(|row| spread(row.indices())).collect();
-        let chunks: Vec<Vec<Vec<(u32, f32)>>> = (0..items.div_ceil(CHUNK))
-            .into_par_iter()
-            .map_init(
-                || Counter { sums: vec![0.0f32; items], touched: Vec::new() },
-                |counter, chunk| {
-                    control.check()?;
-                    let range = chunk * CHUNK..((chunk + 1) * CHUNK).min(items);
-                    Ok(range
-                        .map(|item| {
-                            let Some(readers) = by_item.outer_view(item) else { return Vec::new() };
-                            counter.count(readers.indices(), &rarity, &liked);
-                            counter.strongest(item as u32, &norm, params.most)
-                        })
-                        .collect())
-                },
-            )
-            .collect::<Result<_>>()?;
-        Ok(Neighbours::gather(chunks.into_iter().flatten(), items))
+        Ok(Regressions::fit(matrix, params.most, &[params.ridge], control)?.neighbours(0))
     }
 
     fn gather(rows: impl Iterator<Item = Vec<(u32, f32)>>, items: usize) -> Neighbours {
-        let mut all = Neighbours { start: Vec::with_capacity(items + 1), ..Neighbours::default() };
-        all.start.push(0);
+        let (mut start, mut item, mut weight) = (Vec::with_capacity(items + 1), Vec::new(), Vec::new());
+        start.push(0);
         for row in rows {
-            all.item.extend(row.iter().map(|(item, _)| *item));
-            all.weight.extend(row.iter().map(|(_, weight)| *weight));
-            all.start.push(all.item.len() as u32);
+            item.extend(row.iter().map(|(item, _)| *item));
+            weight.extend(row.iter().map(|(_, weight)| *weight));
+            start.push(item.len() as u32);
         }
-        all
+        Neighbours { start: start.into(), item: item.into(), weight: weight.into() }
     }
 
     /// No neighbours at all.
     pub fn none(items: usize) -> Neighbours {
-        Neighbours { start: vec![0; items + 1], ..Neighbours::default() }
+        Neighbours { start: vec![0; items + 1].into(), ..Neighbours::default() }
     }
 
     pub fn items(&self) -> usize {
@@ -119,7 +98,7 @@ impl Neighbours {
             && self.start.last().is_some_and(|n| *n as usize == self.item.len())
             && self.item.len() == self.weight.len()
             && self.item.iter().all(|i| (*i as usize) < items)
-            && self.weight.iter().all(|w| w.is_finite() && *w >= 0.0)
+            && self.weight.iter().all(|w| w.is_finite())
     }
 
     /// Scores of all items for a user with the given liked items and weights.
@@ -155,51 +134,229 @@ impl Wanted {
 /// Items per task.
 const CHUNK: usize = 64;
 
-/// Rarity-weighted counts of shared users, by the other item.
-struct Counter {
-    sums: Vec<f32>,
-    touched: Vec<u32>,
+/// The positives as the regressions see them.
+struct Readings {
+    by_user: Interactions,
+    by_item: Interactions,
+    /// By user.
+    weight: Vec<f32>,
+    /// By item: the summed weight of its readers.
+    total: Vec<f32>,
 }
 
-impl Counter {
-    fn count(&mut self, readers: &[u32], rarity: &[f32], liked: &[Vec<u32>]) {
-        for user in readers {
-            let rarity = rarity[*user as usize];
-            if rarity == 0.0 {
-                continue;
+impl Readings {
+    fn new(matrix: &Interactions) -> Readings {
+        let mut start = vec![0];
+        let mut items = Vec::with_capacity(matrix.nnz());
+        for row in matrix.outer_iterator() {
+            items.extend(spread(row.indices()));
+            start.push(items.len());
+        }
+        let ones = vec![1.0; items.len()];
+        let by_user = Interactions::new((matrix.rows(), matrix.cols()), start, items, ones);
+        let by_item = transposed(&by_user);
+        let activity = |liked: usize| if liked == 0 { 0.0 } else { (liked as f32).powf(ACTIVITY_POWER) };
+        let weight: Vec<f32> = matrix.outer_iterator().map(|row| activity(row.nnz())).collect();
+        // In units of the average user, so that a ridge means the same on every data set.
+        let average = weight.iter().sum::<f32>() / weight.iter().filter(|w| **w > 0.0).count().max(1) as f32;
+        let weight: Vec<f32> = weight.iter().map(|w| w / average).collect();
+        let total =
+            by_item.outer_iterator().map(|row| row.indices().iter().map(|u| weight[*u as usize]).sum()).collect();
+        Readings { by_user, by_item, weight, total }
+    }
+
+    fn liked(&self, user: u32) -> &[u32] {
+        row(&self.by_user, user)
+    }
+
+    fn readers(&self, item: u32) -> &[u32] {
+        row(&self.by_item, item)
+    }
+}
+
+fn row(matrix: &Interactions, index: u32) -> &[u32] {
+    let range = matrix.indptr().outer_inds_sz(index as usize);
+    &matrix.indices()[range]
+}
+
+/// The regressions of all items, for one or several ridges: most of the work is shared.
+pub struct Regressions(Vec<Regression>);
+
+impl Regressions {
+    pub fn fit(matrix: &Interactions, most: usize, ridges: &[f32], control: &Control) -> Result<Regressions> {
+        let readings = Readings::new(matrix);
+        let items = matrix.cols();
+        let tasks = items.div_ceil(CHUNK);
+        let done = AtomicUsize::new(0);
+        let solved: Vec<Vec<Regression>> = (0..tasks)
+            .into_par_iter()
+            .map_init(
+                || Regressor::new(&readings, most),
+                |regressor, task| {
+                    control.done(done.fetch_add(1, Ordering::Relaxed) as f32 / tasks as f32)?;
+                    let range = task * CHUNK..((task + 1) * CHUNK).min(items);
+                    Ok(range.map(|item| regressor.solve(item as u32, ridges)).collect())
+                },
+            )
+            .collect::<Result<_>>()?;
+        Ok(Regressions(solved.into_iter().flatten().collect()))
+    }
+
+    /// For the ridge at a place of those that were fitted: turned from what predicts an item to what an item predicts.
+    pub fn neighbours(&self, ridge: usize) -> Neighbours {
+        let items = self.0.len();
+        let mut start = vec![0u32; items + 1];
+        self.0.iter().flat_map(|r| &r.from).for_each(|from| start[*from as usize + 1] += 1);
+        (0..items).for_each(|i| start[i + 1] += start[i]);
+        let all = start[items] as usize;
+        let mut next = start.clone();
+        let (mut item_of, mut weight_of) = (vec![0; all], vec![0.0; all]);
+        for (item, regression) in self.0.iter().enumerate() {
+            let n = regression.from.len();
+            for (from, weight) in regression.from.iter().zip(&regression.weights[ridge * n..]) {
+                let place = next[*from as usize] as usize;
+                item_of[place] = item as u32;
+                weight_of[place] = *weight;
+                next[*from as usize] += 1;
             }
-            for other in &liked[*user as usize] {
-                let sum = &mut self.sums[*other as usize];
+        }
+        Neighbours { start: start.into(), item: item_of.into(), weight: weight_of.into() }
+    }
+}
+
+/// How an item is predicted from others.
+struct Regression {
+    from: Vec<u32>,
+    /// As many for each ridge, one ridge after the other.
+    weights: Vec<f32>,
+}
+
+/// Ends a list.
+const END: u32 = u32::MAX;
+
+/// Buffers of one thread.
+struct Regressor<'a> {
+    readings: &'a Readings,
+    most: usize,
+    /// By item: the weight of the readers it shares with the present item.
+    shared: Vec<f32>,
+    touched: Vec<u32>,
+    /// By user, the last of the entries of that user, or [`END`].
+    last: Vec<u32>,
+    /// (place of a neighbour that the user likes, the entry before)
+    entries: Vec<(u32, u32)>,
+    users: Vec<u32>,
+    gram: Vec<f32>,
+    system: Vec<f32>,
+    right: Vec<f32>,
+}
+
+impl<'a> Regressor<'a> {
+    fn new(readings: &'a Readings, most: usize) -> Self {
+        Regressor {
+            readings,
+            most,
+            shared: vec![0.0; readings.total.len()],
+            touched: Vec::new(),
+            last: vec![END; readings.weight.len()],
+            entries: Vec::new(),
+            users: Vec::new(),
+            gram: Vec::new(),
+            system: Vec::new(),
+            right: Vec::new(),
+        }
+    }
+
+    fn solve(&mut self, item: u32, ridges: &[f32]) -> Regression {
+        let nearest = self.nearest(item);
+        self.fill_gram(&nearest);
+        let (n, width) = (nearest.len(), padded(nearest.len()));
+        let mut weights = Vec::with_capacity(n * ridges.len());
+        for ridge in ridges {
+            self.system.clone_from(&self.gram);
+            (0..n).for_each(|i| self.system[i * width + i] += ridge);
+            self.right.clear();
+            self.right.extend(nearest.iter().map(|(_, shared)| *shared));
+            self.right.resize(width, 0.0);
+            // Positive definite by the ridge; where f32 does not see it, the item is left without neighbours.
+            let solved = solve_best(&mut self.system, n, width, &mut self.right);
+            let sound = solved && self.right.iter().all(|w| w.is_finite());
+            weights.extend(self.right[..n].iter().map(|w| if sound { *w } else { 0.0 }));
+        }
+        Regression { from: nearest.into_iter().map(|(item, _)| item).collect(), weights }
+    }
+
+    /// The nearest items by cosine, ascending by index, with the weight of the shared readers.
+    fn nearest(&mut self, item: u32) -> Vec<(u32, f32)> {
+        let readings = self.readings;
+        for user in readings.readers(item) {
+            let weight = readings.weight[*user as usize];
+            for other in readings.liked(*user) {
+                let sum = &mut self.shared[*other as usize];
                 if *sum == 0.0 {
                     self.touched.push(*other);
                 }
-                *sum += rarity;
+                *sum += weight;
             }
         }
+        let near = |other: u32, shared: f32| shared / readings.total[other as usize].sqrt();
+        let others = self.touched.iter().filter(|other| **other != item);
+        let mut found: Vec<(u32, f32)> = others.map(|other| (*other, self.shared[*other as usize])).collect();
+        if found.len() > self.most {
+            // By nearness, then by index, so that ties do not depend on the order of counting.
+            let order = |a: &(u32, f32), b: &(u32, f32)| near(b.0, b.1).total_cmp(&near(a.0, a.1)).then(a.0.cmp(&b.0));
+            found.select_nth_unstable_by(self.most, order);
+            found.truncate(self.most);
+            // A popular item met thousands: their room would be kept for every row.
+            found.shrink_to_fit();
+        }
+        for other in self.touched.drain(..) {
+            self.shared[other as usize] = 0.0;
+        }
+        found.sort_unstable_by_key(|(other, _)| *other);
+        found
     }
 
-    /// The strongest neighbours of an item, ascending by index; resets the counts.
-    fn strongest(&mut self, item: u32, norm: &[f32], most: usize) -> Vec<(u32, f32)> {
-        let own = norm[item as usize];
-        let mut row: Vec<(u32, f32)> = self
-            .touched
-            .iter()
-            .filter(|other| **other != item)
-            .map(|other| (*other, own * norm[*other as usize] * self.sums[*other as usize]))
-            .collect();
-        for other in self.touched.drain(..) {
-            self.sums[other as usize] = 0.0;
+    /// Weighted counts of shared readers between the given items, upper triangle.
+    fn fill_gram(&mut self, items: &[(u32, f32)]) {
+        let width = padded(items.len());
+        self.gram.clear();
+        self.gram.resize(width * width, 0.0);
+        for (place, (item, _)) in items.iter().enumerate() {
+            self.gram[place * width + place] = self.readings.total[*item as usize];
+            for user in self.readings.readers(*item) {
+                let last = &mut self.last[*user as usize];
+                if *last == END {
+                    self.users.push(*user);
+                }
+                self.entries.push((place as u32, *last));
+                *last = self.entries.len() as u32 - 1;
+            }
         }
-        if row.len() > most {
-            // By weight, then by index, so that ties do not depend on the order of counting.
-            row.select_nth_unstable_by(most, |a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-            row.truncate(most);
-            // A popular item met thousands: their room would be kept for every row.
-            row.shrink_to_fit();
+        for user in self.users.drain(..) {
+            let weight = self.readings.weight[user as usize];
+            let mut at = std::mem::replace(&mut self.last[user as usize], END);
+            while at != END {
+                // Places descend along the list.
+                let (column, before) = self.entries[at as usize];
+                let mut other = before;
+                while other != END {
+                    let (row, before) = self.entries[other as usize];
+                    self.gram[row as usize * width + column as usize] += weight;
+                    other = before;
+                }
+                at = before;
+            }
         }
-        row.sort_unstable_by_key(|(other, _)| *other);
-        row
+        self.entries.clear();
     }
+}
+
+dispatch! { fn solve_best = solve_generic(a: &mut [f32], n: usize, width: usize, b: &mut [f32]) -> bool }
+
+#[inline(always)]
+fn solve_generic<const FMA: bool>(a: &mut [f32], n: usize, width: usize, b: &mut [f32]) -> bool {
+    kernel::solve::<FMA>(a, n, width, b)
 }
 
 fn spread(items: &[u32]) -> Vec<u32> {
@@ -244,48 +401,72 @@ mod tests {
         all.filter(|(u, i)| (u * 7919 + i * 104729) % 11 < 3).collect()
     }
 
-    const ALL: NeighbourParams = NeighbourParams { length_norm: 0.4, most: 1000 };
+    const ALL: NeighbourParams = NeighbourParams { ridge: 2.0, most: 1000 };
 
     fn fit(matrix: &Interactions, params: &NeighbourParams) -> Neighbours {
         Neighbours::fit(matrix, params, &Control::default()).unwrap()
     }
 
+    fn weight(model: &Neighbours, from: usize, to: usize) -> f32 {
+        let (items, weights) = model.of(from as u32);
+        assert!(items.windows(2).all(|w| w[0] < w[1]));
+        items.binary_search(&(to as u32)).map_or(0.0, |place| weights[place])
+    }
+
+    /// Weighted counts of shared readers, as the definition says it.
+    fn dense_gram(users: usize, items: usize, pairs: &[(usize, usize)]) -> nalgebra::DMatrix<f64> {
+        let likes = |u: usize, i: usize| pairs.contains(&(u, i));
+        let count = |u: usize| (0..items).filter(|i| likes(u, *i)).count() as f64;
+        let raw: Vec<f64> = (0..users).map(|u| count(u).powf(-0.25)).collect();
+        let average = raw.iter().sum::<f64>() / users as f64;
+        nalgebra::DMatrix::from_fn(items, items, |i, j| {
+            (0..users).filter(|u| likes(*u, i) && likes(*u, j)).map(|u| raw[u] / average).sum()
+        })
+    }
+
     #[test]
-    fn equals_the_dense_product() {
-        let (users, items) = (30, 25);
+    fn with_all_items_as_neighbours_it_is_a_ridge_regression_on_all_others() {
+        let (users, items) = (60, 25);
         let pairs = some(users, items);
         let model = fit(&matrix(users, items, &pairs), &ALL);
-        let count = |item: usize| pairs.iter().filter(|(_, i)| *i == item).count() as f32;
-        let average = pairs.len() as f32 / items as f32;
-        let norm = |item: usize| 2.2 / (1.2 * (0.6 + 0.4 * count(item) / average) + 1.0);
-        let idf = |user: usize| {
-            let n = pairs.iter().filter(|(u, _)| *u == user).count() as f32;
-            (items as f32 / (1.0 + n)).ln()
-        };
-        for i in 0..items {
-            let (neighbours, weights) = model.of(i as u32);
-            assert!(neighbours.windows(2).all(|w| w[0] < w[1]) && !neighbours.contains(&(i as u32)));
-            for j in (0..items).filter(|j| *j != i) {
-                let both = (0..users).filter(|u| pairs.contains(&(*u, i)) && pairs.contains(&(*u, j)));
-                let expected: f32 = both.map(|u| idf(u).powi(2)).sum::<f32>() * norm(i) * norm(j);
-                let found = neighbours.binary_search(&(j as u32)).map_or(0.0, |place| weights[place]);
-                assert!((found - expected).abs() < 1e-4 * (1.0 + expected), "{i} {j}: {found} {expected}");
+        let gram = dense_gram(users, items, &pairs);
+        for to in 0..items {
+            let others: Vec<usize> = (0..items).filter(|i| *i != to && gram[(*i, to)] > 0.0).collect();
+            let n = others.len();
+            let system =
+                nalgebra::DMatrix::from_fn(n, n, |a, b| gram[(others[a], others[b])] + if a == b { 2.0 } else { 0.0 });
+            let right = nalgebra::DVector::from_fn(n, |a, _| gram[(others[a], to)]);
+            let expected = system.cholesky().unwrap().solve(&right);
+            for (a, from) in others.iter().enumerate() {
+                let found = weight(&model, *from, to);
+                assert!((f64::from(found) - expected[a]).abs() < 1e-4, "{from} {to}: {found} {}", expected[a]);
             }
         }
         assert!(model.valid(items) && !model.valid(items + 1));
     }
 
     #[test]
-    fn only_the_strongest_are_kept() {
+    fn an_item_is_predicted_from_the_nearest_by_cosine() {
+        let (users, items) = (60, 40);
+        let pairs = some(users, items);
+        let model = fit(&matrix(users, items, &pairs), &NeighbourParams { most: 3, ..ALL });
+        let gram = dense_gram(users, items, &pairs);
+        for to in 0..items {
+            let cosine = |i: usize| gram[(i, to)] / gram[(i, i)].sqrt();
+            let mut all: Vec<f64> = (0..items).filter(|i| *i != to).map(cosine).collect();
+            all.sort_by(|a, b| b.total_cmp(a));
+            let from: Vec<usize> = (0..items).filter(|i| weight(&model, *i, to) != 0.0).collect();
+            assert_eq!(from.len(), 3);
+            assert!(from.iter().all(|i| cosine(*i) > all[2] - 1e-5));
+        }
+    }
+
+    #[test]
+    fn several_ridges_at_once_are_those_one_by_one() {
         let matrix = matrix(60, 40, &some(60, 40));
-        let (all, few) = (fit(&matrix, &ALL), fit(&matrix, &NeighbourParams { most: 3, ..ALL }));
-        for item in 0..40 {
-            let mut weights = all.of(item).1.to_vec();
-            weights.sort_by(|a, b| b.total_cmp(a));
-            let mut kept = few.of(item).1.to_vec();
-            kept.sort_by(|a, b| b.total_cmp(a));
-            assert_eq!(kept, weights[..kept.len()]);
-            assert_eq!(kept.len(), weights.len().min(3));
+        let both = Regressions::fit(&matrix, 20, &[1.0, 30.0], &Control::default()).unwrap();
+        for (place, ridge) in [1.0, 30.0].into_iter().enumerate() {
+            assert_eq!(both.neighbours(place), fit(&matrix, &NeighbourParams { ridge, most: 20 }));
         }
     }
 
@@ -314,6 +495,22 @@ mod tests {
         let mut found = [0.0f32; 5];
         model.score(&liked, &asked, |place, value| found[place] += value);
         assert_eq!(found.to_vec(), asked.iter().map(|i| all[*i as usize]).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn weights_order_and_users_without_likes_change_nothing() {
+        let pairs = some(50, 30);
+        let model = fit(&matrix(50, 30, &pairs), &ALL);
+        let mut weighted = sprs::TriMatI::<f32, u32>::new((53, 30));
+        // Users backwards and after three without likes, and weights of every size: only who likes what counts.
+        let weights = [1e6, 1e-6, 0.5];
+        pairs.iter().for_each(|(user, item)| weighted.add_triplet(52 - user, *item, weights[(user + item) % 3]));
+        let other = fit(&weighted.to_csr(), &ALL);
+        for item in 0..30 {
+            let ((items, a), (others, b)) = (model.of(item), other.of(item));
+            assert_eq!(items, others);
+            assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4), "{a:?} {b:?}");
+        }
     }
 
     #[test]

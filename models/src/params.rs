@@ -1,8 +1,11 @@
 //! The options of a run: one table with default, range and meaning; only validated parameters can train.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::budget::Budget;
 use crate::ensemble::Weights;
 use crate::error::{Error, Result};
 
@@ -27,12 +30,20 @@ const fn number(
     NumberOption { name, default, min, max, integer, meaning }
 }
 
-pub const NUMBERS: [NumberOption; 12] = [
+pub const NUMBERS: [NumberOption; 14] = [
     number("factors", Some(50.0), (1.0, 256.0), true, "length of the user and item vectors"),
     number("epochs", Some(5.0), (1.0, 100.0), true, "passes of ALS over the interactions"),
     number("regularization", None, (1e-6, 100.0), false, "lambda of ALS, scaled by frequency; chosen on validation"),
     number("alpha0", None, (1e-6, 100.0), false, "weight of the pairs without an interaction; chosen on validation"),
-    number("neighbours", Some(100.0), (0.0, 500.0), true, "neighbours kept of each item; 0 leaves them out"),
+    number("neighbours", Some(50.0), (0.0, 200.0), true, "others that an item is predicted from; 0 leaves them out"),
+    number("ridge", None, (0.01, 1e6), false, "regularization of the neighbours, in readers; chosen on validation"),
+    number(
+        "neighbour_share",
+        None,
+        (0.0, 1.0),
+        false,
+        "share of the neighbours in the collaborative part, the rest being ALS; chosen on validation",
+    ),
     number("positive_stars", Some(4.0), (1.0, 5.0), false, "a review of so many stars or more counts as liked"),
     number(
         "min_interactions",
@@ -53,6 +64,9 @@ pub const NUMBERS: [NumberOption; 12] = [
         "same seed, same model, whatever the number of threads",
     ),
 ];
+
+/// Enough for ten million interactions; smaller data takes less.
+const DEFAULT_BUDGET: Duration = Duration::from_secs(300);
 
 /// How the hold-out is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +108,7 @@ pub struct Params {
     numbers: [Option<f64>; NUMBERS.len()],
     split: SplitKind,
     weights: WeightChoice,
+    budget: Duration,
     force: bool,
 }
 
@@ -103,6 +118,7 @@ impl Default for Params {
             numbers: std::array::from_fn(|i| NUMBERS[i].default),
             split: SplitKind::Auto,
             weights: WeightChoice::Fixed(Weights::default()),
+            budget: DEFAULT_BUDGET,
             force: false,
         }
     }
@@ -126,6 +142,7 @@ impl Params {
         match name {
             "split" => self.split = parse_split(value)?,
             "weights" => self.weights = parse_weights(value)?,
+            "budget" => self.budget = parse_budget(value)?,
             "force" => {
                 self.force = value.as_bool().ok_or_else(|| wrong(name, value, "true or false is expected"))?;
             }
@@ -156,6 +173,8 @@ impl Params {
             regularization: get("regularization").map(|v| v as f32),
             alpha0: get("alpha0").map(|v| v as f32),
             neighbours: or_default("neighbours") as usize,
+            ridge: get("ridge").map(|v| v as f32),
+            neighbour_share: get("neighbour_share").map(|v| v as f32),
             positive_stars: or_default("positive_stars") as f32,
             min_interactions: get("min_interactions").map(|v| v as usize),
             holdout: or_default("holdout"),
@@ -165,6 +184,7 @@ impl Params {
             seed: or_default("seed") as u64,
             split: self.split,
             weights: self.weights,
+            budget: Budget::new(self.budget),
             force: self.force,
         })
     }
@@ -178,6 +198,8 @@ pub struct ValidParams {
     pub regularization: Option<f32>,
     pub alpha0: Option<f32>,
     pub neighbours: usize,
+    pub ridge: Option<f32>,
+    pub neighbour_share: Option<f32>,
     pub positive_stars: f32,
     pub min_interactions: Option<usize>,
     pub holdout: f64,
@@ -187,6 +209,7 @@ pub struct ValidParams {
     pub seed: u64,
     pub split: SplitKind,
     pub weights: WeightChoice,
+    pub budget: Budget,
     pub force: bool,
 }
 
@@ -201,7 +224,7 @@ fn range_text(option: &NumberOption) -> String {
 
 fn known_names() -> String {
     let numbers = NUMBERS.iter().map(|o| o.name);
-    let mut names: Vec<&str> = numbers.chain(["split", "weights", "force"]).collect();
+    let mut names: Vec<&str> = numbers.chain(["split", "weights", "budget", "force"]).collect();
     names.sort_unstable();
     names.join(", ")
 }
@@ -209,6 +232,22 @@ fn known_names() -> String {
 fn parse_split(value: &Value) -> Result<SplitKind> {
     let kind = value.as_str().and_then(SplitKind::from_name);
     kind.ok_or_else(|| wrong("split", value, "\"auto\", \"temporal\" or \"by_user\" is expected"))
+}
+
+/// "90s", "5min" or "1h".
+fn parse_budget(value: &Value) -> Result<Duration> {
+    const EXPECTED: &str = "a time such as \"30s\", \"5min\" or \"1h\" is expected, from 1s to 24h";
+    let text = value.as_str().unwrap_or_default().trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let unit = match text[digits..].trim() {
+        "s" => 1,
+        "min" => 60,
+        "h" => 3600,
+        _ => 0,
+    };
+    let seconds = text[..digits].parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
+    let budget = seconds.filter(|s| (1..=86_400).contains(s)).map(Duration::from_secs);
+    budget.ok_or_else(|| wrong("budget", value, EXPECTED))
 }
 
 fn parse_weights(value: &Value) -> Result<WeightChoice> {
@@ -257,6 +296,9 @@ mod tests {
         assert!(message(json!({"weights": {"collaborative": 0}})).contains("not all 0"));
         assert!(message(json!({"split": "none"})).contains("temporal"));
         assert!(message(json!([1])).contains("JSON object"));
+        for bad in [json!("30"), json!(30), json!("0s"), json!("25h"), json!("-1s"), json!("s"), json!("1 day")] {
+            assert!(message(json!({"budget": bad})).contains("from 1s to 24h"), "{bad}");
+        }
     }
 
     #[test]
@@ -268,6 +310,12 @@ mod tests {
             }
             other => panic!("{other}"),
         }
+    }
+
+    #[test]
+    fn a_budget_has_a_unit() {
+        let seconds = |text: &str| parse_budget(&json!(text)).unwrap().as_secs();
+        assert_eq!((seconds("30s"), seconds("5min"), seconds("24 h")), (30, 300, 86_400));
     }
 
     #[test]

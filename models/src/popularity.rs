@@ -1,5 +1,7 @@
 //! The popularity part: 0.4 rating count + 0.3 mean rating + 0.2 favourites + 0.1 recency, each in [0,1].
 
+use serde::{Deserialize, Serialize};
+
 use crate::dataset::NONE;
 use crate::feedback::Feedback;
 use crate::items::ItemTable;
@@ -18,7 +20,7 @@ pub fn bayesian_mean(stars_sum: f32, ratings: u32, mean: f32) -> f32 {
 }
 
 /// What all items are measured by.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Scale {
     most_ratings: u32,
     most_favorites: u32,
@@ -61,15 +63,15 @@ mod tests {
 
     fn table() -> ItemTable {
         ItemTable {
-            id: vec![1, 2, 3],
-            category: vec![NONE; 3],
-            author: vec![NONE; 3],
-            published: vec![NONE; 3],
-            ratings: vec![100, 1, 0],
-            stars_sum: vec![400.0, 5.0, 0.0],
-            favorites: vec![10, 0, 0],
-            positives: vec![80, 1, 0],
-            latest: vec![1000, 500, NONE],
+            id: vec![1, 2, 3].into(),
+            category: vec![NONE; 3].into(),
+            author: vec![NONE; 3].into(),
+            published: vec![NONE; 3].into(),
+            ratings: vec![100, 1, 0].into(),
+            stars_sum: vec![400.0, 5.0, 0.0].into(),
+            favorites: vec![10, 0, 0].into(),
+            positives: vec![80, 1, 0].into(),
+            latest: vec![1000, 500, NONE].into(),
         }
     }
 

@@ -5,12 +5,13 @@
 //! [`BY_PARTS`] go on, together with what the trees might lift out of the middle: what scores best for a user that
 //! nobody knows, overall and among the authors and categories that this user reads.
 //!
-//! The order is exact. Neighbours of the liked items are counted in full. For all others the collaborative part is
-//! a dot product, first taken over factors of one byte each, which is a cache line per item instead of four, and again
-//! over the real ones where the rounding could hide a place in the list. Items are visited by falling norm: by Cauchy
-//! and Schwarz nothing better can follow once norm times norm is not enough.
+//! The order is exact. Neighbours of the liked items, whose weights may be negative, are counted in full. For all others
+//! the collaborative part is a dot product, first taken over factors of one byte each, which is a cache line per item
+//! instead of four, and again over the real ones where the rounding could hide a place in the list. Items are visited by
+//! falling norm: by Cauchy and Schwarz nothing better can follow once norm times norm is not enough.
 
 use crate::collaborative::Reader;
+use crate::column::Column;
 use crate::dataset::{Favorites, NONE, Ratings};
 use crate::ensemble::Weights;
 use crate::error::Result;
@@ -33,35 +34,37 @@ const OF_CATEGORY: usize = 100;
 const CHUNK: usize = 1024;
 
 /// Orders of the items that follow from a model, made once.
-pub struct Retrieval {
-    screen: Screen,
-    /// The most popular: of items that share no reader with the liked ones, and have no factor, these alone can get
-    /// into the list. Twice as many as are wanted, for some may be excluded.
-    popular: Vec<u32>,
+#[derive(Debug, Clone)]
+pub(crate) struct Retrieval {
+    pub screen: Screen,
+    /// All items, the most popular first.
+    pub popular: Column<u32>,
     /// The best for a user that nobody knows.
-    prior: Vec<u32>,
-    by_author: Groups,
-    by_category: Groups,
+    pub prior: Column<u32>,
+    pub by_author: Shelves,
+    pub by_category: Shelves,
 }
 
 /// Items by a key, the best for a user that nobody knows first.
-struct Groups {
-    item: Vec<u32>,
-    key: Vec<i64>,
+#[derive(Debug, Clone)]
+pub(crate) struct Shelves {
+    pub item: Column<u32>,
+    /// Of each of them, ascending.
+    pub key: Column<i64>,
 }
 
-impl Groups {
-    fn new(keys: &[i64], score: &[f32]) -> Groups {
+impl Shelves {
+    fn new(keys: &[i64], score: &[f32]) -> Shelves {
         let mut item: Vec<u32> = (0..keys.len() as u32).collect();
         let place = |i: &u32| *i as usize;
         item.sort_unstable_by(|a, b| {
             let by_score = score[place(b)].total_cmp(&score[place(a)]);
             keys[place(a)].cmp(&keys[place(b)]).then(by_score).then(a.cmp(b))
         });
-        Groups { key: item.iter().map(|i| keys[place(i)]).collect(), item }
+        Shelves { key: item.iter().map(|i| keys[place(i)]).collect(), item: item.into() }
     }
 
-    fn of(&self, key: i64) -> &[u32] {
+    pub fn of(&self, key: i64) -> &[u32] {
         let start = self.key.partition_point(|k| *k < key);
         let end = start + self.key[start..].partition_point(|k| *k == key);
         &self.item[start..end]
@@ -82,35 +85,31 @@ fn heaviest(liked: &[(u32, f32)], keys: &[i64], most: usize) -> Vec<i64> {
     all.into_iter().take(most).map(|(key, _)| key).collect()
 }
 
-/// Buffers as long as the catalogue, all zero between two uses.
-#[derive(Default)]
-pub struct Scratch {
-    /// Neighbours' sums by item.
-    sums: Vec<f32>,
-    touched: Vec<u32>,
-    /// A bit per item that is settled: excluded, or already taken.
-    settled: Vec<u64>,
-}
+/// A bit per item that is settled: excluded, or already taken.
+#[derive(Clone)]
+struct Settled(Vec<u64>);
 
-impl Scratch {
-    fn reset(&mut self, items: usize) {
-        self.sums.resize(items, 0.0);
-        self.settled.clear();
-        self.settled.resize(items.div_ceil(64), 0);
+impl Settled {
+    fn new(items: usize, excluded: &[u32]) -> Settled {
+        let mut settled = Settled(vec![0; items.div_ceil(64)]);
+        for item in excluded {
+            settled.settle(*item);
+        }
+        settled
     }
 
     /// Whether it was not settled before.
     fn settle(&mut self, item: u32) -> bool {
         let (word, bit) = (item as usize / 64, 1u64 << (item % 64));
-        let new = self.settled[word] & bit == 0;
-        self.settled[word] |= bit;
+        let new = self.0[word] & bit == 0;
+        self.0[word] |= bit;
         new
     }
 }
 
 impl Retrieval {
     /// Scores the whole catalogue once. `pause` is called every few milliseconds.
-    pub fn new(model: &Model, mut pause: impl FnMut()) -> Result<Retrieval> {
+    fn new(model: &Model, mut pause: impl FnMut()) -> Result<Retrieval> {
         let items = &model.fitted.items;
         let nobody = model.history(&Ratings::default(), &Favorites::default());
         let nobody = model.user(nobody.row(), NONE, None)?;
@@ -123,63 +122,33 @@ impl Retrieval {
         }
         Ok(Retrieval {
             screen: Screen::new(model),
-            popular: top(model.popularity(), 2 * BY_PARTS, &[]),
-            prior: top(&prior_score, PRIOR, &[]),
-            by_author: Groups::new(&items.author, &prior_score),
-            by_category: Groups::new(&items.category, &prior_score),
+            popular: falling(model.popularity()),
+            prior: top(&prior_score, PRIOR, &[]).into(),
+            by_author: Shelves::new(&items.author, &prior_score),
+            by_category: Shelves::new(&items.category, &prior_score),
         })
     }
 
-    /// The best for a user that nobody knows first.
-    pub fn of_author(&self, author: i64) -> &[u32] {
-        self.by_author.of(author)
-    }
-
-    /// The best for a user that nobody knows first.
-    pub fn of_category(&self, category: i64) -> &[u32] {
-        self.by_category.of(category)
-    }
-
-    /// Items to be scored in full, none of `excluded` (ascending). All of a small catalogue. Who excludes all but a
-    /// category names it, so that the best of it are among them.
-    pub fn candidates(
-        &self,
-        model: &Model,
-        user: &User<'_>,
-        excluded: &[u32],
-        category: Option<i64>,
-        scratch: &mut Scratch,
-    ) -> Vec<u32> {
-        let items = model.fitted.items.len();
-        if items <= EXHAUSTIVE {
-            return (0..items as u32).filter(|item| excluded.binary_search(item).is_err()).collect();
-        }
-        scratch.reset(items);
-        for item in excluded {
-            scratch.settle(*item);
-        }
-        let mut best = self.best_by_parts(model, user, scratch);
-        // What did not get into that list is open to the others again.
-        scratch.reset(items);
-        for item in excluded.iter().chain(&best) {
-            scratch.settle(*item);
-        }
+    fn candidates(&self, model: &Model, user: &User<'_>, excluded: &[u32], category: Option<i64>) -> Vec<u32> {
         let (table, liked) = (&model.fitted.items, user.reader().liked());
+        let barred = Settled::new(table.len(), excluded);
+        let mut best = self.best_by_parts(model, user, barred.clone());
+        // What did not get into that list is open to the others again.
+        let mut settled = barred;
+        for item in &best {
+            settled.settle(*item);
+        }
         let authors = heaviest(liked, &table.author, BY_AUTHOR / OF_AUTHOR);
         let categories = heaviest(liked, &table.category, BY_CATEGORY / OF_CATEGORY);
         let (each_author, each_category) = (BY_AUTHOR / authors.len().max(1), BY_CATEGORY / categories.len().max(1));
-        let authors = authors.iter().flat_map(|key| self.of_author(*key).iter().take(each_author));
-        let categories = categories.iter().flat_map(|key| self.of_category(*key).iter().take(each_category));
-        let named = category.map_or(&[][..], |key| self.of_category(key)).iter().take(PRIOR);
-        for item in authors.chain(categories).chain(named).chain(&self.prior) {
-            if scratch.settle(*item) {
-                best.push(*item);
-            }
-        }
+        let authors = authors.iter().flat_map(|key| self.by_author.of(*key).iter().take(each_author));
+        let categories = categories.iter().flat_map(|key| self.by_category.of(*key).iter().take(each_category));
+        let named = category.map_or(&[][..], |key| self.by_category.of(key)).iter().take(PRIOR);
+        best.extend(authors.chain(categories).chain(named).chain(&*self.prior).filter(|item| settled.settle(**item)));
         best
     }
 
-    fn best_by_parts(&self, model: &Model, user: &User<'_>, scratch: &mut Scratch) -> Vec<u32> {
+    fn best_by_parts(&self, model: &Model, user: &User<'_>, mut settled: Settled) -> Vec<u32> {
         let fitted = &model.fitted;
         let reader = user.reader();
         if reader.factor.is_empty() {
@@ -187,105 +156,147 @@ impl Retrieval {
         }
         let collaborative = &fitted.collaborative;
         let scale = PartScale { model, weights: fitted.weights };
-        let by_neighbours = reader.neighbour_weight();
         let by_factors = (1.0 - collaborative.blend.share) / collaborative.blend.als_scale;
-        if by_neighbours > 0.0 {
-            for (item, liking) in reader.liked() {
-                let (neighbours, weights) = collaborative.neighbours.of(*item);
-                for (neighbour, weight) in neighbours.iter().zip(weights) {
-                    let sum = &mut scratch.sums[*neighbour as usize];
-                    if *sum == 0.0 {
-                        scratch.touched.push(*neighbour);
-                    }
-                    *sum += liking * weight;
-                }
-            }
-        }
-        let raw = |item: u32, sum: f32| {
-            let row = item as usize..item as usize + 1;
-            let product = if by_factors > 0.0 { dot(collaborative.factors(row), &reader.factor) } else { 0.0 };
-            by_factors * product + by_neighbours * sum
+        let raw = |item: u32, neighbours: f32| match by_factors > 0.0 {
+            true => by_factors * dot(collaborative.factors.row(item as usize), &reader.factor) + neighbours,
+            false => neighbours,
         };
         let mut list = Shortlist::new(BY_PARTS);
-        for item in std::mem::take(&mut scratch.touched) {
-            let sum = std::mem::take(&mut scratch.sums[item as usize]);
-            if scratch.settle(item) {
+        for (item, sum) in collaborative.neighbour_sums(reader) {
+            if settled.settle(item) {
                 list.offer(scale.of(item, raw(item, sum)), item);
             }
         }
-        for item in &self.popular {
-            if scratch.settle(*item) {
+        // What is left has no neighbour among the liked items; of what has no factor either, the most popular is best.
+        for item in &*self.popular {
+            if scale.of(*item, 0.0) <= list.bar() {
+                break;
+            }
+            if settled.settle(*item) {
                 list.offer(scale.of(*item, raw(*item, 0.0)), *item);
             }
         }
         if by_factors > 0.0 {
-            self.screen.pass(&scale, reader, by_factors, scratch, &mut list);
+            self.screen.pass(&scale, reader, by_factors, &mut settled, &mut list);
         }
         list.into_items()
     }
 }
 
+impl Model {
+    /// Made when it is first asked for, if the model was not opened with it. `pause` is called every few milliseconds.
+    pub(crate) fn retrieval(&self, pause: impl FnMut()) -> Result<&Retrieval> {
+        if let Some(made) = self.retrieval.get() {
+            return Ok(made);
+        }
+        let made = Retrieval::new(self, pause)?;
+        Ok(self.retrieval.get_or_init(|| made))
+    }
+
+    /// Items to be scored in full, none of `excluded` (ascending). All of a small catalogue. Who excludes all but a
+    /// category names it, so that the best of it are among them. `pause` is called every few milliseconds.
+    pub fn candidates(
+        &self,
+        user: &User<'_>,
+        excluded: &[u32],
+        category: Option<i64>,
+        pause: impl FnMut(),
+    ) -> Result<Vec<u32>> {
+        let items = self.fitted.items.len();
+        if items <= EXHAUSTIVE {
+            return Ok((0..items as u32).filter(|item| excluded.binary_search(item).is_err()).collect());
+        }
+        Ok(self.retrieval(pause)?.candidates(self, user, excluded, category))
+    }
+}
+
+/// Items by falling score; equal ones by ascending index.
+fn falling(score: &[f32]) -> Column<u32> {
+    let mut item: Vec<u32> = (0..score.len() as u32).collect();
+    item.sort_by(|a, b| score[*b as usize].total_cmp(&score[*a as usize]));
+    item.into()
+}
+
 /// Factors of one byte each, by falling norm.
-struct Screen {
-    item: Vec<u32>,
-    /// Bytes of a row: the factors, padded with zeros to whole vectors.
-    width: usize,
-    rows: Vec<i8>,
+#[derive(Debug, Clone)]
+pub(crate) struct Screen {
+    pub item: Column<u32>,
+    /// The factors of each, padded with zeros to [`Screen::width`].
+    pub rows: Column<i8>,
     /// By row: a byte of 1 stands for so much.
-    step: Vec<f32>,
-    /// By chunk: the largest norm in it, and the highest popularity from it on.
-    bounds: Vec<(f32, f32)>,
+    pub step: Column<f32>,
+    /// By chunk: the largest norm in it.
+    pub norm: Column<f32>,
+    /// By chunk: the highest popularity from it on.
+    pub popularity: Column<f32>,
 }
 
 /// Bytes that are multiplied together.
 const LANES: usize = 16;
 
 impl Screen {
+    /// Bytes of a row of so many factors: whole vectors.
+    pub fn width(factors: usize) -> usize {
+        factors.next_multiple_of(LANES)
+    }
+
+    /// Chunks of so many rows.
+    pub fn chunks(rows: usize) -> usize {
+        rows.div_ceil(CHUNK)
+    }
+
     fn new(model: &Model) -> Screen {
-        let factors = &model.fitted.collaborative;
+        let factors = &model.fitted.collaborative.factors;
         let popularity = model.popularity();
-        let row = |item: u32| factors.factors(item as usize..item as usize + 1);
-        let mut order: Vec<(f32, u32)> = (0..factors.items() as u32)
+        let row = |item: u32| factors.row(item as usize);
+        let mut order: Vec<(f32, u32)> = (0..factors.nrows() as u32)
             .map(|item| (dot(row(item), row(item)).sqrt(), item))
             .filter(|(norm, _)| *norm > 0.0)
             .collect();
         order.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         let highest = |chunk: &[(f32, u32)]| chunk.iter().map(|(_, i)| popularity[*i as usize]).fold(0.0, f32::max);
-        let mut bounds: Vec<(f32, f32)> = order.chunks(CHUNK).map(|c| (c[0].0, highest(c))).collect();
-        for i in (1..bounds.len()).rev() {
-            bounds[i - 1].1 = bounds[i - 1].1.max(bounds[i].1);
+        let mut from_here: Vec<f32> = order.chunks(CHUNK).map(highest).collect();
+        for i in (1..from_here.len()).rev() {
+            from_here[i - 1] = from_here[i - 1].max(from_here[i]);
         }
-        let width = factors.factors.ncols().next_multiple_of(LANES);
+        let width = Screen::width(factors.ncols());
         let mut rows = vec![0i8; order.len() * width];
         let mut step = Vec::with_capacity(order.len());
-        for ((_, item), bytes) in order.iter().zip(rows.chunks_exact_mut(width)) {
+        for ((_, item), bytes) in order.iter().zip(rows.chunks_exact_mut(width.max(1))) {
             let largest = row(*item).iter().map(|v| v.abs()).fold(f32::MIN_POSITIVE, f32::max);
             step.push(largest / 127.0);
             bytes.iter_mut().zip(row(*item)).for_each(|(byte, v)| *byte = (v / largest * 127.0).round() as i8);
         }
-        Screen { item: order.into_iter().map(|(_, item)| item).collect(), width, rows, step, bounds }
+        Screen {
+            norm: order.chunks(CHUNK).map(|chunk| chunk[0].0).collect(),
+            popularity: from_here.into(),
+            item: order.into_iter().map(|(_, item)| item).collect(),
+            rows: rows.into(),
+            step: step.into(),
+        }
     }
 
     /// Offers every item that can enter the list and is not settled.
-    fn pass(&self, scale: &PartScale<'_>, reader: &Reader, weight: f32, scratch: &mut Scratch, list: &mut Shortlist) {
-        let factors = &scale.model.fitted.collaborative;
+    fn pass(&self, scale: &PartScale<'_>, reader: &Reader, weight: f32, settled: &mut Settled, list: &mut Shortlist) {
+        let factors = &scale.model.fitted.collaborative.factors;
+        let width = Screen::width(factors.ncols());
         let mut vector = reader.factor.clone();
         let length = dot(&vector, &vector).sqrt();
         // Rounding moves a factor by half a step at most; the rest is for the float sums.
         let slack = 0.5001 * vector.iter().map(|v| v.abs()).sum::<f32>();
-        vector.resize(self.width, 0.0);
+        vector.resize(width, 0.0);
         let mut products = [0.0; CHUNK];
-        for (chunk, (norm, popularity)) in self.bounds.iter().enumerate() {
+        for (chunk, (norm, popularity)) in self.norm.iter().zip(&*self.popularity).enumerate() {
             let needed = scale.needed(list.bar(), *popularity);
             if 1.0001 * weight * norm * length <= needed {
                 break;
             }
             let range = chunk * CHUNK..((chunk + 1) * CHUNK).min(self.item.len());
-            screen_rows(&self.rows[range.start * self.width..range.end * self.width], &vector, &mut products);
+            screen_rows(&self.rows[range.start * width..range.end * width], &vector, &mut products);
             for ((item, step), product) in self.item[range.clone()].iter().zip(&self.step[range]).zip(&products) {
-                if weight * step * (product + slack) > needed && scratch.settle(*item) {
-                    let row = factors.factors(*item as usize..*item as usize + 1);
-                    list.offer(scale.of(*item, weight * dot(row, &reader.factor)), *item);
+                if weight * step * (product + slack) > needed && settled.settle(*item) {
+                    let product = dot(factors.row(*item as usize), &reader.factor);
+                    list.offer(scale.of(*item, weight * product), *item);
                 }
             }
         }
@@ -409,26 +420,25 @@ mod tests {
             let size = if i % 7 == 0 { 0.0 } else { 1.0 / (1.0 + (i % 500) as f32) };
             size * number()
         });
-        let mut neighbours = Neighbours::none(ITEMS);
-        for item in 0..ITEMS as u32 {
-            let row = (0..10).map(|n| (item / 20 * 20 + 2 * n) % ITEMS as u32);
-            row.for_each(|other| {
-                neighbours.item.push(other);
-                neighbours.weight.push(1.0 + number());
-            });
-            neighbours.start[item as usize + 1] = neighbours.item.len() as u32;
-        }
+        // A quarter of the weights speaks against the other item.
+        let neighbours = Neighbours {
+            start: (0..=10 * ITEMS as u32).step_by(10).collect(),
+            item: (0..ITEMS as u32)
+                .flat_map(|item| (0..10).map(move |n| (item / 20 * 20 + 2 * n) % ITEMS as u32))
+                .collect(),
+            weight: (0..10 * ITEMS).map(|_| 0.5 + number()).collect(),
+        };
         let basis = Basis { gram: vec![1.0; FACTORS], rows: ITEMS, regularization: 0.01, alpha0: 0.1 };
         let items = ItemTable {
             id: (0..ITEMS as i64).collect(),
             category: (0..ITEMS as i64).map(|i| i % 30).collect(),
             author: (0..ITEMS as i64).map(|i| i % 700).collect(),
-            published: vec![NONE; ITEMS],
+            published: vec![NONE; ITEMS].into(),
             ratings: (0..ITEMS as u32).map(|i| 9000 / (1 + i % 1009)).collect(),
             stars_sum: (0..ITEMS as u32).map(|i| 4.0 * (9000 / (1 + i % 1009)) as f32).collect(),
-            favorites: vec![0; ITEMS],
-            positives: vec![1; ITEMS],
-            latest: vec![NONE; ITEMS],
+            favorites: vec![0; ITEMS].into(),
+            positives: vec![1; ITEMS].into(),
+            latest: vec![NONE; ITEMS].into(),
         };
         let scale =
             |most: f32| Calibration::fit((0..5000).map(|i| most * (i as f32 / 5000.0).powi(6)).collect(), ITEMS);
@@ -436,7 +446,7 @@ mod tests {
             feedback: Feedback { positive_stars: 4.0, now: NONE },
             items,
             collaborative: Collaborative {
-                factors,
+                factors: factors.into(),
                 basis,
                 neighbours,
                 blend: Blend { share, als_scale: 1.0, neighbour_scale: 1.0 },
@@ -444,17 +454,17 @@ mod tests {
             forest: None,
             calibrations: [scale(3.0), scale(1.0), scale(1.0)],
             weights: Weights::new(weights).unwrap(),
+            ratings: None,
         })
     }
 
     #[test]
     fn the_screen_finds_what_a_full_sort_finds() {
-        let (mut scratch, mut met) = (Scratch::default(), 0);
+        let mut met = 0;
         for (share, weights) in
             [(0.0, [1.0, 0.0, 0.0]), (0.0, [0.5, 0.3, 0.2]), (0.6, [0.5, 0.3, 0.2]), (1.0, [0.5, 0.0, 0.5])]
         {
             let model = model(share, weights);
-            let retrieval = Retrieval::new(&model, || ()).unwrap();
             for liked in [[3u32, 77, 4000], [1, 2, 14_999]] {
                 let favorites = Favorites { user: vec![1; 3], item: liked.map(i64::from).to_vec(), at: vec![NONE; 3] };
                 let history = model.history(&Ratings::default(), &favorites);
@@ -463,16 +473,12 @@ mod tests {
                 let scale = PartScale { model: &model, weights: model.fitted.weights };
                 let all: Vec<f32> = (0..ITEMS as u32).map(|i| scale.of(i, raw[i as usize])).collect();
                 let expected = top(&all, BY_PARTS, &liked);
-                scratch.reset(ITEMS);
-                liked.iter().for_each(|item| {
-                    scratch.settle(*item);
-                });
-                let found = retrieval.best_by_parts(&model, &user, &mut scratch);
+                let retrieval = model.retrieval(|| ()).unwrap();
+                let found = retrieval.best_by_parts(&model, &user, Settled::new(ITEMS, &liked));
                 assert!(liked.iter().all(|item| !found.contains(item)));
                 let bar = all[expected[BY_PARTS - 1] as usize];
                 let above: Vec<u32> = expected.into_iter().filter(|i| all[*i as usize] > bar + 1e-5).collect();
                 assert!(above.iter().all(|item| found.contains(item)), "share {share}, weights {weights:?}");
-                assert!(scratch.sums.iter().all(|sum| *sum == 0.0) && scratch.touched.is_empty());
                 met += above.len();
             }
         }
@@ -482,14 +488,12 @@ mod tests {
     #[test]
     fn candidates_are_distinct_and_none_is_excluded() {
         let model = model(0.5, [0.5, 0.3, 0.2]);
-        let retrieval = Retrieval::new(&model, || ()).unwrap();
         let favorites = Favorites { user: vec![1; 2], item: vec![3, 77], at: vec![NONE; 2] };
         let history = model.history(&Ratings::default(), &favorites);
         let user = model.user(history.row(), NONE, None).unwrap();
-        let mut scratch = Scratch::default();
         let excluded: Vec<u32> = (0..ITEMS as u32).filter(|i| i % 30 != 4).collect();
         for (excluded, category) in [(vec![3, 77], None), (excluded, Some(4))] {
-            let mut found = retrieval.candidates(&model, &user, &excluded, category, &mut scratch);
+            let mut found = model.candidates(&user, &excluded, category, || ()).unwrap();
             assert!(found.len() > 400 && found.iter().all(|i| excluded.binary_search(i).is_err()));
             let count = found.len();
             found.sort_unstable();

@@ -35,6 +35,19 @@ macro_rules! dispatch {
 }
 pub(crate) use dispatch;
 
+/// Asks for the lines of a row that will be read soon: rows gathered by index are not where the processor expects them.
+#[inline(always)]
+pub fn prefetch(row: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in row.chunks(LANES) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint on memory that is there.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = row;
+}
+
 const LANES: usize = 16;
 
 /// Dot product of two equally long slices in 16 partial sums (a plain sum would be serial: floats do not reorder).

@@ -2,9 +2,9 @@
 //! or its category.
 
 use crate::dataset::NONE;
+use crate::error::Result;
 use crate::items::ItemInfo;
 use crate::model::{Model, Target};
-use crate::retrieve::Retrieval;
 use crate::simd::dot;
 
 /// Why two items are alike.
@@ -33,8 +33,10 @@ const CATEGORY: f32 = 0.1;
 const LEAST_COSINE: f32 = 0.3;
 
 impl Model {
-    /// At most `most` items that are like the target, best first, without itself. `info`: its catalogue row.
-    pub fn similar(&self, retrieval: &Retrieval, target: Target, info: ItemInfo, most: usize) -> Vec<Similar> {
+    /// At most `most` items that are like the target, best first, without itself. `info`: its catalogue row. `pause` is
+    /// called every few milliseconds.
+    pub fn similar(&self, target: Target, info: ItemInfo, most: usize, pause: impl FnMut()) -> Result<Vec<Similar>> {
+        let retrieval = self.retrieval(pause)?;
         let mut list = List { found: Vec::new(), taken: vec![false; self.fitted.items.len()], most };
         if let Some(item) = target.index() {
             list.taken[item as usize] = true;
@@ -52,9 +54,9 @@ impl Model {
             sort(&mut all);
             all
         };
-        list.add(group(info.author, retrieval.of_author(info.author), AUTHOR, Kinship::Author));
-        list.add(group(info.category, retrieval.of_category(info.category), CATEGORY, Kinship::Category));
-        list.found
+        list.add(group(info.author, retrieval.by_author.of(info.author), AUTHOR, Kinship::Author));
+        list.add(group(info.category, retrieval.by_category.of(info.category), CATEGORY, Kinship::Category));
+        Ok(list.found)
     }
 
     /// The strongest neighbour is 1.
@@ -66,20 +68,22 @@ impl Model {
             similarity: weight / strongest,
             kinship: Kinship::Readers,
         };
-        let mut all: Vec<Similar> = neighbours.iter().zip(weights).map(similar).collect();
+        // A negative weight speaks against the other item.
+        let likely = neighbours.iter().zip(weights).filter(|(_, weight)| **weight > 0.0);
+        let mut all: Vec<Similar> = likely.map(similar).collect();
         sort(&mut all);
         all
     }
 
     fn by_factors(&self, item: u32) -> Vec<Similar> {
-        let factors = &self.fitted.collaborative;
-        let row = |item: u32| factors.factors(item as usize..item as usize + 1);
+        let factors = &self.fitted.collaborative.factors;
+        let row = |item: u32| factors.row(item as usize);
         let own = row(item);
         let length = dot(own, own).sqrt();
         if length == 0.0 {
             return Vec::new();
         }
-        let mut all: Vec<Similar> = (0..factors.items() as u32)
+        let mut all: Vec<Similar> = (0..factors.nrows() as u32)
             .filter_map(|other| {
                 let row = row(other);
                 let product = dot(row, own);

@@ -53,7 +53,7 @@ pub fn split(data: &Dataset, feedback: &Feedback, kind: SplitKind, share: f64, s
 }
 
 /// A number in [0,1) that depends on nothing but the pair and the salt.
-fn hash_share(user: i64, item: i64, salt: u64) -> f64 {
+pub fn hash_share(user: i64, item: i64, salt: u64) -> f64 {
     let mut key = [0u8; 16];
     key[..8].copy_from_slice(&user.to_le_bytes());
     key[8..].copy_from_slice(&item.to_le_bytes());

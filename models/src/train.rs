@@ -19,13 +19,14 @@ use crate::items::ItemTable;
 use crate::metrics;
 use crate::model::{Fitted, Model};
 use crate::params::{SplitKind, ValidParams, WeightChoice};
+use crate::ratings::{self, RatingEvidence, RatingModel};
 use crate::split::{self, Split};
 
 /// Leaves of a content tree.
 const LEAVES: usize = 16;
 /// Independent salts of the outer and the inner cut.
-const HOLDOUT_SALT: u64 = 1;
-const VALIDATION_SALT: u64 = 2;
+pub const HOLDOUT_SALT: u64 = 1;
+pub const VALIDATION_SALT: u64 = 2;
 
 /// What a run gives.
 pub struct Trained {
@@ -68,16 +69,18 @@ pub struct Choice {
     pub evidence: Evidence,
     pub learned_weights: Weights,
     pub trees: usize,
+    /// How well stars are predicted; None with too few reviews.
+    pub ratings: Option<RatingEvidence>,
 }
 
 /// Bytes that a run needs at most, about: what was read, four indexed copies of the interactions (all, core, two
 /// training parts), the matrices in both orientations, factors of both sides three times, three sets of neighbours of
-/// the items that enough users share, and the content rows.
+/// the items that enough users share and the regressions behind one, the content rows, and what predicting stars takes.
 pub fn estimate_memory(interactions: usize, users: usize, items: usize, params: &ValidParams) -> u64 {
-    let per_interaction = 28 + 4 * 18 + 2 * 2 * 8;
-    let per_row = 3 * 4 * params.factors + 200;
+    let per_interaction = 28 + 4 * 18 + 2 * 2 * 8 + ratings::BYTES_PER_RATING;
+    let per_row = 3 * 4 * params.factors + 200 + ratings::BYTES_PER_ROW;
     let shared_items = items.min(interactions / 5);
-    let per_shared_item = 3 * 8 * params.neighbours;
+    let per_shared_item = (3 * 8 + 20) * params.neighbours;
     let content_rows = 300 << 20;
     (interactions * per_interaction + (users + items) * per_row + shared_items * per_shared_item + content_rows) as u64
 }
@@ -115,6 +118,13 @@ impl Run<'_> {
         self.control.enter(Phase::Choosing)?;
         let (recipe, part, evidence) = choose::choose(&inner, &self.feedback(&inner.train), self.params, self.control)?;
 
+        if evidence.cut_short {
+            notes.push(format!(
+                "the budget ended the search for parameters after {} tries; a longer budget may find better ones",
+                evidence.als.len()
+            ));
+        }
+
         self.control.enter(Phase::Content)?;
         let (forest, learned_weights) = self.content(&inner, part)?;
         let weights = match self.params.weights {
@@ -134,8 +144,12 @@ impl Run<'_> {
 
         self.control.enter(Phase::Refitting)?;
         let trees = forest.as_ref().map_or(0, Forest::trees);
-        let (model, user_factors) = self.refit(&data, &core, &recipe, forest, weights)?;
-        let choice = Choice { split: outer.kind, min_interactions, recipe, evidence, learned_weights, trees };
+        let (mut model, user_factors) = self.refit(&data, &core, &recipe, forest, weights)?;
+
+        self.control.enter(Phase::Ratings)?;
+        let ratings = ratings::judge(&data, self.params.seed, self.control)?;
+        model.fitted.ratings = RatingModel::fit(&data, self.params.seed, self.control)?;
+        let choice = Choice { split: outer.kind, min_interactions, recipe, evidence, learned_weights, trees, ratings };
         Ok(Trained { model, twin, data, user_factors, decision, evaluation, choice, notes })
     }
 
@@ -201,10 +215,11 @@ impl Run<'_> {
             learning_rate: self.params.learning_rate,
             seed: self.params.seed,
         };
-        let forest = content::train(bare.encoder(), inner, &pick(false), encode, &boost, self.control)?;
+        let rows = self.params.budget.content_rows(content::MAX_ROWS);
+        let forest = content::train(bare.encoder(), inner, &pick(false), encode, rows, &boost, self.control)?;
         let model = Model::new(Fitted { forest: forest.clone(), ..bare.fitted });
         let model = self.calibrated(model, data)?;
-        let users = evaluate::sample(&pick(true), VALIDATION_USERS);
+        let users = evaluate::sample(&pick(true), self.params.budget.weighed(VALIDATION_USERS, data.items.len()));
         let weights = evaluate::learn_weights(&Ranker::own(&model, data), inner, &users, K, self.control)?;
         Ok((forest, weights))
     }
@@ -227,6 +242,7 @@ impl Run<'_> {
             forest,
             calibrations: [unfit(), unfit(), unfit()],
             weights,
+            ratings: None,
         })
     }
 
@@ -282,7 +298,8 @@ impl Run<'_> {
             ("ensemble_fixed", System::Ensemble(Weights::default())),
             ("ensemble_learned", System::Ensemble(learned)),
         ];
-        let users = evaluate::sample(&outer.users(&self.feedback(&outer.train)), self.params.evaluation_users);
+        let most = self.params.budget.evaluated(self.params.evaluation_users, outer.train.items.len());
+        let users = evaluate::sample(&outer.users(&self.feedback(&outer.train)), most);
         let judge = |ranker: &Ranker<'_>, systems: &[System], from: f32, to: f32| -> Result<Vec<Judged>> {
             let mut all: Vec<Judged> = systems.iter().map(|s| Judged { system: *s, users: Vec::new() }).collect();
             let chunk = users.len().div_ceil(20).max(1);
@@ -360,7 +377,7 @@ impl Run<'_> {
         let (core_part, trained) = choose::fit(&feedback.interactions(core), recipe, self.control)?;
         let index = |item: u32| data.items.binary_search(&core.items[item as usize]).unwrap_or(0) as u32;
         let part = Collaborative {
-            factors: self.all_item_factors(data, core, &trained)?,
+            factors: self.all_item_factors(data, core, &trained)?.into(),
             // Every item of the core is an item of all.
             neighbours: core_part.neighbours.renumbered(data.items.len(), index),
             ..core_part

@@ -49,6 +49,16 @@ fn the_fixed_weights_rank_twice_as_well_as_popularity() {
 }
 
 #[test]
+fn stars_are_predicted_almost_to_their_noise() {
+    let trained = run(sources(5000, 2000, 150_000), json!({"trees": 0}), None, 2);
+    let evidence = trained.choice.ratings.unwrap();
+    assert!(evidence.held_out > 5000, "{evidence:?}");
+    // The library's readers scatter by 0.75 stars, and rounding to whole stars adds to that: 0.80. Taste moves few stars
+    // there, so that biases say nearly all.
+    assert!(evidence.rmse < 0.82 && evidence.rmse < 1.002 * evidence.baseline_rmse, "{evidence:?}");
+}
+
+#[test]
 fn one_thread_and_two_give_the_same_model() {
     let bytes = |threads| encode(&run(sources(600, 300, 15_000), json!({}), None, threads).model).unwrap();
     assert!(bytes(1) == bytes(2));
@@ -57,12 +67,14 @@ fn one_thread_and_two_give_the_same_model() {
 #[test]
 fn a_stored_model_scores_as_the_trained_one() {
     let trained = run(sources(600, 300, 15_000), json!({}), None, 2);
-    let stored = decode(&encode(&trained.model).unwrap()).unwrap();
+    let bytes: reco_models::Bytes = std::sync::Arc::new(encode(&trained.model).unwrap());
+    let stored = decode(&bytes).unwrap();
     let targets: Vec<Target> = (0..300).map(Target::Known).chain([Target::Unknown]).collect();
     let row = trained.data.events.row(3);
     let score = |model: &Model| model.score(&model.user(row, trained.data.since[3], None).unwrap(), &targets);
     assert_eq!(score(&trained.model), score(&stored));
     assert!(score(&stored).iter().all(|s| (0.0..=1.0).contains(&s.score)));
+    assert!(trained.model.fitted.ratings.is_some() && trained.model.fitted.ratings == stored.fitted.ratings);
 }
 
 #[test]
@@ -116,8 +128,8 @@ fn checkerboard() -> Sources {
 #[test]
 fn every_collaborative_model_finds_what_was_held_back_from_the_checkerboard() {
     // Fixed hyperparameters: a validation part of so regular a board tells nothing.
-    for options in [json!({"neighbours": 0}), json!({"neighbours": 50})] {
-        let mut options = options;
+    for share in [0.0, 0.5, 1.0] {
+        let mut options = json!({"neighbour_share": share, "ridge": 1});
         options["regularization"] = json!(0.001);
         options["alpha0"] = json!(0.1);
         options["factors"] = json!(4);

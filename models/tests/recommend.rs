@@ -6,8 +6,7 @@ use std::sync::OnceLock;
 
 use common::sources;
 use reco_models::{
-    Control, EXHAUSTIVE, ItemInfo, Kinship, Model, NONE, Params, Pick, Retrieval, Scratch, Target, Trained, User,
-    Weights, diversify, train,
+    Control, EXHAUSTIVE, ItemInfo, Kinship, Model, NONE, Params, Pick, Target, Trained, User, Weights, diversify, train,
 };
 use serde_json::json;
 
@@ -33,14 +32,12 @@ fn all_ranked(model: &Model, user: &User<'_>, seen: &[u32]) -> Vec<Pick> {
 
 /// Of the ten best of everything, the share that the candidates hold; equal scores are equally good.
 fn recall(model: &Model, data: &reco_models::Dataset, users: impl Iterator<Item = usize>) -> f64 {
-    let retrieval = Retrieval::new(model, || ()).unwrap();
-    let mut scratch = Scratch::default();
     let (mut found, mut of) = (0, 0);
     for user in users {
         let row = data.events.row(user);
         let reader = model.user(row, NONE, None).unwrap();
         let best = all_ranked(model, &reader, row.item);
-        let candidates = retrieval.candidates(model, &reader, row.item, None, &mut scratch);
+        let candidates = model.candidates(&reader, row.item, None, || ()).unwrap();
         assert!(candidates.len() < BOOKS / 2, "{} candidates are no short list", candidates.len());
         let picks = model.rank(&reader, &ids(model, candidates.into_iter()), || ());
         found += picks.iter().take(10).filter(|pick| pick.scored.score >= best[9].scored.score).count();
@@ -70,8 +67,7 @@ fn who_likes_nothing_yet_gets_the_best_of_everything_too() {
     let model = &trained().model;
     let history = model.history(&Default::default(), &Default::default());
     let nobody = model.user(history.row(), NONE, None).unwrap();
-    let retrieval = Retrieval::new(model, || ()).unwrap();
-    let candidates = retrieval.candidates(model, &nobody, &[], None, &mut Scratch::default());
+    let candidates = model.candidates(&nobody, &[], None, || ()).unwrap();
     let picks = model.rank(&nobody, &ids(model, candidates.into_iter()), || ());
     let best = all_ranked(model, &nobody, &[]);
     assert!(picks.iter().zip(&best).take(10).all(|(a, b)| a.scored.score == b.scored.score));
@@ -117,13 +113,12 @@ fn cosine(model: &Model, a: &Pick, b: &Pick) -> f32 {
 fn similar_items_are_others_best_first_and_of_one_kind() {
     let trained = trained();
     let model = &trained.model;
-    let retrieval = Retrieval::new(model, || ()).unwrap();
     let items = &model.fitted.items;
     let read = (0..items.len() as u32).max_by_key(|i| items.positives[*i as usize]).unwrap();
     let unread = (0..items.len() as u32).find(|i| items.positives[*i as usize] == 0).unwrap();
     for item in [read, unread] {
         let info = items.info(item);
-        let similar = model.similar(&retrieval, Target::Known(item), info, 300);
+        let similar = model.similar(Target::Known(item), info, 300, || ()).unwrap();
         assert_eq!(similar.len(), 300);
         assert!(similar.iter().all(|s| s.item != item && (0.0..=1.0).contains(&s.similarity)));
         assert!(similar.windows(2).all(|w| w[0].similarity >= w[1].similarity));
@@ -132,11 +127,11 @@ fn similar_items_are_others_best_first_and_of_one_kind() {
         distinct.dedup();
         assert_eq!(distinct.len(), 300);
     }
-    let first = model.similar(&retrieval, Target::Known(read), items.info(read), 10);
+    let first = model.similar(Target::Known(read), items.info(read), 10, || ()).unwrap();
     assert!(first.iter().all(|s| s.kinship == Kinship::Readers || s.kinship == Kinship::Factors));
     // An item that is newer than the model: the author's, then the category's.
     let info = ItemInfo { published: NONE, ..items.info(read) };
-    let kin = model.similar(&retrieval, Target::Newcomer(info), info, 10);
+    let kin = model.similar(Target::Newcomer(info), info, 10, || ()).unwrap();
     assert_eq!(kin[0].kinship, Kinship::Author);
     assert!(kin.iter().all(|s| match s.kinship {
         Kinship::Author => items.author[s.item as usize] == info.author,

@@ -2,6 +2,7 @@
 
 mod configure;
 mod explain;
+mod predict;
 mod reader;
 mod reason;
 mod recommend;

@@ -3,18 +3,16 @@
 //! What the model knows is found through the candidates of `reco-models`; what the catalogue has beyond it is read; and
 //! nothing is shown that a look-up with the caller's rights does not find at this moment.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use pgrx::prelude::*;
 use reco_models::{
-    EXHAUSTIVE, Exposure, ItemInfo, Model, Parts, Pick, RARELY, Scored, Scratch, Source, Target, User, diversify,
-    explore, explore_seed,
+    EXHAUSTIVE, Exposure, ItemInfo, Model, Parts, Pick, RARELY, Scored, Source, Target, User, diversify, explore,
+    explore_seed,
 };
 
 use super::reader::{self, Reader, RulesReader, Served, Site};
 use super::{reason, score};
-use crate::cache;
 use crate::failure::{Failure, Outcome, or_raise};
 use crate::pg::spi::{self, Connection};
 use crate::read::live;
@@ -156,10 +154,6 @@ const MOST_NEWCOMERS: i64 = 1000;
 /// id may have committed later.
 const LATE_COMMITS: usize = 64;
 
-thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
-}
-
 /// A request that a model answers.
 struct ByModel<'a> {
     connection: &'a Connection,
@@ -269,8 +263,7 @@ impl<'a> ByModel<'a> {
 
     /// Items of the model that are worth scoring.
     fn candidates(&self, user: &User<'_>, excluded: &[u32], category: Option<i64>) -> Outcome<Vec<u32>> {
-        let retrieval = cache::retrieval(self.model())?;
-        Ok(SCRATCH.with_borrow_mut(|scratch| retrieval.candidates(self.model(), user, excluded, category, scratch)))
+        Ok(self.model().candidates(user, excluded, category, pause)?)
     }
 
     fn with_ids(&self, known: &[u32]) -> Vec<(i64, Target)> {
@@ -352,7 +345,7 @@ impl<'a> ByModel<'a> {
     }
 }
 
-fn pause() {
+pub fn pause() {
     pgrx::check_for_interrupts!();
 }
 

@@ -83,6 +83,12 @@ fn score(user: i64, items: &[i64]) -> Outcome<(Vec<Scored>, Option<i64>)> {
     })
 }
 
+pub fn no_model() -> Failure {
+    let code = PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+    Failure::new(code, "there is no active model, and reco.fallback is off")
+        .hint("SELECT * FROM reco_train(); or SET reco.fallback = on;")
+}
+
 fn by_model(
     connection: &Connection,
     mapping: &Mapping,

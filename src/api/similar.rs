@@ -4,8 +4,7 @@ use pgrx::prelude::*;
 use reco_models::{ItemInfo, Kinship, NONE, Similar, Target};
 
 use super::reader::{Served, Site};
-use super::recommend::count;
-use crate::cache;
+use super::recommend::{count, pause};
 use crate::failure::{Outcome, or_raise};
 use crate::pg::spi::{self, Connection};
 use crate::read::live;
@@ -65,11 +64,9 @@ fn by_model(connection: &Connection, mapping: &Mapping, served: &Served, item: i
             None => return Ok(Vec::new()),
         },
     };
-    let retrieval = cache::retrieval(model)?;
     let mut most = n + 16;
     loop {
-        pgrx::check_for_interrupts!();
-        let similar = model.similar(&retrieval, target, info, most);
+        let similar = model.similar(target, info, most, pause)?;
         let ids = similar.iter().map(|s| items.id[s.item as usize]).collect();
         let present = live::items(connection, mapping, ids)?;
         let there = |id: &i64| present.binary_search_by_key(id, |(id, _)| *id).is_ok();

@@ -11,6 +11,10 @@ use crate::pg::spi::{Connection, Rows, arg};
 
 /// A user's reviews and favourites.
 pub fn interactions(connection: &Connection, mapping: &Mapping, user: i64) -> Outcome<(Ratings, Favorites)> {
+    Ok((ratings(connection, mapping, user)?, favorites(connection, mapping, user)?))
+}
+
+pub fn ratings(connection: &Connection, mapping: &Mapping, user: i64) -> Outcome<Ratings> {
     let mut ratings = Ratings::default();
     if let Some(rows) = by_key(connection, mapping, RATING, "user", user)? {
         for row in 0..rows.len() {
@@ -21,6 +25,10 @@ pub fn interactions(connection: &Connection, mapping: &Mapping, user: i64) -> Ou
             ratings.at.push(seconds(rows.get(row, 3)));
         }
     }
+    Ok(ratings)
+}
+
+fn favorites(connection: &Connection, mapping: &Mapping, user: i64) -> Outcome<Favorites> {
     let mut favorites = Favorites::default();
     if let Some(rows) = by_key(connection, mapping, FAVORITE, "user", user)? {
         for row in 0..rows.len() {
@@ -30,7 +38,7 @@ pub fn interactions(connection: &Connection, mapping: &Mapping, user: i64) -> Ou
             favorites.at.push(seconds(rows.get(row, 2)));
         }
     }
-    Ok((ratings, favorites))
+    Ok(favorites)
 }
 
 /// When a user registered, or [`NONE`].

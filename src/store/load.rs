@@ -1,7 +1,9 @@
 //! Reading models. Everything here runs as the extension's owner, under the caller's snapshot.
 
 use pgrx::prelude::*;
-use reco_models::{Champion, Model, SplitKind};
+use std::sync::Arc;
+
+use reco_models::{Bytes, Champion, SplitKind};
 
 use crate::failure::{Failure, Outcome};
 use crate::pg::owner::as_owner;
@@ -31,11 +33,12 @@ pub fn active(connection: &Connection) -> Outcome<Active> {
     })
 }
 
-pub fn load_served(connection: &Connection, version: i64) -> Outcome<Model> {
+/// A stored model, not yet decoded.
+pub fn served(connection: &Connection, version: i64) -> Outcome<Bytes> {
     let bytes = blob(connection, version, "served")?.ok_or_else(|| {
         Failure::new(PgSqlErrorCode::ERRCODE_DATA_CORRUPTED, format!("model {version} has no content"))
     })?;
-    Ok(reco_models::decode(&bytes)?)
+    Ok(Arc::new(bytes))
 }
 
 /// What a challenger is compared with, or None where it is gone or of another format.
@@ -47,7 +50,10 @@ pub fn load_champion(connection: &Connection, version: i64) -> Outcome<Option<Ch
         Ok(if rows.len() == 0 { None } else { rows.get::<String>(0, 0) })
     })?;
     let split = split.as_deref().and_then(SplitKind::from_name);
-    let twin = blob(connection, version, "twin")?.and_then(|bytes| reco_models::decode(&bytes).ok());
+    let twin = blob(connection, version, "twin")?.and_then(|bytes| {
+        let bytes: Bytes = Arc::new(bytes);
+        reco_models::decode(&bytes).ok()
+    });
     Ok(twin.zip(split).map(|(twin, split)| Champion { twin, split }))
 }
 

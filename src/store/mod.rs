@@ -4,6 +4,6 @@ mod load;
 mod registry;
 mod save;
 
-pub use load::{active, load_champion, load_served, user_factor};
+pub use load::{active, load_champion, served, user_factor};
 pub use registry::{activate, drop_model, rollback};
 pub use save::{Saved, finish, save};

@@ -78,8 +78,7 @@ fn write_model(connection: &Connection, version: i64, saved: &Saved<'_>, served:
         .als
         .iter()
         .map(|(r, a, n)| json!({"regularization": short(*r), "alpha0": short(*a), "ndcg_at_10": short(*n as f32)}));
-    let neighbours =
-        tried.neighbours.iter().map(|(b, n)| json!({"length_norm": short(*b), "ndcg_at_10": short(*n as f32)}));
+    let neighbours = tried.neighbours.iter().map(|(r, n)| json!({"ridge": short(*r), "ndcg_at_10": short(*n as f32)}));
     let shares =
         tried.shares.iter().map(|(s, n)| json!({"neighbour_share": short(*s), "ndcg_at_10": short(*n as f32)}));
     let evidence = json!({
@@ -87,12 +86,19 @@ fn write_model(connection: &Connection, version: i64, saved: &Saved<'_>, served:
         "min_interactions": choice.min_interactions,
         "regularization": short(recipe.als.regularization),
         "alpha0": short(recipe.als.alpha0),
-        "length_norm": short(recipe.neighbours.length_norm),
+        "ridge": short(recipe.neighbours.ridge),
         "neighbour_share": short(recipe.blend.share),
         "learned_weights": choice.learned_weights.parts().map(short),
         "trees": choice.trees,
+        "ratings": choice.ratings.map(|r| json!({
+            "factors": r.factors,
+            "held_out": r.held_out,
+            "rmse": short(r.rmse as f32),
+            "baseline_rmse": short(r.baseline_rmse as f32),
+        })),
         "tried": {
             "als": als.collect::<Vec<Value>>(),
+            "als_share_of_users": short(tried.als_sample as f32),
             "neighbours": neighbours.collect::<Vec<Value>>(),
             "blend": shares.collect::<Vec<Value>>(),
         },

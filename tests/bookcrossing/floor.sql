@@ -12,11 +12,11 @@ BEGIN
     FROM reco.metric
     WHERE model_version = (SELECT max(model_version) FROM reco.metric) AND k = 10;
 
-    -- 0.076 when this was written; tuned ALS alone reaches 0.049, popularity 0.020.
-    IF collaborative IS NULL OR collaborative < 0.070 THEN
-        RAISE EXCEPTION 'collaborative NDCG@10 is %, below 0.070', collaborative;
+    -- 0.085 when this was written; tuned BM25 neighbours reach 0.076, tuned ALS 0.049, popularity 0.020.
+    IF collaborative IS NULL OR collaborative < 0.080 THEN
+        RAISE EXCEPTION 'collaborative NDCG@10 is %, below 0.080', collaborative;
     END IF;
-    -- 0.083 when this was written. Learned weights that lose to a single part are not learned.
+    -- 0.089 when this was written. Learned weights that lose to a single part are not learned.
     IF ensemble IS NULL OR ensemble < best_part THEN
         RAISE EXCEPTION 'ensemble NDCG@10 is %, below its best part''s %', ensemble, best_part;
     END IF;

@@ -9,7 +9,6 @@
 //! interactions, and a row with n ≤ k interactions is solved exactly in its n × n dual form: for the long tail
 //! that is an order of magnitude cheaper than k × k. Longer rows are solved exactly by Cholesky.
 
-mod kernel;
 mod solver;
 
 use nalgebra::{DMatrix, SymmetricEigen};
@@ -21,6 +20,7 @@ use rayon::prelude::*;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::feedback::Interactions;
+use crate::kernel::{padded, rank_update_best};
 
 pub use solver::{Basis, Solver};
 
@@ -156,7 +156,7 @@ fn eigen(mut gram: DMatrix<f64>) -> Result<(Vec<f64>, DMatrix<f64>)> {
 /// Yᵀ·Y. The blocks are fixed and added in order, so that the sum does not depend on the number of threads.
 fn gram(side: ArrayView2<f32>) -> DMatrix<f64> {
     let k = side.ncols();
-    let width = kernel::padded(k);
+    let width = padded(k);
     let blocks: Vec<Vec<f32>> = side
         .axis_chunks_iter(Axis(0), GRAM_ROWS)
         .into_par_iter()
@@ -168,7 +168,7 @@ fn gram(side: ArrayView2<f32>) -> DMatrix<f64> {
                 }
             }
             let mut sum = vec![0.0; width * width];
-            kernel::rank_update_best(&panel, width, k, &mut sum);
+            rank_update_best(&panel, width, k, &mut sum);
             sum
         })
         .collect();

@@ -3,9 +3,9 @@
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use super::kernel::{self, padded};
 use crate::error::{Error, Result};
-use crate::simd::dispatch;
+use crate::kernel::{self, padded};
+use crate::simd::{dispatch, prefetch};
 
 /// What a solve needs besides the factors of the fixed side.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -61,6 +61,9 @@ impl<'a> Solver<'a> {
         scratch.solution.clear();
         scratch.solution.resize(self.width, 0.0);
         if !scratch.rows.is_empty() {
+            for row in &scratch.rows {
+                prefetch(self.row(*row));
+            }
             self.fill_diagonal(scratch);
             let solved =
                 if scratch.rows.len() <= k { solve_dual_best(self, scratch) } else { solve_primal_best(self, scratch) };
@@ -107,6 +110,12 @@ impl<'a> Solver<'a> {
             return Err(Error::NotFinite("a liked item's share of a score"));
         }
         Ok(shares)
+    }
+
+    fn row(&self, row: u32) -> &[f32] {
+        // In standard layout wherever it is built; elsewhere only the hint is lost.
+        let k = self.side.ncols();
+        self.side.to_slice().map_or(&[], |all| &all[row as usize * k..][..k])
     }
 
     /// α0·Gram + λ·(n + α0·N): the system without its interactions.

@@ -6,6 +6,7 @@
 use ndarray::{Array2, ArrayView2};
 
 use super::forest::LANES;
+use crate::column::{Column, Matrix};
 use crate::dataset::{NONE, Row};
 use crate::feedback::Feedback;
 use crate::items::{ItemInfo, ItemTable};
@@ -61,15 +62,15 @@ const NO_GROUP: u32 = u32::MAX;
 const PRIOR_ITEMS: f32 = 5.0;
 
 /// Items by category or by author.
-#[derive(Debug, Clone)]
-struct Groups {
+#[derive(Debug, Clone, PartialEq)]
+pub struct Groups {
     /// Ids, ascending.
-    ids: Vec<i64>,
-    of_item: Vec<u32>,
-    items: Vec<u32>,
-    positives: Vec<u32>,
+    pub ids: Column<i64>,
+    pub of_item: Column<u32>,
+    pub items: Column<u32>,
+    pub positives: Column<u32>,
     /// Shrunk mean of the members' factors, groups × factors.
-    embedding: Array2<f32>,
+    pub embedding: Matrix,
 }
 
 impl Groups {
@@ -77,24 +78,26 @@ impl Groups {
         let mut ids: Vec<i64> = keys.iter().copied().filter(|k| *k != NONE).collect();
         ids.sort_unstable();
         ids.dedup();
-        let mut groups = Groups {
-            of_item: keys.iter().map(|k| find(&ids, *k)).collect(),
-            items: vec![0; ids.len()],
-            positives: vec![0; ids.len()],
-            embedding: Array2::zeros((ids.len(), factors.ncols())),
-            ids,
-        };
-        for (item, group) in groups.of_item.iter().enumerate().filter(|(_, g)| **g != NO_GROUP) {
+        let of_item: Vec<u32> = keys.iter().map(|k| find(&ids, *k)).collect();
+        let (mut members, mut liked) = (vec![0; ids.len()], vec![0; ids.len()]);
+        let mut embedding = Array2::zeros((ids.len(), factors.ncols()));
+        for (item, group) in of_item.iter().enumerate().filter(|(_, g)| **g != NO_GROUP) {
             let group = *group as usize;
-            groups.items[group] += 1;
-            groups.positives[group] += positives[item];
-            let mut sum = groups.embedding.row_mut(group);
+            members[group] += 1;
+            liked[group] += positives[item];
+            let mut sum = embedding.row_mut(group);
             sum += &factors.row(item);
         }
-        for (mut row, n) in groups.embedding.rows_mut().into_iter().zip(&groups.items) {
+        for (mut row, n) in embedding.rows_mut().into_iter().zip(&members) {
             row /= *n as f32 + PRIOR_ITEMS;
         }
-        groups
+        Groups {
+            ids: ids.into(),
+            of_item: of_item.into(),
+            items: members.into(),
+            positives: liked.into(),
+            embedding: embedding.into(),
+        }
     }
 
     /// ln(1 + members) and ln(1 + positives per member).
@@ -110,7 +113,7 @@ impl Groups {
         if group == NO_GROUP || factor.is_empty() {
             return 0.0;
         }
-        self.embedding.row(group as usize).as_slice().map_or(0.0, |row| dot(row, factor))
+        dot(self.embedding.row(group as usize), factor)
     }
 }
 
@@ -131,12 +134,12 @@ pub struct Candidate {
 /// Everything about the items that is fixed with the model.
 #[derive(Debug, Clone)]
 pub struct Encoder {
-    feedback: Feedback,
-    values: Vec<[f32; ITEM_FEATURES]>,
-    categories: Groups,
-    authors: Groups,
-    total_positives: f32,
-    mean_stars: f32,
+    pub feedback: Feedback,
+    pub values: Column<[f32; ITEM_FEATURES]>,
+    pub categories: Groups,
+    pub authors: Groups,
+    pub total_positives: f32,
+    pub mean_stars: f32,
 }
 
 const POPULARITY: usize = 4;
@@ -177,7 +180,7 @@ impl Encoder {
     pub fn new(items: &ItemTable, factors: ArrayView2<f32>, popularity: &[f32], feedback: Feedback) -> Encoder {
         let mut encoder = Encoder {
             feedback,
-            values: Vec::new(),
+            values: Column::default(),
             categories: Groups::new(&items.category, &items.positives, factors),
             authors: Groups::new(&items.author, &items.positives, factors),
             total_positives: items.positives.iter().map(|n| *n as f32).sum::<f32>().max(1.0),

@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::split::Split;
 
 pub use features::{
-    AGE, Candidate, Encoder, FEATURE_NAMES, FEATURES, Group, UserFeatures, VARYING, age_is_unknown, group_of,
+    AGE, Candidate, Encoder, FEATURE_NAMES, FEATURES, Group, Groups, UserFeatures, VARYING, age_is_unknown, group_of,
 };
 pub use forest::{Forest, LANES};
 pub use lightgbm::BoostParams;
@@ -26,7 +26,7 @@ use lightgbm::Rows;
 
 /// Rows beyond this number are not drawn: they no longer change the trees, and a set this large is binned in
 /// well under a second, during which a run cannot be stopped.
-const MAX_ROWS: usize = 600_000;
+pub const MAX_ROWS: usize = 600_000;
 /// Per positive: half of them drawn evenly, half by popularity, where the hard decisions are.
 const NEGATIVES: usize = 4;
 /// One user in so many decides when to stop adding trees.
@@ -35,12 +35,13 @@ const VALID_ONE_IN: usize = 5;
 const MIN_POSITIVES: usize = 100;
 
 /// Trains a forest on the held-out positives of `users`, seen through `encode_user` (which must know nothing of them).
-/// None where there is too little to learn from.
+/// At most about `most_rows` rows are drawn. None where there is too little to learn from.
 pub fn train<'a>(
     encoder: &Encoder,
     split: &'a Split,
     users: &[u32],
     encode_user: impl Fn(u32) -> Result<UserFeatures<'a>> + Sync,
+    most_rows: usize,
     params: &BoostParams,
     control: &Control,
 ) -> Result<Option<Forest>> {
@@ -48,7 +49,7 @@ pub fn train<'a>(
     if positives < MIN_POSITIVES || params.trees == 0 {
         return Ok(None);
     }
-    let step = (positives * (1 + NEGATIVES)).div_ceil(MAX_ROWS);
+    let step = (positives * (1 + NEGATIVES)).div_ceil(most_rows);
     let users: Vec<u32> = users.iter().copied().step_by(step).collect();
     let sampler = Negatives::new(split);
     let draw = |valid: bool| -> Result<Rows> {

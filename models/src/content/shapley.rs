@@ -9,6 +9,7 @@
 //! paper and without its loss of digits.
 
 use super::forest::{Forest, MAX_LEAVES, Tree};
+use crate::simd::dispatch;
 
 const POINTS: usize = 8;
 /// Gauss-Legendre on [0,1], exact up to degree 15.
@@ -73,33 +74,43 @@ impl Forest {
 
     /// `values`: all features of one candidate and its user.
     pub fn shapley(&self, values: &[f32]) -> Attribution {
-        let mut result = Attribution { mean: self.mean(), by_feature: vec![0.0; values.len()] };
-        for tree in &self.trees {
-            let mut branches = [Branch::default(); MAX_LEAVES];
-            let branches = branches_of(tree, values, &mut branches);
-            for (leaf, value) in tree.leaves[..tree.count].iter().enumerate() {
-                add_leaf(leaf, *value, branches, &mut result.by_feature);
-            }
-        }
-        result
+        let mut by_feature = vec![0.0; values.len()];
+        add_trees_best(self, values, &mut by_feature);
+        Attribution { mean: self.mean(), by_feature }
     }
 }
 
+dispatch! { fn add_trees_best = add_trees(forest: &Forest, values: &[f32], by_feature: &mut [f64]) }
+
+/// Eight points are one register with AVX-512, two with AVX2; that is what the choice of the instruction set is for.
+#[inline(always)]
+fn add_trees<const FMA: bool>(forest: &Forest, values: &[f32], by_feature: &mut [f64]) {
+    for tree in &forest.trees {
+        let mut branches = [Branch::default(); MAX_LEAVES];
+        let branches = branches_of(tree, values, &mut branches);
+        for (leaf, value) in tree.leaves[..tree.count].iter().enumerate() {
+            add_leaf(leaf, *value, branches, by_feature);
+        }
+    }
+}
+
+#[inline(always)]
 fn branches_of<'a>(tree: &Tree, values: &[f32], branches: &'a mut [Branch; MAX_LEAVES]) -> &'a [Branch] {
     let mut before = [0.0; MAX_LEAVES + 1];
     for leaf in 0..tree.count {
         before[leaf + 1] = before[leaf] + f64::from(tree.rows[leaf]);
     }
     // The leaves that a failing test clears are the ones on its left: consecutive, and never the last.
-    let left = |keep: u32| {
-        let cleared = !keep & ((1u32 << tree.count) - 1);
-        (cleared.trailing_zeros() as usize, 32 - cleared.leading_zeros() as usize)
-    };
-    for (branch, test) in branches.iter_mut().zip(&tree.tests) {
-        let (first, middle) = left(test.keep);
+    let mut left = [(0, 0); MAX_LEAVES];
+    for (left, test) in left.iter_mut().zip(&tree.tests) {
+        let cleared = !test.keep & ((1u32 << tree.count) - 1);
+        *left = (cleared.trailing_zeros() as usize, 32 - cleared.leading_zeros() as usize);
+    }
+    let left = &left[..tree.tests.len().min(MAX_LEAVES)];
+    for ((branch, test), (first, middle)) in branches.iter_mut().zip(&tree.tests).zip(left.iter().copied()) {
         // A node's leaves end where the smallest left side around it does.
-        let around = tree.tests.iter().map(|t| left(t.keep)).filter(|(a, b)| *a <= first && *b > middle);
-        let end = around.map(|(_, b)| b).min().unwrap_or(tree.count);
+        let around = left.iter().filter(|(a, b)| *a <= first && *b > middle);
+        let end = around.map(|(_, b)| *b).min().unwrap_or(tree.count);
         *branch = Branch {
             feature: usize::from(test.feature),
             left: values[usize::from(test.feature)] <= test.threshold,
@@ -112,6 +123,7 @@ fn branches_of<'a>(tree: &Tree, values: &[f32], branches: &'a mut [Branch; MAX_L
     &branches[..tree.tests.len().min(MAX_LEAVES)]
 }
 
+#[inline(always)]
 fn add_leaf(leaf: usize, value: f64, branches: &[Branch], by_feature: &mut [f64]) {
     let mut demands = [Demand::default(); MAX_LEAVES];
     let mut count = 0;
@@ -131,18 +143,23 @@ fn add_leaf(leaf: usize, value: f64, branches: &[Branch], by_feature: &mut [f64]
         }
     }
     let demands = &demands[..count];
-    // At t, every factor is positive: shares lie strictly between 0 and 1, and so do the points.
-    let factor = |demand: &Demand, t: f64| {
-        if demand.passed { demand.share + (1.0 - demand.share) * t } else { demand.share * (1.0 - t) }
-    };
     let mut product = WEIGHTS;
     for demand in demands {
-        product.iter_mut().zip(NODES).for_each(|(p, t)| *p *= factor(demand, t));
+        let factor = factor(demand);
+        product.iter_mut().zip(factor).for_each(|(p, f)| *p *= f);
     }
     for demand in demands {
-        let others: f64 = product.iter().zip(NODES).map(|(p, t)| p / factor(demand, t)).sum();
+        let others: f64 = product.iter().zip(factor(demand)).map(|(p, f)| p / f).sum();
         by_feature[demand.feature] += value * (f64::from(u8::from(demand.passed)) - demand.share) * others;
     }
+}
+
+/// What a feature multiplies a leaf's payoff by at each point: positive, for shares lie strictly between 0 and 1, and so
+/// do the points.
+#[inline(always)]
+fn factor(demand: &Demand) -> [f64; POINTS] {
+    let (start, slope) = if demand.passed { (demand.share, 1.0 - demand.share) } else { (demand.share, -demand.share) };
+    NODES.map(|t| start + slope * t)
 }
 
 #[cfg(test)]

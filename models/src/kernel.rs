@@ -1,4 +1,5 @@
-//! The inner loops of ALS: a symmetric rank-k update on gathered panels and small Cholesky solves, in f32.
+//! The inner loops of ALS and of the neighbours: a symmetric rank-k update on gathered panels and small Cholesky solves,
+//! in f32.
 
 use crate::simd::{dispatch, madd};
 

@@ -1,0 +1,53 @@
+//! `reco_predict_rating`: how many stars a user would give, from the reviews as they are now.
+
+use pgrx::prelude::*;
+
+use super::score::{ids, no_model};
+use crate::cache;
+use crate::failure::{Outcome, or_raise};
+use crate::pg::spi;
+use crate::read::live;
+use crate::read::mapping;
+use crate::settings;
+use crate::store;
+
+/// One row per element of `item_ids`, in its order, duplicates and unknown ids included.
+#[pg_extern(stable, parallel_restricted)]
+#[allow(clippy::type_complexity)]
+fn reco_predict_rating(
+    user_id: i64,
+    item_ids: Array<i64>,
+) -> TableIterator<'static, (name!(item_id, i64), name!(rating, Option<f32>), name!(model_version, Option<i64>))> {
+    let items = or_raise(ids("item_ids", item_ids));
+    let (stars, version) = or_raise(predict(user_id, &items));
+    TableIterator::new(items.into_iter().zip(stars).map(move |(item, stars)| (item, stars, version)))
+}
+
+/// Items between two checks for interrupts.
+const BLOCK: usize = 4096;
+
+/// Without a model, or with one that was trained on no review, there is nothing to expect.
+fn predict(user: i64, items: &[i64]) -> Outcome<(Vec<Option<f32>>, Option<i64>)> {
+    let nothing = || vec![None; items.len()];
+    if items.is_empty() {
+        return Ok((nothing(), None));
+    }
+    spi::connect(|connection| {
+        let active = store::active(connection)?;
+        let Some(key) = active.model else {
+            return if settings::fallback() { Ok((nothing(), None)) } else { Err(no_model()) };
+        };
+        let model = cache::model(connection, key)?;
+        let Some(ratings) = &model.fitted.ratings else { return Ok((nothing(), Some(key.0))) };
+        let mapping = mapping::resolve(connection, active.revision)?;
+        mapping.check()?;
+        let reviews = live::ratings(connection, &mapping, user)?;
+        let rater = ratings.rater(&reviews)?;
+        let mut stars = Vec::with_capacity(items.len());
+        for block in items.chunks(BLOCK) {
+            pgrx::check_for_interrupts!();
+            stars.extend(ratings.predict(&rater, block).into_iter().map(Some));
+        }
+        Ok((stars, Some(key.0)))
+    })
+}

@@ -1,0 +1,163 @@
+//! One file per model, mapped by every backend that serves it.
+//!
+//! It lies among the server's temporary files, which are removed when the server starts and left out of base backups.
+//! It is written aside and renamed, so that nobody maps half of one, and can always be made again from the tables.
+//! Nobody trusts it without its checksum. Whoever opens it first computes it and notes for which state of the file
+//! (inode, size, times) it held; the note spares the others some ten milliseconds per 100 MB.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use memmap2::Mmap;
+use pgrx::pg_sys;
+use reco_models::Bytes;
+
+/// Relative to the data directory, which is where a backend works.
+const DIRECTORY: &str = "base/pgsql_tmp";
+/// The server removes what begins with `pgsql_tmp`.
+const PREFIX: &str = "pgsql_tmp_reco";
+/// Files kept of a database: of the active model and of the one before it.
+const KEPT: usize = 2;
+
+pub struct Name {
+    database: u32,
+    version: i64,
+    hash: i64,
+}
+
+impl Name {
+    pub fn of(version: i64, hash: i64) -> Name {
+        // SAFETY: set when the backend connected, and never changed.
+        let database = unsafe { pg_sys::MyDatabaseId }.to_u32();
+        Name { database, version, hash }
+    }
+
+    fn with(&self, suffix: &str) -> PathBuf {
+        let Name { database, version, hash } = self;
+        [DIRECTORY, &format!("{PREFIX}_{database}_{version}_{hash:016x}{suffix}")].iter().collect()
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.with("")
+    }
+
+    /// Says for which state of the file the checksum held.
+    fn note(&self) -> PathBuf {
+        self.with(".checked")
+    }
+}
+
+pub struct Mapped {
+    pub bytes: Bytes,
+    file: File,
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl Mapped {
+    /// Whether the file is still as it was mapped. One that was removed is: it stays until nobody maps it.
+    pub fn is_intact(&self) -> bool {
+        self.file.metadata().is_ok_and(|now| (now.size(), modified(&now)) == (self.size, self.modified))
+    }
+}
+
+fn modified(metadata: &Metadata) -> (i64, i64) {
+    (metadata.mtime(), metadata.mtime_nsec())
+}
+
+/// Changes with everything that can be done to the content of a file.
+fn state(metadata: &Metadata) -> String {
+    let changed = (metadata.ctime(), metadata.ctime_nsec());
+    format!("{} {} {:?} {:?}\n", metadata.ino(), metadata.size(), modified(metadata), changed)
+}
+
+/// None where there is no file, or none with a right checksum.
+pub fn open(name: &Name) -> Option<Mapped> {
+    let file = File::open(name.path()).ok()?;
+    let metadata = file.metadata().ok().filter(|m| m.is_file() && m.size() > 0)?;
+    // SAFETY: files of this name are only ever replaced as a whole; one that somebody changes all the same is noticed
+    // by its size and times before it is read again.
+    let map = unsafe { Mmap::map(&file) }.ok()?;
+    let mapped = Mapped { bytes: Arc::new(map), size: metadata.size(), modified: modified(&metadata), file };
+    let state = state(&metadata);
+    if fs::read_to_string(name.note()).is_ok_and(|noted| noted == state) {
+        return Some(mapped);
+    }
+    if let Err(error) = reco_models::verify(&mapped.bytes) {
+        reject(name, &error.to_string());
+        return None;
+    }
+    // Without the note the next one computes the checksum again.
+    let _ = replace(&name.note(), state.as_bytes());
+    Some(mapped)
+}
+
+/// Removes a file that is not what its name says.
+pub fn reject(name: &Name, why: &str) {
+    pgrx::log!("reco: {} is made again: {why}", name.path().display());
+    let _ = fs::remove_file(name.path());
+}
+
+/// Held while a file is made, so that a hundred connections that start at once make it once. None where the file
+/// system cannot lock: then each makes its own, and the last one stays.
+pub fn lock(name: &Name) -> Option<File> {
+    let _ = fs::DirBuilder::new().mode(0o700).recursive(true).create(DIRECTORY);
+    let path: PathBuf = [DIRECTORY, &format!("{PREFIX}_{}.lock", name.database)].iter().collect();
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).ok()?;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Some(file),
+            Err(fs::TryLockError::WouldBlock) => {
+                pgrx::check_for_interrupts!();
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(fs::TryLockError::Error(_)) => return None,
+        }
+    }
+}
+
+/// Writes the file, and removes those of older models.
+pub fn write(name: &Name, image: &[u8]) -> io::Result<()> {
+    replace(&name.path(), image)?;
+    remove_older(name);
+    Ok(())
+}
+
+/// Writes aside and renames.
+fn replace(path: &PathBuf, content: &[u8]) -> io::Result<()> {
+    let mut aside = path.clone().into_os_string();
+    aside.push(format!(".{}.part", std::process::id()));
+    let written = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&aside)
+        .and_then(|mut file| file.write_all(content))
+        .and_then(|()| fs::rename(&aside, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&aside);
+    }
+    written
+}
+
+/// Whoever still maps a removed file keeps it; whoever needs it again makes it again.
+fn remove_older(name: &Name) {
+    let Ok(entries) = fs::read_dir(DIRECTORY) else { return };
+    let prefix = format!("{PREFIX}_{}_", name.database);
+    let version = |file: &str| file.strip_prefix(&prefix)?.split('_').next()?.parse::<i64>().ok();
+    let mut files: Vec<(i64, PathBuf)> =
+        entries.flatten().filter_map(|entry| Some((version(entry.file_name().to_str()?)?, entry.path()))).collect();
+    let mut versions: Vec<i64> = files.iter().map(|(version, _)| *version).collect();
+    versions.sort_unstable_by(|a, b| b.cmp(a));
+    versions.dedup();
+    versions.truncate(KEPT);
+    files.retain(|(version, _)| !versions.contains(version) && *version != name.version);
+    for (_, path) in files {
+        let _ = fs::remove_file(path);
+    }
+}

@@ -1,0 +1,96 @@
+//! The models that this backend has open: at most two, keyed by (version, hash of the content) as the caller's snapshot
+//! has them. A promotion that is not committed is invisible, an older snapshot keeps its model, and a version that was
+//! rolled back is never met again: versions come from a sequence.
+//!
+//! A model is a view of a file that all backends share. Where there is no such file it is made from the tables; where it
+//! cannot be made, the backend keeps the model to itself.
+
+mod file;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use reco_models::Model;
+
+use crate::failure::Outcome;
+use crate::pg::spi::Connection;
+use crate::store;
+use file::{Mapped, Name};
+
+/// The active one, and the one that an older snapshot in the same session may still see.
+const CAPACITY: usize = 2;
+
+struct Entry {
+    key: (i64, i64),
+    model: Rc<Model>,
+    /// None: in memory of its own.
+    file: Option<Mapped>,
+}
+
+thread_local! {
+    /// Latest used last.
+    static MODELS: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The model of a version and hash.
+pub fn model(connection: &Connection, key: (i64, i64)) -> Outcome<Rc<Model>> {
+    let hit = MODELS.with_borrow_mut(|entries| {
+        // A file that somebody cut or wrote to must not be read once more: the pages beyond its end are gone.
+        entries.retain(|e| e.file.as_ref().is_none_or(Mapped::is_intact));
+        let place = entries.iter().position(|e| e.key == key)?;
+        let entry = entries.remove(place);
+        let model = Rc::clone(&entry.model);
+        entries.push(entry);
+        Some(model)
+    });
+    if let Some(model) = hit {
+        return Ok(model);
+    }
+    let entry = open(connection, key)?;
+    let model = Rc::clone(&entry.model);
+    MODELS.with_borrow_mut(|entries| {
+        if entries.len() >= CAPACITY {
+            entries.remove(0);
+        }
+        entries.push(entry);
+    });
+    Ok(model)
+}
+
+fn open(connection: &Connection, key: (i64, i64)) -> Outcome<Entry> {
+    let name = Name::of(key.0, key.1);
+    if let Some(entry) = shared(&name, key) {
+        return Ok(entry);
+    }
+    let _lock = file::lock(&name);
+    // Another backend may have made it meanwhile.
+    if let Some(entry) = shared(&name, key) {
+        return Ok(entry);
+    }
+    let model = reco_models::decode(&store::served(connection, key.0)?)?;
+    match file::write(&name, &reco_models::image(&model, key.1, pause)?) {
+        Ok(()) => {
+            if let Some(entry) = shared(&name, key) {
+                return Ok(entry);
+            }
+        }
+        Err(error) => pgrx::log!("reco: model {} is not shared: {}: {error}", key.0, name.path().display()),
+    }
+    Ok(Entry { key, model: Rc::new(model), file: None })
+}
+
+fn pause() {
+    pgrx::check_for_interrupts!();
+}
+
+/// The model in the shared file, if there is one and it is sound; one that is not is removed.
+fn shared(name: &Name, key: (i64, i64)) -> Option<Entry> {
+    let mapped = file::open(name)?;
+    match reco_models::open_image(&mapped.bytes, key.1) {
+        Ok(model) => Some(Entry { key, model: Rc::new(model), file: Some(mapped) }),
+        Err(error) => {
+            file::reject(name, &error.to_string());
+            None
+        }
+    }
+}
