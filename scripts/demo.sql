@@ -60,8 +60,8 @@ JOIN libro l ON l.id = s.item_id
 LEFT JOIN autor a ON a.id = l.autor_id
 ORDER BY s.rank;
 
-\echo == Much read these days: reco_trending(), which needs no model ==
+\echo == Much read of late: reco_trending(), which needs no model; the library ends with 2025 ==
 SELECT t.rank, titulo, round(score::numeric, 2) AS score, interactions
-FROM reco_trending(5, '30 days') AS t
+FROM reco_trending(5, '1 year') AS t
 JOIN libro l ON l.id = t.item_id
 ORDER BY t.rank;

@@ -224,15 +224,14 @@ impl<'a> ByModel<'a> {
             Some(_) => return self.found_in_category(user, wanted),
             None => self.candidates(user, &self.known(&self.barred), None)?,
         };
-        let mut items: Vec<(i64, Target)> = self.with_ids(&known);
-        items.extend(self.newcomers()?);
-        self.keep_present(self.model().rank(user, &items, pause), wanted, &mut found)?;
+        let items = self.with_ids(&known).chain(self.newcomers()?);
+        self.keep_present(self.model().rank(user, items, pause), wanted, &mut found)?;
         if found.best.len() < n {
             // Too much of it was deleted, or is hidden from the caller: all the rest of the catalogue.
             known.extend(self.known(&self.barred));
             known.sort_unstable();
             let rest = self.without(&known);
-            let ranked = self.model().rank(user, &self.with_ids(&rest), pause);
+            let ranked = self.model().rank(user, self.with_ids(&rest), pause);
             self.keep_present(ranked, wanted, &mut found)?;
         }
         Ok(found)
@@ -255,8 +254,7 @@ impl<'a> ByModel<'a> {
         }
         items.sort_unstable_by_key(|(id, _)| std::cmp::Reverse(*id));
         items.truncate(MOST_NEWCOMERS as usize);
-        items.extend(self.with_ids(&known));
-        let best = self.model().rank(user, &items, pause);
+        let best = self.model().rank(user, self.with_ids(&known).chain(items), pause);
         let rare = best.iter().filter(|pick| self.rare(pick)).take(wanted.1).copied().collect();
         Ok(Found { best: best.into_iter().take(wanted.0).collect(), rare })
     }
@@ -266,9 +264,9 @@ impl<'a> ByModel<'a> {
         Ok(self.model().candidates(user, excluded, category, pause)?)
     }
 
-    fn with_ids(&self, known: &[u32]) -> Vec<(i64, Target)> {
+    fn with_ids(&self, known: &[u32]) -> impl Iterator<Item = (i64, Target)> {
         let ids = &self.model().fitted.items.id;
-        known.iter().map(|index| (ids[*index as usize], Target::Known(*index))).collect()
+        known.iter().map(|index| (ids[*index as usize], Target::Known(*index)))
     }
 
     /// Those of the given ids (ascending) that the model knows, ascending.
