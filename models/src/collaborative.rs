@@ -101,11 +101,6 @@ impl Collaborative {
         Reader { factor, liked, neighbour_weight }
     }
 
-    /// Whether the part exists for a pair at all.
-    pub fn knows(&self, reader: &Reader, item: u32) -> bool {
-        !reader.factor.is_empty() && self.has_factor(item)
-    }
-
     /// Raw scores of all items.
     pub fn score_all(&self, reader: &Reader) -> Vec<f32> {
         self.score_all_with(reader, self.blend)
