@@ -19,7 +19,7 @@ use crate::read::live;
 use crate::read::mapping::{ITEM, Mapping, SOURCES};
 
 /// The top n, best first.
-#[pg_extern(stable, parallel_restricted)]
+#[pg_extern(stable, parallel_safe)]
 #[allow(clippy::type_complexity, clippy::too_many_arguments)]
 fn reco_recommend(
     user_id: Option<i64>,

@@ -11,7 +11,7 @@ use crate::read::live;
 use crate::read::mapping::Mapping;
 
 /// The nearest items, best first.
-#[pg_extern(stable, parallel_restricted)]
+#[pg_extern(stable, parallel_safe)]
 #[allow(clippy::type_complexity)]
 fn reco_similar(
     item_id: Option<i64>,

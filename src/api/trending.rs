@@ -12,7 +12,7 @@ use crate::read::trend::{self, Trend};
 use crate::store;
 
 /// The items with the highest decayed sums of interactions, best first.
-#[pg_extern(stable, parallel_restricted)]
+#[pg_extern(stable, parallel_safe)]
 #[allow(clippy::type_complexity)]
 fn reco_trending(
     n: default!(Option<i32>, "10"),
