@@ -341,6 +341,247 @@ fn explaining_fails_as_scoring_does() {
     assert_eq!(fails("SET LOCAL reco.locale = 'fr'").0, "22023");
 }
 
+/// Ids that a query gives, in its order.
+fn listed(sql: &str) -> Vec<i64> {
+    Spi::get_one::<Vec<i64>>(&format!("SELECT coalesce(array_agg(item_id ORDER BY rank), '{{}}') FROM {sql}"))
+        .unwrap()
+        .unwrap()
+}
+
+/// A reader of the odd books, 43, who has seen the first ten, and the books that are left.
+fn recommending() -> i64 {
+    small_site();
+    let version = train();
+    Spi::run("INSERT INTO favorito SELECT 43, i FROM generate_series(1, 9, 2) i").unwrap();
+    version
+}
+
+#[pg_test]
+fn recommendations_are_scores_in_order_with_a_reason() {
+    recommending();
+    assert!(truth(
+        "SELECT count(*) = 10 AND bool_and(r.score = s.score AND r.source = s.source AND r.model_version = s.model_version
+                AND r.collaborative IS NOT DISTINCT FROM s.collaborative
+                AND r.content_based IS NOT DISTINCT FROM s.content_based AND r.popularity = s.popularity)
+            AND array_agg(r.rank ORDER BY r.score DESC, r.item_id) = '{1,2,3,4,5,6,7,8,9,10}'
+            AND bool_and(r.reason <> '') AND bool_and(r.propensity IS NULL)
+         FROM reco_recommend(43) r, LATERAL reco_score(43, ARRAY[r.item_id]) s"
+    ));
+    // Exhaustive: the best ten of all that is left.
+    assert_eq!(
+        listed("reco_recommend(43)"),
+        listed("(SELECT item_id, row_number() OVER (ORDER BY score DESC, item_id) AS rank
+                 FROM reco_score(43, ARRAY(SELECT id::bigint FROM libro WHERE id NOT IN (1, 3, 5, 7, 9)))) s WHERE rank <= 10")
+    );
+}
+
+#[pg_test]
+fn the_catalogue_is_that_of_this_moment() {
+    recommending();
+    let before = listed("reco_recommend(43, 5)");
+    Spi::run(&format!("DELETE FROM libro WHERE id IN ({}, {})", before[0], before[1])).unwrap();
+    let after = listed("reco_recommend(43, 5)");
+    assert!(after.len() == 5 && after[..3] == before[2..]);
+    // Newer than the model, above and below the ids that it knows.
+    Spi::run("INSERT INTO libro VALUES (1000, 'Nuevo', 1, 1, '2022-06-01'), (-5, 'Bajo', 1, 1, '2022-06-01')").unwrap();
+    let all = listed("reco_recommend(43, 1000)");
+    assert!(all.contains(&1000) && all.contains(&-5) && all.len() == 25, "{all:?}");
+    Spi::run("DELETE FROM libro WHERE id > 2").unwrap();
+    assert_eq!(listed("reco_recommend(43, 1000)").len(), 2);
+    Spi::run("DELETE FROM libro").unwrap();
+    assert!(listed("reco_recommend(43)").is_empty());
+}
+
+#[pg_test]
+fn exclusions_come_before_the_top() {
+    recommending();
+    let all = listed("reco_recommend(43, 1000)");
+    assert!(all.len() == 25 && ![1, 3, 5, 7, 9].iter().any(|seen| all.contains(seen)));
+    assert_eq!(listed("reco_recommend(43, 1000, exclude_seen => false)").len(), 30);
+    let rest = listed(&format!("reco_recommend(43, 5, ARRAY[{}, {}])", all[0], all[2]));
+    assert_eq!(rest, [all[1], all[3], all[4], all[5], all[6]]);
+    // A badly rated book is seen too; a book that the model does not know can be excluded.
+    Spi::run(&format!("INSERT INTO resena (usuario_id, libro_id, estrellas) VALUES (43, {}, 1)", all[0])).unwrap();
+    Spi::run("INSERT INTO libro VALUES (1000, 'Nuevo', 1, 1, '2022-06-01')").unwrap();
+    assert!(!listed("reco_recommend(43, 1000)").contains(&all[0]));
+    assert!(!listed("reco_recommend(43, 1000, '{1000}')").contains(&1000));
+    Spi::run("INSERT INTO favorito VALUES (43, 1000)").unwrap();
+    assert!(!listed("reco_recommend(43, 1000)").contains(&1000));
+}
+
+#[pg_test]
+fn the_category_is_that_of_this_moment() {
+    recommending();
+    let even = listed("reco_recommend(43, 1000, category => 0)");
+    assert!(even.len() == 15 && even.iter().all(|id| id % 2 == 0));
+    Spi::run("UPDATE libro SET categoria_id = 7 WHERE id IN (2, 11); INSERT INTO libro VALUES (1000, 'Nuevo', 7, 1, NULL)").unwrap();
+    let mut moved = listed("reco_recommend(43, 1000, category => 7)");
+    moved.sort();
+    assert_eq!(moved, [2, 11, 1000]);
+    assert!(!listed("reco_recommend(43, 1000, category => 0)").contains(&2));
+    assert!(listed("reco_recommend(43, category => 99)").is_empty());
+    Spi::run("ALTER TABLE libro DROP COLUMN categoria_id").unwrap();
+    assert_eq!(fails("SELECT * FROM reco_recommend(43, category => 0)").0, "42703");
+    assert_eq!(fails("SELECT * FROM reco_trending(category => 0)").0, "42703");
+}
+
+#[pg_test]
+fn wrong_arguments_of_a_recommendation_are_named() {
+    recommending();
+    for (call, state, named) in [
+        ("reco_recommend(43, 0)", "22023", "n is 0, and 1 to 1000"),
+        ("reco_recommend(43, 1001)", "22023", "n is 1001, and 1 to 1000"),
+        ("reco_recommend(43, exclude => '{1,NULL}')", "22004", "exclude holds a NULL"),
+        ("reco_recommend(43, exclude => '{{1},{2}}')", "2202E", "exclude has 2 dimensions"),
+        ("reco_recommend(43, diversity => 1.5)", "22023", "diversity is 1.5, and 0 to 1"),
+        ("reco_recommend(43, diversity => 'NaN')", "22023", "diversity is NaN"),
+        ("reco_recommend(43, explore => -0.1)", "22023", "explore is -0.1, and 0 to 1"),
+        ("reco_similar(1, -3)", "22023", "n is -3"),
+        ("reco_trending(0)", "22023", "n is 0"),
+        ("reco_trending(half_life => '0 days')", "22023", "half_life is 0 seconds"),
+        ("reco_trending(half_life => '-1 month')", "22023", "more than 0"),
+    ] {
+        let (found, message) = fails(&format!("SELECT * FROM {call}"));
+        assert!(found == state && message.contains(named), "{call}: {found} {message}");
+    }
+    assert!(listed("reco_recommend(NULL)").is_empty() && listed("reco_similar(NULL)").is_empty());
+    assert_eq!(listed("reco_recommend(43, NULL, NULL, NULL, NULL, NULL, NULL)"), listed("reco_recommend(43)"));
+}
+
+#[pg_test]
+fn exploring_is_stable_and_logs_its_propensity() {
+    recommending();
+    Spi::run("INSERT INTO libro SELECT i, 'Nuevo', i % 2, i % 5, '2022-06-01' FROM generate_series(1001, 1100) i").unwrap();
+    let explored = "(SELECT * FROM reco_recommend(43, 10, explore => 0.3) WHERE propensity IS NOT NULL) e";
+    let first = listed(explored);
+    assert!(first.len() == 3 && first.iter().all(|id| *id > 1000), "{first:?}");
+    assert_eq!(listed(explored), first);
+    assert!(truth(&format!("SELECT bool_and(propensity > 0 AND propensity <= 1) FROM {explored}")));
+    assert!(truth(
+        "SELECT count(*) = 10 AND count(DISTINCT item_id) = 10 AND array_agg(rank ORDER BY rank) = '{1,2,3,4,5,6,7,8,9,10}'
+         FROM reco_recommend(43, 10, explore => 0.3)"
+    ));
+    assert!(truth("SELECT count(DISTINCT e.item_id) > 10 FROM generate_series(43, 60) u, reco_recommend(u, 10, explore => 0.3) e WHERE propensity IS NOT NULL"));
+    assert!(truth("SELECT count(*) = 10 AND count(propensity) = 10 FROM reco_recommend(43, 10, explore => 1)"));
+    Spi::run("DELETE FROM libro WHERE id > 1000").unwrap();
+    assert!(truth("SELECT count(*) = 10 AND count(propensity) = 0 FROM reco_recommend(43, 10, explore => 1)"));
+}
+
+#[pg_test]
+fn diversity_changes_the_list_and_not_its_first() {
+    recommending();
+    let plain = listed("reco_recommend(43, 8)");
+    let varied = listed("reco_recommend(43, 8, diversity => 0.9)");
+    assert!(plain[0] == varied[0] && plain != varied && varied.len() == 8, "{plain:?} {varied:?}");
+}
+
+#[pg_test]
+fn a_hidden_book_is_never_recommended() {
+    recommending();
+    Spi::run(
+        "INSERT INTO libro SELECT i, 'Nuevo', i % 2, i % 5, '2022-06-01' FROM generate_series(1001, 1040) i;
+         CREATE ROLE lector_web; GRANT SELECT ON libro, resena, favorito, usuario TO lector_web;
+         ALTER TABLE libro ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY visibles ON libro USING (id % 3 = 0);
+         SET LOCAL ROLE lector_web",
+    )
+    .unwrap();
+    for call in [
+        "reco_recommend(43, 1000)",
+        "reco_recommend(43, 10, explore => 1)",
+        "reco_recommend(43, 10, diversity => 0.5, explore => 0.5)",
+        "reco_recommend(43, 10, category => 1)",
+        "reco_similar(15, 1000)",
+        "reco_similar(1002, 1000)",
+        "reco_trending(1000, '10 years')",
+    ] {
+        let ids = listed(call);
+        assert!(!ids.is_empty() && ids.iter().all(|id| id % 3 == 0), "{call}: {ids:?}");
+    }
+    assert!(listed("reco_similar(1001, 10)").is_empty());
+    Spi::run("SET LOCAL reco.enabled = off").unwrap();
+    let ids = listed("reco_recommend(43, 1000)");
+    assert!(!ids.is_empty() && ids.iter().all(|id| id % 3 == 0), "{ids:?}");
+    Spi::run("RESET ROLE; REVOKE SELECT ON libro FROM lector_web; SET LOCAL ROLE lector_web").unwrap();
+    assert_eq!(fails("SELECT * FROM reco_recommend(43)").0, "42501");
+}
+
+#[pg_test]
+fn lateral_cursors_and_untyped_parameters_give_what_single_calls_give() {
+    recommending();
+    Spi::run(
+        "CREATE TEMP TABLE lote AS SELECT u.id AS lector, r.* FROM usuario u, LATERAL reco_recommend(u.id, 5) r;
+         CREATE FUNCTION pg_temp.uno(quien int) RETURNS SETOF bigint LANGUAGE plpgsql AS $$
+         BEGIN RETURN QUERY EXECUTE 'SELECT item_id FROM reco_recommend($1, 5) ORDER BY rank' USING quien; END $$",
+    )
+    .unwrap();
+    assert!(truth(
+        "SELECT count(*) = 41 AND bool_and(ids = ARRAY(SELECT pg_temp.uno(lector)))
+         FROM (SELECT lector, array_agg(item_id ORDER BY rank) AS ids FROM lote GROUP BY 1) l"
+    ));
+    Spi::run("PREPARE untyped AS SELECT * FROM reco_recommend($1, $2, $3, $4, $5, $6, $7)").unwrap();
+    Spi::run("EXECUTE untyped(43, 3, '{2}', 1, true, 0.5, 0)").unwrap();
+    Spi::run("DECLARE c CURSOR FOR SELECT item_id, rank FROM reco_recommend(43, 5)").unwrap();
+    assert_eq!(Spi::connect_mut(|client| client.update("FETCH ALL FROM c", None, &[]).unwrap().len()), 5);
+}
+
+#[pg_test]
+fn who_likes_nothing_is_recommended_what_is_popular() {
+    recommending();
+    assert!(truth("SELECT count(*) = 10 AND bool_and(source IN ('content', 'popularity')) FROM reco_recommend(999)"));
+    Spi::run("SET LOCAL reco.enabled = off").unwrap();
+    assert!(truth("SELECT count(*) = 10 AND bool_and(source = 'rules' AND model_version IS NULL) FROM reco_recommend(999)"));
+    assert!(truth("SELECT bool_and(item_id % 2 = 1 AND score > 0.5 AND reason <> '') FROM reco_recommend(43, 5)"));
+    Spi::run("SET LOCAL reco.enabled = on; SET LOCAL reco.fallback = off; SELECT reco_rollback()").unwrap();
+    assert_eq!(fails("SELECT * FROM reco_recommend(43)").0, "55000");
+    assert_eq!(fails("SELECT * FROM reco_similar(1)").0, "55000");
+}
+
+#[pg_test]
+fn similar_books_are_read_by_the_same_readers() {
+    recommending();
+    assert!(truth(
+        "SELECT count(*) = 10 AND bool_and(item_id % 2 = 1 AND item_id <> 3) AND bool_and(similarity BETWEEN 0 AND 1)
+            AND array_agg(item_id ORDER BY similarity DESC, rank) = array_agg(item_id ORDER BY rank)
+         FROM reco_similar(3)"
+    ));
+    let first = listed("reco_similar(3)")[0];
+    Spi::run(&format!("DELETE FROM libro WHERE id = {first}; INSERT INTO libro VALUES (1000, 'Nuevo', 1, 2, NULL)")).unwrap();
+    assert!(!listed("reco_similar(3, 1000)").contains(&first));
+    assert!(truth("SELECT count(*) > 5 AND bool_and(evidence IN ('author', 'category')) FROM reco_similar(1000)"));
+    assert!(listed("reco_similar(12345)").is_empty());
+    Spi::run("SET LOCAL reco.enabled = off").unwrap();
+    assert!(truth("SELECT count(*) = 10 AND bool_and(model_version IS NULL AND item_id <> 1000) FROM reco_similar(1000)"));
+}
+
+#[pg_test]
+fn trends_fade_by_half_and_need_no_model() {
+    small_site();
+    Spi::run(
+        "TRUNCATE resena; DELETE FROM favorito;
+         INSERT INTO resena (usuario_id, libro_id, estrellas, fecha_resena) VALUES
+             (1, 1, 5, now() - interval '7 days'), (2, 1, 5, now() - interval '14 days'), (3, 2, 5, now()),
+             (4, 3, 5, now() + interval '1 year'), (5, 3, 1, now() - interval '21 days'),
+             (6, 4, 5, now() - interval '1 year'), (7, 999, 5, now()), (8, 5, 5, NULL)",
+    )
+    .unwrap();
+    assert!(truth(
+        "SELECT array_agg(item_id ORDER BY rank) = '{3,2,1}' AND array_agg(interactions ORDER BY rank) = '{2,1,2}'
+            AND bool_and(abs(score - CASE item_id WHEN 3 THEN 1.125 WHEN 2 THEN 1 ELSE 0.75 END) < 1e-6)
+         FROM reco_trending()"
+    ));
+    assert_eq!(listed("reco_trending(1)"), [3]);
+    assert_eq!(listed("reco_trending(category => 0)"), [2]);
+    assert_eq!(listed("reco_trending(half_life => '1 year')"), [3, 1, 2, 4]);
+    assert_eq!(listed("reco_trending(half_life => '10000 years')").len(), 4);
+    // Favourites count too, in another type of time.
+    Spi::run("ALTER TABLE favorito ADD fecha_agregado date; INSERT INTO favorito VALUES (1, 2, current_date), (2, 2, current_date)").unwrap();
+    assert_eq!(listed("reco_trending(1)"), [2]);
+    Spi::run("ALTER TABLE resena DROP COLUMN fecha_resena; ALTER TABLE favorito DROP COLUMN fecha_agregado").unwrap();
+    let (state, message) = fails("SELECT * FROM reco_trending()");
+    assert!(state == "42703" && message.contains("time"), "{state} {message}");
+}
+
 fn health(path: &str) -> String {
     let sql = format!("SELECT coalesce(reco_health() #>> '{path}', '-')");
     Spi::get_one(&sql).unwrap().unwrap_or_default()

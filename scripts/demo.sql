@@ -40,31 +40,28 @@ WHERE usuario_id = :reader
 ORDER BY estrellas DESC, l.id
 LIMIT 5;
 
-\echo == The ten best books reader :reader has not read: reco_score() over the whole catalogue ==
-WITH unread AS (
-    SELECT array_agg(id) AS ids
-    FROM libro
-    WHERE NOT EXISTS (SELECT FROM resena WHERE usuario_id = :reader AND libro_id = libro.id)
-      AND NOT EXISTS (SELECT FROM favorito WHERE usuario_id = :reader AND libro_id = libro.id)
-), liked AS (
-    SELECT array_agg(autor_id) AS authors, array_agg(categoria_id) AS categories
-    FROM resena JOIN libro ON libro.id = libro_id
-    WHERE usuario_id = :reader AND estrellas >= 4
-)
-SELECT titulo, a.nombre AS autor, c.nombre AS categoria,
+\echo == The ten best books reader :reader has not read: reco_recommend() over the whole catalogue ==
+SET reco.locale = 'en';
+SELECT r.rank, titulo, a.nombre AS autor, c.nombre AS categoria,
        round(score::numeric, 3) AS score, round(collaborative::numeric, 3) AS collaborative,
-       round(content_based::numeric, 3) AS content_based, round(popularity::numeric, 3) AS popularity,
-       CASE
-           WHEN l.autor_id = ANY (liked.authors) THEN 'you liked ' || a.nombre
-           WHEN l.categoria_id = ANY (liked.categories) THEN 'you like ' || c.nombre
-           WHEN collaborative > popularity THEN 'readers of your books read it'
-           ELSE 'much read'
-       END AS reason
-FROM unread
-CROSS JOIN liked
-CROSS JOIN reco_score(:reader, ids) AS s
-JOIN libro l ON l.id = s.item_id
+       round(content_based::numeric, 3) AS content_based, round(popularity::numeric, 3) AS popularity, r.reason
+FROM reco_recommend(:reader) AS r
+JOIN libro l ON l.id = r.item_id
 LEFT JOIN autor a ON a.id = l.autor_id
 LEFT JOIN categoria c ON c.id = l.categoria_id
-ORDER BY s.score DESC, l.id
-LIMIT 10;
+ORDER BY r.rank;
+
+SELECT item_id AS best FROM reco_recommend(:reader, 1) \gset
+
+\echo == Readers of the first one also read: reco_similar() ==
+SELECT s.rank, titulo, a.nombre AS autor, round(similarity::numeric, 3) AS similarity, evidence
+FROM reco_similar(:best, 5) AS s
+JOIN libro l ON l.id = s.item_id
+LEFT JOIN autor a ON a.id = l.autor_id
+ORDER BY s.rank;
+
+\echo == Much read of late: reco_trending(), which needs no model; the library ends with 2025 ==
+SELECT t.rank, titulo, round(score::numeric, 2) AS score, interactions
+FROM reco_trending(5, '1 year') AS t
+JOIN libro l ON l.id = t.item_id
+ORDER BY t.rank;

@@ -41,6 +41,12 @@ impl Calibration {
             && self.knots.windows(2).all(|w| w[0] <= w[1])
     }
 
+    /// A raw score that maps to 0, and one that maps to 1.
+    pub fn range(&self) -> [f32; 2] {
+        let (first, last) = (self.knots[0], self.knots[self.knots.len() - 1]);
+        [first, last + last.abs().max(1.0)]
+    }
+
     /// In [0,1]; of equal knots the lowest counts.
     pub fn apply(&self, raw: f32) -> f32 {
         let knots = &self.knots;

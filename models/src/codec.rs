@@ -4,6 +4,8 @@
 //! The same layout twice: *stored*, as small as it can be, and as an *image* that holds what is derived as well, so that
 //! it is served as it lies there, by as many processes as map it.
 
+use std::sync::OnceLock;
+
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use bytemuck::Pod;
 use serde::{Deserialize, Serialize};
@@ -22,10 +24,11 @@ use crate::model::{Fitted, Model};
 use crate::neighbours::Neighbours;
 use crate::popularity::Scale;
 use crate::ratings::{RatingModel, UserPrior};
+use crate::retrieve::{Retrieval, Screen, Shelves};
 
 const MAGIC: [u8; 8] = *b"recomodl";
 /// To be raised with every change of what follows.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 /// Magic, format, header length, checksum of all that follows.
 const PREFIX: usize = 8 + 4 + 4 + 8;
 /// Columns begin at multiples of it: a line of the processor's cache.
@@ -68,6 +71,9 @@ struct Derived {
     mean_stars: f32,
     categories: usize,
     authors: usize,
+    /// Items that have a factor.
+    screened: usize,
+    prior: usize,
 }
 
 /// To be stored in tables.
@@ -75,8 +81,10 @@ pub fn encode(model: &Model) -> Result<Vec<u8>> {
     write(model, None)
 }
 
-/// To be mapped: everything that [`Model::new`] would compute is in it. `source` is the [`hash`] of the stored model.
-pub fn image(model: &Model, source: i64) -> Result<Vec<u8>> {
+/// To be mapped: everything that would be computed of the stored model is in it. `source` is the [`hash`] of that.
+/// `pause` is called every few milliseconds while every item is scored.
+pub fn image(model: &Model, source: i64, pause: impl FnMut()) -> Result<Vec<u8>> {
+    let retrieval = model.retrieval(pause)?;
     let encoder = &model.encoder;
     let derived = Derived {
         source,
@@ -85,13 +93,15 @@ pub fn image(model: &Model, source: i64) -> Result<Vec<u8>> {
         mean_stars: encoder.mean_stars,
         categories: encoder.categories.ids.len(),
         authors: encoder.authors.ids.len(),
+        screened: retrieval.screen.item.len(),
+        prior: retrieval.prior.len(),
     };
-    write(model, Some(derived))
+    write(model, Some((derived, retrieval)))
 }
 
-fn write(model: &Model, derived: Option<Derived>) -> Result<Vec<u8>> {
+fn write(model: &Model, derived: Option<(Derived, &Retrieval)>) -> Result<Vec<u8>> {
     let fitted = &model.fitted;
-    let with_derived = derived.is_some();
+    let (derived, retrieval) = derived.unzip();
     let header = Header {
         feedback: fitted.feedback,
         basis: fitted.collaborative.basis.clone(),
@@ -107,8 +117,8 @@ fn write(model: &Model, derived: Option<Derived>) -> Result<Vec<u8>> {
     };
     let header = bincode::serde::encode_to_vec(&header, config()).map_err(|e| Error::Corrupt(e.to_string()))?;
     let mut columns = columns(fitted);
-    if with_derived {
-        columns.extend(derived_columns(model));
+    if let Some(retrieval) = retrieval {
+        columns.extend(derived_columns(model, retrieval));
     }
     let mut out =
         Vec::with_capacity(PREFIX + header.len() + columns.iter().map(|c| c.len() + ALIGNMENT).sum::<usize>());
@@ -151,7 +161,7 @@ fn columns(fitted: &Fitted) -> Vec<&[u8]> {
 }
 
 /// In the order that [`read_derived`] reads.
-fn derived_columns(model: &Model) -> Vec<&[u8]> {
+fn derived_columns<'a>(model: &'a Model, retrieval: &'a Retrieval) -> Vec<&'a [u8]> {
     let encoder = &model.encoder;
     let mut columns = vec![model.raw_popularity.bytes(), model.popularity.bytes(), encoder.values.bytes()];
     for groups in [&encoder.categories, &encoder.authors] {
@@ -162,6 +172,19 @@ fn derived_columns(model: &Model) -> Vec<&[u8]> {
             groups.positives.bytes(),
             groups.embedding.values.bytes(),
         ]);
+    }
+    let Retrieval { screen, popular, prior, by_author, by_category } = retrieval;
+    columns.extend([
+        screen.item.bytes(),
+        screen.rows.bytes(),
+        screen.step.bytes(),
+        screen.norm.bytes(),
+        screen.popularity.bytes(),
+        popular.bytes(),
+        prior.bytes(),
+    ]);
+    for shelves in [by_author, by_category] {
+        columns.extend([shelves.item.bytes(), shelves.key.bytes()]);
     }
     columns
 }
@@ -306,7 +329,23 @@ fn read_derived(fitted: Fitted, derived: &Derived, columns: &mut Columns<'_>) ->
         total_positives: derived.total_positives,
         mean_stars: derived.mean_stars,
     };
-    Ok(Model { fitted, raw_popularity, popularity, scale: derived.scale, encoder })
+    let retrieval = OnceLock::from(read_retrieval(n, k, derived, columns)?);
+    Ok(Model { fitted, raw_popularity, popularity, scale: derived.scale, encoder, retrieval })
+}
+
+fn read_retrieval(items: usize, factors: usize, derived: &Derived, columns: &mut Columns<'_>) -> Result<Retrieval> {
+    let rows = derived.screened;
+    let bytes = rows.checked_mul(Screen::width(factors)).ok_or_else(|| corrupt("its factors fit no machine"))?;
+    let screen = Screen {
+        item: columns.next(rows)?,
+        rows: columns.next(bytes)?,
+        step: columns.next(rows)?,
+        norm: columns.next(Screen::chunks(rows))?,
+        popularity: columns.next(Screen::chunks(rows))?,
+    };
+    let (popular, prior) = (columns.next(items)?, columns.next(derived.prior)?);
+    let mut shelves = || Ok(Shelves { item: columns.next(items)?, key: columns.next(items)? });
+    Ok(Retrieval { screen, popular, prior, by_author: shelves()?, by_category: shelves()? })
 }
 
 /// Column after column.
@@ -444,12 +483,12 @@ mod tests {
 
     #[test]
     fn an_image_is_the_model_with_all_that_is_derived() {
-        let bytes = image(&model(), 7).unwrap();
+        let bytes = image(&model(), 7, || ()).unwrap();
         let shared = shared(&bytes);
         verify(&shared).unwrap();
         let opened = open_image(&shared, 7).unwrap();
         assert!(open_image(&shared, 8).is_err());
-        assert_eq!(image(&opened, 7).unwrap(), bytes);
+        assert_eq!(image(&opened, 7, || ()).unwrap(), bytes);
         assert_eq!(encode(&opened).unwrap(), encode(&model()).unwrap());
         assert_eq!(opened.raw_popularity, model().raw_popularity);
         assert_eq!(opened.encoder.values, model().encoder.values);

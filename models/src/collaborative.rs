@@ -101,11 +101,6 @@ impl Collaborative {
         Reader { factor, liked, neighbour_weight }
     }
 
-    /// Whether the part exists for a pair at all.
-    pub fn knows(&self, reader: &Reader, item: u32) -> bool {
-        !reader.factor.is_empty() && self.has_factor(item)
-    }
-
     /// Raw scores of all items.
     pub fn score_all(&self, reader: &Reader) -> Vec<f32> {
         self.score_all_with(reader, self.blend)
@@ -126,10 +121,31 @@ impl Collaborative {
         scores
     }
 
+    /// Every neighbour of a liked item once, ascending, with what the neighbours add to its raw score.
+    pub fn neighbour_sums(&self, reader: &Reader) -> Vec<(u32, f32)> {
+        let weight = reader.neighbour_weight;
+        let liked = reader.liked.iter().filter(|_| weight > 0.0);
+        let mut sums: Vec<(u32, f32)> = liked
+            .flat_map(|(item, liking)| {
+                let (neighbours, weights) = self.neighbours.of(*item);
+                neighbours.iter().zip(weights).map(move |(neighbour, w)| (*neighbour, weight * liking * w))
+            })
+            .collect();
+        // The rows are in order already, which this sort makes use of. (A buffer of all items would be quicker for who
+        // likes hundreds; but freed megabytes stay with the process, and there are many.)
+        sums.sort_by_key(|(item, _)| *item);
+        sums.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            kept.1 += if same { next.1 } else { 0.0 };
+            same
+        });
+        sums
+    }
+
     /// Raw scores of some items, in their order.
     pub fn score(&self, reader: &Reader, items: &[u32]) -> Vec<f32> {
         let mut scores = vec![0.0; items.len()];
-        if !reader.factor.is_empty() {
+        if !reader.factor.is_empty() && self.blend.share < 1.0 {
             let weight = (1.0 - self.blend.share) / self.blend.als_scale;
             for (score, item) in scores.iter_mut().zip(items) {
                 let item = *item as usize;

@@ -1,5 +1,7 @@
 //! A trained model: everything it takes to score any user and item, and nothing of how it came to be.
 
+use std::sync::OnceLock;
+
 use crate::calibration::Calibration;
 use crate::collaborative::{Collaborative, Reader};
 use crate::column::Column;
@@ -7,10 +9,12 @@ use crate::content::{Attribution, Candidate, Encoder, FEATURES, Forest, LANES, U
 use crate::dataset::{Favorites, History, Ratings, Row};
 use crate::ensemble::{Parts, Weights};
 use crate::error::Result;
+use crate::explore::Exposure;
 use crate::feedback::Feedback;
 use crate::items::{ItemInfo, ItemTable};
 use crate::popularity;
 use crate::ratings::RatingModel;
+use crate::retrieve::Retrieval;
 
 /// What is stored of a model; all else follows from it.
 #[derive(Debug, Clone)]
@@ -34,6 +38,8 @@ pub struct Model {
     pub(crate) popularity: Column<f32>,
     pub(crate) scale: popularity::Scale,
     pub(crate) encoder: Encoder,
+    /// Only whoever recommends needs it, and it takes as long as the scoring of every item.
+    pub(crate) retrieval: OnceLock<Retrieval>,
 }
 
 /// An item to be scored.
@@ -107,7 +113,7 @@ impl Model {
         let encoder =
             Encoder::new(&fitted.items, fitted.collaborative.factors.view(), &raw_popularity, fitted.feedback);
         let scale = popularity::Scale::of(&fitted.items);
-        Model { fitted, raw_popularity, popularity, scale, encoder }
+        Model { fitted, raw_popularity, popularity, scale, encoder, retrieval: OnceLock::new() }
     }
 
     pub fn encoder(&self) -> &Encoder {
@@ -117,6 +123,24 @@ impl Model {
     /// By item, in [0,1], not calibrated.
     pub fn raw_popularity(&self) -> &[f32] {
         &self.raw_popularity
+    }
+
+    /// The popularity part by item, as it enters a score.
+    pub fn popularity(&self) -> &[f32] {
+        &self.popularity
+    }
+
+    /// Reactions to an item, the good ones among them; and the share of good ones over all items.
+    pub fn exposure(&self, item: u32) -> Exposure {
+        let (items, i) = (&self.fitted.items, item as usize);
+        let seen = items.ratings[i].saturating_add(items.favorites[i]);
+        Exposure { seen, liked: items.positives[i].min(seen) }
+    }
+
+    pub fn positive_rate(&self) -> f32 {
+        let sum = |column: &[u32]| column.iter().map(|n| f64::from(*n)).sum::<f64>();
+        let items = &self.fitted.items;
+        (sum(&items.positives) / (sum(&items.ratings) + sum(&items.favorites)).max(1.0)) as f32
     }
 
     /// The four terms of an item's popularity, each in [0,1].
@@ -195,7 +219,9 @@ impl Model {
 
     fn assemble(&self, user: &User<'_>, target: Target, raw: Option<f32>, content_based: Option<f32>) -> Scored {
         let known = target.index();
-        let exists = known.is_some_and(|item| self.fitted.collaborative.knows(&user.reader, item));
+        // An item that nobody liked has the raw score 0, as the evaluation has it. Were its part absent, the trees alone
+        // would decide: of the ten best of Book-Crossing half would be books that nobody likes.
+        let exists = known.is_some() && !user.reader.factor.is_empty();
         let collaborative = raw.filter(|_| exists).map(|raw| self.fitted.calibrations[0].apply(raw));
         let popularity = known.map_or(0.0, |item| self.popularity[item as usize]);
         let parts = Parts { collaborative, content_based, popularity: Some(popularity) };

@@ -34,6 +34,16 @@ impl Taste {
         Taste { categories: counted.into_iter().take(TOP_CATEGORIES).map(|c| c.1).collect(), authors }
     }
 
+    /// The main categories, heaviest first.
+    pub fn categories(&self) -> &[i64] {
+        &self.categories
+    }
+
+    /// Authors of liked items.
+    pub fn authors(&self) -> &[i64] {
+        &self.authors
+    }
+
     /// 0 to 1; `now` in seconds since 1970 decides what is new (published within a year).
     pub fn score(&self, item: ItemInfo, now: i64) -> f32 {
         self.points(item, now).iter().sum::<f32>() / MOST_POINTS

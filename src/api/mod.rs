@@ -5,9 +5,10 @@ mod explain;
 mod health;
 mod predict;
 mod reader;
-// reco_recommend is what shows reasons.
-#[allow(dead_code)]
 mod reason;
+mod recommend;
 mod registry;
 mod score;
+mod similar;
 mod train;
+mod trending;

@@ -18,7 +18,7 @@ fn reco_predict_rating(
     user_id: i64,
     item_ids: Array<i64>,
 ) -> TableIterator<'static, (name!(item_id, i64), name!(rating, Option<f32>), name!(model_version, Option<i64>))> {
-    let items = or_raise(ids(item_ids));
+    let items = or_raise(ids("item_ids", item_ids));
     let (stars, version) = or_raise(predict(user_id, &items));
     TableIterator::new(items.into_iter().zip(stars).map(move |(item, stars)| (item, stars, version)))
 }

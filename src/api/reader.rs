@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use pgrx::prelude::*;
-use reco_models::{History, ItemInfo, Model, Target, Taste, User, fingerprint};
+use reco_models::{Favorites, History, ItemInfo, Model, Ratings, Target, Taste, User, fingerprint};
 
 use crate::cache;
 use crate::failure::{Failure, Outcome};
@@ -52,6 +52,8 @@ impl Site {
 /// A reader as a model sees one.
 pub struct Reader {
     pub history: History,
+    /// Ids of everything reviewed or favoured, ascending.
+    pub seen: Vec<i64>,
     since: i64,
     /// The trained vector, if nothing happened since.
     stored: Option<Vec<f32>>,
@@ -70,13 +72,20 @@ impl Reader {
         let stored =
             stored.filter(|s| unchanged(s.fingerprint) && s.factor.len() == model.fitted.collaborative.factors.ncols());
         let since = live::since(connection, mapping, user)?;
-        Ok(Reader { history, since, stored: stored.map(|s| s.factor) })
+        Ok(Reader { history, seen: seen(&ratings, &favorites), since, stored: stored.map(|s| s.factor) })
     }
 
     /// Ready to be scored by that model.
     pub fn user(&self, model: &Model) -> Outcome<User<'_>> {
         Ok(model.user(self.history.row(), self.since, self.stored.clone())?)
     }
+}
+
+fn seen(ratings: &Ratings, favorites: &Favorites) -> Vec<i64> {
+    let mut seen = [ratings.item.as_slice(), &favorites.item].concat();
+    seen.sort_unstable();
+    seen.dedup();
+    seen
 }
 
 /// Items of the model by index; the others as the catalogue has them now, if it does.
@@ -101,6 +110,8 @@ const LIKED_STARS: f32 = 4.0;
 
 /// A reader as the rules see one.
 pub struct RulesReader {
+    /// Ids of everything reviewed or favoured, ascending.
+    pub seen: Vec<i64>,
     /// Liked items that the catalogue has, by ascending id.
     pub liked: Vec<(i64, ItemInfo)>,
     pub taste: Taste,
@@ -118,10 +129,14 @@ impl RulesReader {
         liked.dedup();
         let liked = live::items(connection, mapping, liked)?;
         let taste = Taste::of(liked.iter().map(|(_, info)| *info));
-        // SAFETY: no arguments.
-        let now = unsafe { pg_sys::GetCurrentTransactionStartTimestamp() } / 1_000_000 + EPOCH_2000;
-        Ok(RulesReader { liked, taste, now })
+        Ok(RulesReader { seen: seen(&ratings, &favorites), liked, taste, now: now() })
     }
+}
+
+/// The time of the transaction in seconds since 1970.
+pub fn now() -> i64 {
+    // SAFETY: no arguments.
+    unsafe { pg_sys::GetCurrentTransactionStartTimestamp() }.div_euclid(1_000_000) + EPOCH_2000
 }
 
 /// PostgreSQL counts from 2000, we from 1970: seconds between.

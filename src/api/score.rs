@@ -28,7 +28,7 @@ fn reco_score(
         name!(model_version, Option<i64>),
     ),
 > {
-    let items = or_raise(ids(item_ids));
+    let items = or_raise(ids("item_ids", item_ids));
     let (scored, version) = or_raise(score(user_id, &items));
     TableIterator::new(items.into_iter().zip(scored).map(move |(item, s)| {
         let Parts { collaborative, content_based, popularity } = s.parts;
@@ -39,33 +39,33 @@ fn reco_score(
 /// The same scores as one array.
 #[pg_extern(stable, parallel_safe)]
 fn reco_scores(user_id: i64, item_ids: Array<i64>) -> Vec<f32> {
-    let items = or_raise(ids(item_ids));
+    let items = or_raise(ids("item_ids", item_ids));
     let (scored, _) = or_raise(score(user_id, &items));
     scored.iter().map(|s| s.score).collect()
 }
 
-/// The elements, if they are a list that may be scored.
-pub fn ids(array: Array<i64>) -> Outcome<Vec<i64>> {
+/// The elements of an argument that is a list of ids.
+pub fn ids(name: &str, array: Array<i64>) -> Outcome<Vec<i64>> {
     let nulls = array.contains_nulls();
     let values: Vec<Option<i64>> = if nulls { Vec::new() } else { array.iter().collect() };
     // SAFETY: the array is a valid argument of this call.
     let dimensions = unsafe { pgrx::array::RawArray::from_array(array) }.map_or(1, |raw| raw.dims().len());
     if dimensions > 1 {
         let code = PgSqlErrorCode::ERRCODE_ARRAY_ELEMENT_ERROR;
-        return Err(Failure::new(code, format!("item_ids has {dimensions} dimensions, and one is expected")));
+        return Err(Failure::new(code, format!("{name} has {dimensions} dimensions, and one is expected")));
     }
     if nulls {
-        return Err(Failure::new(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, "item_ids holds a NULL")
-            .hint("Leave it out: array_remove(item_ids, NULL)."));
+        return Err(Failure::new(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, format!("{name} holds a NULL"))
+            .hint(format!("Leave it out: array_remove({name}, NULL).")));
     }
     let limit = settings::max_candidates();
     if values.len() > limit {
         let code = PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED;
         return Err(Failure::new(
             code,
-            format!("item_ids has {} elements, and at most {limit} are scored", values.len()),
+            format!("{name} has {} elements, and at most {limit} are allowed", values.len()),
         )
-        .hint("Score in several calls, or raise reco.max_candidates."));
+        .hint("Ask in several calls, or raise reco.max_candidates."));
     }
     Ok(values.into_iter().flatten().collect())
 }

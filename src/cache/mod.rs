@@ -87,7 +87,7 @@ fn open(connection: &Connection, key: (i64, i64)) -> Outcome<Entry> {
         return Ok(entry);
     }
     let model = reco_models::decode(&store::served(connection, key.0)?)?;
-    match file::write(&name, &reco_models::image(&model, key.1)?) {
+    match file::write(&name, &reco_models::image(&model, key.1, pause)?) {
         Ok(()) => {
             if let Some(entry) = shared(&name, key) {
                 return Ok(entry);
@@ -96,6 +96,10 @@ fn open(connection: &Connection, key: (i64, i64)) -> Outcome<Entry> {
         Err(error) => pgrx::log!("reco: model {} is not shared: {}: {error}", key.0, name.path().display()),
     }
     Ok(Entry { key, model: Rc::new(model), file: None })
+}
+
+fn pause() {
+    pgrx::check_for_interrupts!();
 }
 
 /// The model in the shared file, if there is one and it is sound; one that is not is removed.

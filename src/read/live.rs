@@ -72,17 +72,56 @@ pub fn items(connection: &Connection, mapping: &Mapping, ids: Vec<i64>) -> Outco
         relation.quoted(),
         column.quoted()
     );
-    let rows = connection.read(&sql, &[arg(ids)])?;
+    let mut found = infos(&connection.read(&sql, &[arg(ids)])?);
+    found.sort_unstable_by_key(|(id, _)| *id);
+    found.dedup_by_key(|(id, _)| *id);
+    Ok(found)
+}
+
+fn infos(rows: &Rows) -> Vec<(i64, ItemInfo)> {
     let info = |row| ItemInfo {
         category: rows.get(row, 1).unwrap_or(NONE),
         author: rows.get(row, 2).unwrap_or(NONE),
         published: seconds(rows.get(row, 3)),
     };
-    let mut found: Vec<(i64, ItemInfo)> =
-        (0..rows.len()).filter_map(|row| rows.get(row, 0).map(|id| (id, info(row)))).collect();
-    found.sort_unstable_by_key(|(id, _)| *id);
-    found.dedup_by_key(|(id, _)| *id);
-    Ok(found)
+    (0..rows.len()).filter_map(|row| rows.get(row, 0).map(|id| (id, info(row)))).collect()
+}
+
+/// The catalogue rows with ids from `least` on, at most `most` of them, the highest ids first.
+pub fn newest(connection: &Connection, mapping: &Mapping, least: i64, most: i64) -> Outcome<Vec<(i64, ItemInfo)>> {
+    let Some(relation) = mapping.get(ITEM) else { return Ok(Vec::new()) };
+    let Some(id) = relation.column(&SOURCES[ITEM], "id") else { return Ok(Vec::new()) };
+    let sql = format!(
+        "SELECT {} FROM {} WHERE {id} OPERATOR(pg_catalog.>=) $1 ORDER BY {id} DESC LIMIT $2",
+        select_list(ITEM, relation),
+        relation.quoted(),
+        id = id.quoted()
+    );
+    Ok(infos(&connection.read(&sql, &[arg(least), arg(most)])?))
+}
+
+/// The catalogue rows with one of the given categories or authors (`role`), at most `most` of them, the highest ids
+/// first; None where the catalogue has no such column.
+pub fn grouped(
+    connection: &Connection,
+    mapping: &Mapping,
+    role: &str,
+    keys: Vec<i64>,
+    most: i64,
+) -> Outcome<Option<Vec<(i64, ItemInfo)>>> {
+    let Some(relation) = mapping.get(ITEM) else { return Ok(None) };
+    let columns = relation.column(&SOURCES[ITEM], "id").zip(relation.column(&SOURCES[ITEM], role));
+    let Some((id, column)) = columns else { return Ok(None) };
+    // Not ordered where all are wanted: that would be a sort of the category, or a walk through the whole primary key.
+    let order = if most == i64::MAX { String::new() } else { format!(" ORDER BY {} DESC LIMIT $2", id.quoted()) };
+    let sql = format!(
+        "SELECT {} FROM {} WHERE {} OPERATOR(pg_catalog.=) ANY ($1){order}",
+        select_list(ITEM, relation),
+        relation.quoted(),
+        column.quoted()
+    );
+    let args = if order.is_empty() { vec![arg(keys)] } else { vec![arg(keys), arg(most)] };
+    Ok(Some(infos(&connection.read(&sql, &args)?)))
 }
 
 /// The titles of the given items, as far as the catalogue has them.

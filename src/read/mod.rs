@@ -5,3 +5,4 @@ pub mod index;
 pub mod live;
 pub mod mapping;
 pub mod recent;
+pub mod trend;

@@ -134,8 +134,27 @@ SELECT pg_temp.must_fail('SELECT * FROM reco_train()', '25006') AS training_must
 COMMIT;
 BEGIN;
 SELECT pg_temp.check_scores(:reader, :'shelf', '{hybrid}') AS takes_no_transaction_id;
+SELECT count(*) FROM reco_recommend(:reader, 10, diversity => 0.5, explore => 0.2);
+SELECT count(*) FROM reco_similar(:book);
+SELECT pg_temp.must(count(*) = 10 AND bool_and(score > 0), 'nothing is trending') FROM reco_trending(half_life => '1 year');
 SELECT pg_temp.must(pg_current_xact_id_if_assigned() IS NULL, 'scoring took a transaction id, which a standby cannot give');
 COMMIT;
+
+\echo === the top of the whole catalogue
+BEGIN READ ONLY;
+SELECT l.titulo, r.score, r.reason FROM reco_recommend(:reader, 3) r JOIN libro l ON l.id = r.item_id ORDER BY r.rank;
+SELECT pg_temp.must(ARRAY(SELECT item_id FROM reco_recommend(:reader, 20) ORDER BY rank)
+    = ARRAY(SELECT item_id FROM reco_score(:reader, ARRAY(
+        SELECT id FROM libro EXCEPT SELECT libro_id FROM resena WHERE usuario_id = :reader
+        EXCEPT SELECT libro_id FROM favorito WHERE usuario_id = :reader)) ORDER BY score DESC, item_id LIMIT 20),
+  'reco_recommend is not the top of reco_score');
+COMMIT;
+PREPARE r AS SELECT * FROM reco_recommend($1, $2, $3, $4);
+SELECT pg_temp.must((SELECT parameter_types = '{bigint,integer,bigint[],bigint}' FROM pg_prepared_statements WHERE name = 'r'),
+  'reco_recommend($1, $2, $3, $4) does not resolve');
+EXECUTE r(:reader, 3, '{1}', NULL);
+SELECT pg_temp.must(count(*) = (SELECT count(*) FROM usuario) * 3 AND bool_and(reason <> ''), 'LATERAL over all readers')
+FROM usuario u, LATERAL reco_recommend(u.id, 3) r;
 
 \echo === a favourite counts at once, and only while it is there
 BEGIN;

@@ -1,0 +1,56 @@
+//! `reco_trending`: what is read now, without a model.
+
+use pgrx::datum::Interval;
+use pgrx::prelude::*;
+
+use super::reader::now;
+use super::recommend::{count, no_category};
+use crate::failure::{Failure, Outcome, or_raise};
+use crate::pg::spi;
+use crate::read::mapping::{self, ITEM, SOURCES};
+use crate::read::trend::{self, Trend};
+use crate::store;
+
+/// The items with the highest decayed sums of interactions, best first.
+#[pg_extern(stable, parallel_safe)]
+#[allow(clippy::type_complexity)]
+fn reco_trending(
+    n: default!(Option<i32>, "10"),
+    half_life: default!(Option<Interval>, "'7 days'"),
+    category: default!(Option<i64>, "NULL"),
+) -> TableIterator<'static, (name!(rank, i32), name!(item_id, i64), name!(score, f64), name!(interactions, i64))> {
+    let found = or_raise(trending(n, half_life, category));
+    TableIterator::new(
+        found.into_iter().zip(1..).map(|((item, score, interactions), rank)| (rank, item, score, interactions)),
+    )
+}
+
+fn trending(n: Option<i32>, half_life: Option<Interval>, category: Option<i64>) -> Outcome<Vec<Trend>> {
+    let n = count(n)?;
+    let half_life = half_life.as_ref().map_or(7.0 * DAY, seconds);
+    if half_life <= 0.0 {
+        return Err(Failure::invalid(format!("half_life is {half_life} seconds, and more than 0 is expected"))
+            .hint("For instance: reco_trending(10, '7 days')."));
+    }
+    spi::connect(|connection| {
+        let mapping = mapping::resolve(connection, store::active(connection)?.revision)?;
+        mapping.check()?;
+        let has_category = mapping.get(ITEM).is_some_and(|r| r.column(&SOURCES[ITEM], "category").is_some());
+        if category.is_some() && !has_category {
+            return Err(no_category(&mapping));
+        }
+        trend::trending(connection, &mapping, now() as f64, half_life, category, n as i64)?.ok_or_else(|| {
+            Failure::new(PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN, "neither reviews nor favourites have a time")
+                .hint("Map one: SELECT reco_configure('rating', ...), with the role \"at\".")
+        })
+    })
+}
+
+const DAY: f64 = 86_400.0;
+
+/// As PostgreSQL counts months where it must: 30 days, and 365.25 days for twelve.
+fn seconds(interval: &Interval) -> f64 {
+    let months = interval.months();
+    let days = f64::from(months / 12) * 365.25 + f64::from(months % 12) * 30.0 + f64::from(interval.days());
+    days * DAY + interval.micros() as f64 / 1e6
+}
