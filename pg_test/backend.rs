@@ -471,7 +471,7 @@ fn exploring_is_stable_and_logs_its_propensity() {
 fn diversity_changes_the_list_and_not_its_first() {
     recommending();
     let plain = listed("reco_recommend(43, 8)");
-    let varied = listed("reco_recommend(43, 8, diversity => 0.9)");
+    let varied = listed("reco_recommend(43, 8, diversity => 1)");
     assert!(plain[0] == varied[0] && plain != varied && varied.len() == 8, "{plain:?} {varied:?}");
 }
 

@@ -377,7 +377,7 @@ impl Run<'_> {
         let (core_part, trained) = choose::fit(&feedback.interactions(core), recipe, self.control)?;
         let index = |item: u32| data.items.binary_search(&core.items[item as usize]).unwrap_or(0) as u32;
         let part = Collaborative {
-            factors: self.all_item_factors(data, core, &trained)?.into(),
+            factors: self.all_item_factors(data, core, &trained, &recipe.als)?.into(),
             // Every item of the core is an item of all.
             neighbours: core_part.neighbours.renumbered(data.items.len(), index),
             ..core_part
@@ -395,13 +395,19 @@ impl Run<'_> {
         Ok((model, users))
     }
 
-    fn all_item_factors(&self, data: &Dataset, core: &Dataset, trained: &Factorisation) -> Result<Array2<f32>> {
+    fn all_item_factors(
+        &self,
+        data: &Dataset,
+        core: &Dataset,
+        trained: &Factorisation,
+        params: &als::AlsParams,
+    ) -> Result<Array2<f32>> {
         let users: Vec<u32> =
             core.users.iter().filter_map(|id| data.users.binary_search(id).ok().map(|u| u as u32)).collect();
         let every: Vec<u32> = (0..data.items.len() as u32).collect();
         let of_core_users = data.restrict(&users, &every);
         let by_item = als::transposed(&self.feedback(data).interactions(&of_core_users));
-        let mut items = trained.fold_in_items(&by_item, self.control)?;
+        let mut items = trained.fold_in_items(&by_item, params, self.control)?;
         for (row, id) in trained.items.rows().into_iter().zip(&core.items) {
             if let Ok(item) = data.items.binary_search(id) {
                 items.row_mut(item).assign(&row);

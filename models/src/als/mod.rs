@@ -43,11 +43,6 @@ pub struct Factorisation {
     pub items: Array2<f32>,
     /// What it takes to solve a further user against `items`.
     pub user_basis: Basis,
-    /// What it takes to solve a further item against the users, in `users_for_items`.
-    pub item_basis: Basis,
-    users_for_items: Array2<f32>,
-    /// From the basis of `users_for_items` to that of `items`.
-    rotation: Array2<f32>,
 }
 
 /// Rows per task of a parallel loop: enough to hide the cost of a task, few enough to share out the heavy rows.
@@ -68,36 +63,33 @@ pub fn factorise(matrix: &Interactions, params: &AlsParams, control: &Control) -
     let mut items = first_items(matrix, &by_item, params);
     control.check()?;
     let mut users = Array2::zeros((matrix.rows(), params.factors));
-    let mut users_for_items = Array2::zeros((0, 0));
-    let (mut user_basis, mut item_basis) = (Basis::default(), Basis::default());
-    let mut rotation = Array2::zeros((0, 0));
+    let mut user_basis = Basis::default();
     let steps = (2 * params.epochs) as f32;
     for epoch in 0..params.epochs {
         control.done((2 * epoch) as f32 / steps)?;
         if epoch > 0 {
-            (item_basis, _) = rotate_to_basis(&mut users, params, control)?;
-            half_epoch(&by_item, users.view(), &item_basis, &mut items, control)?;
-        }
-        if epoch + 1 == params.epochs {
-            users_for_items = users.clone();
+            let (basis, _) = rotate_to_basis(&mut users, params, control)?;
+            half_epoch(&by_item, users.view(), &basis, &mut items, control)?;
         }
         control.done((2 * epoch + 1) as f32 / steps)?;
-        (user_basis, rotation) = rotate_to_basis(&mut items, params, control)?;
+        (user_basis, _) = rotate_to_basis(&mut items, params, control)?;
         half_epoch(matrix, items.view(), &user_basis, &mut users, control)?;
     }
-    Ok(Factorisation { users, items, user_basis, item_basis, users_for_items, rotation })
+    Ok(Factorisation { users, items, user_basis })
 }
 
 impl Factorisation {
     /// Factors for further items, given their positives as rows of `by_item` (items × users).
     /// An item without positives gets zeros.
-    pub fn fold_in_items(&self, by_item: &Interactions, control: &Control) -> Result<Array2<f32>> {
+    pub fn fold_in_items(&self, by_item: &Interactions, params: &AlsParams, control: &Control) -> Result<Array2<f32>> {
         let mut out = Array2::zeros((by_item.rows(), self.items.ncols()));
-        if self.users_for_items.iter().all(|v| *v == 0.0) {
+        if self.users.iter().all(|v| *v == 0.0) {
             return Ok(out);
         }
-        half_epoch(by_item, self.users_for_items.view(), &self.item_basis, &mut out, control)?;
-        Ok(out.dot(&self.rotation))
+        let mut users = self.users.clone();
+        let (basis, rotation) = rotate_to_basis(&mut users, params, control)?;
+        half_epoch(by_item, users.view(), &basis, &mut out, control)?;
+        Ok(out.dot(&rotation.t()))
     }
 }
 
