@@ -33,6 +33,10 @@ impl Failure {
         Failure::new(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message)
     }
 
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     pub fn raise(self) -> ! {
         let mut report = pgrx::pg_sys::panic::ErrorReport::new(self.code, self.message, "reco");
         if let Some(detail) = self.detail {

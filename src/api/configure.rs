@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::failure::{Failure, Outcome, or_raise};
 use crate::pg::owner::as_owner;
 use crate::pg::spi::{self, arg};
-use crate::read::{bulk, mapping};
+use crate::read::{index, mapping};
 use crate::store;
 
 /// Maps a source (`rating`, `favorite`, `item`, `user`) to a table or view and its columns; with a NULL relation it is
@@ -106,7 +106,7 @@ fn sources() -> Outcome<Vec<SourceRow>> {
                 Some(pgrx::JsonB(Value::Object(columns))),
                 relation.configured,
                 missing,
-                bulk::index_advice(connection, &mapping, i)?,
+                index::missing(connection, &mapping, i)?,
             ))
         });
         rows.collect()

@@ -15,7 +15,7 @@ use crate::read::mapping::Mapping;
 type Row = (&'static str, String, f64, Option<i64>);
 
 /// Rows that sum to what `reco_score` gives: what each liked item, feature and count adds.
-#[pg_extern(stable, parallel_restricted)]
+#[pg_extern(stable, parallel_safe)]
 #[allow(clippy::type_complexity)]
 fn reco_explain(
     user_id: i64,

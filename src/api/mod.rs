@@ -2,6 +2,7 @@
 
 mod configure;
 mod explain;
+mod health;
 mod predict;
 mod reader;
 // reco_recommend is what shows reasons.

@@ -12,7 +12,7 @@ use crate::settings;
 use crate::store;
 
 /// One row per element of `item_ids`, in its order, duplicates and unknown ids included.
-#[pg_extern(stable, parallel_restricted)]
+#[pg_extern(stable, parallel_safe)]
 #[allow(clippy::type_complexity)]
 fn reco_predict_rating(
     user_id: i64,

@@ -9,8 +9,8 @@ use reco_models::{History, ItemInfo, Model, Target, Taste, User, fingerprint};
 use crate::cache;
 use crate::failure::{Failure, Outcome};
 use crate::pg::spi::Connection;
-use crate::read::live;
 use crate::read::mapping::{self, Mapping};
+use crate::read::{index, live};
 use crate::settings;
 use crate::store;
 
@@ -33,6 +33,7 @@ impl Site {
         let active = store::active(connection)?;
         let mapping = mapping::resolve(connection, active.revision)?;
         mapping.check()?;
+        index::warn(connection, &mapping)?;
         let served = match active.model.filter(|_| settings::enabled()) {
             Some(key) => Some(Served { version: key.0, model: cache::model(connection, key)? }),
             None if settings::fallback() || !settings::enabled() => None,

@@ -11,7 +11,7 @@ use crate::read::mapping::Mapping;
 use crate::settings;
 
 /// One row per element of `item_ids`, in its order, duplicates and unknown ids included.
-#[pg_extern(stable, parallel_restricted)]
+#[pg_extern(stable, parallel_safe)]
 #[allow(clippy::type_complexity)]
 fn reco_score(
     user_id: i64,
@@ -37,7 +37,7 @@ fn reco_score(
 }
 
 /// The same scores as one array.
-#[pg_extern(stable, parallel_restricted)]
+#[pg_extern(stable, parallel_safe)]
 fn reco_scores(user_id: i64, item_ids: Array<i64>) -> Vec<f32> {
     let items = or_raise(ids(item_ids));
     let (scored, _) = or_raise(score(user_id, &items));

@@ -8,6 +8,7 @@
 mod file;
 
 use std::cell::RefCell;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use reco_models::Model;
@@ -55,6 +56,24 @@ pub fn model(connection: &Connection, key: (i64, i64)) -> Outcome<Rc<Model>> {
         entries.push(entry);
     });
     Ok(model)
+}
+
+/// Where this backend has a model that [`model`] gave.
+pub fn place(key: (i64, i64)) -> Place {
+    let shared = MODELS.with_borrow(|entries| entries.iter().any(|e| e.key == key && e.file.is_some()));
+    if !shared {
+        return Place::Private;
+    }
+    let path = Name::of(key.0, key.1).path();
+    let bytes = path.metadata().map_or(0, |m| m.len());
+    Place::Shared { path, bytes }
+}
+
+pub enum Place {
+    /// A file that all backends map, and its size; 0 where it was removed since.
+    Shared { path: PathBuf, bytes: u64 },
+    /// Memory of this backend, because the file cannot be made; the server's log tells why.
+    Private,
 }
 
 fn open(connection: &Connection, key: (i64, i64)) -> Outcome<Entry> {

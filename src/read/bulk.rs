@@ -87,24 +87,3 @@ pub fn select_list(source: usize, relation: &Relation) -> String {
 pub fn seconds(value: Option<f64>) -> i64 {
     value.filter(|v| v.is_finite()).map_or(NONE, |v| v.round() as i64)
 }
-
-/// Which indexes a per-user look-up would want, as statements to run.
-pub fn index_advice(connection: &Connection, mapping: &Mapping, source: usize) -> Outcome<Option<String>> {
-    let Some(relation) = mapping.get(source) else { return Ok(None) };
-    let role = if source == ITEM || source == USER { "id" } else { "user" };
-    let Some(column) = relation.column(&SOURCES[source], role) else { return Ok(None) };
-    let rows = connection.read(
-        "SELECT EXISTS (
-             SELECT FROM pg_catalog.pg_index i
-             JOIN pg_catalog.pg_attribute a
-               ON a.attrelid OPERATOR(pg_catalog.=) i.indrelid AND a.attnum OPERATOR(pg_catalog.=) i.indkey[0]
-             WHERE i.indrelid OPERATOR(pg_catalog.=) $1 AND i.indisvalid AND i.indpred IS NULL
-               AND a.attname OPERATOR(pg_catalog.=) $2::pg_catalog.name)
-             OR (SELECT relkind OPERATOR(pg_catalog.=) ANY ('{v,f}'::pg_catalog.\"char\"[])
-                 FROM pg_catalog.pg_class WHERE oid OPERATOR(pg_catalog.=) $1)",
-        &[crate::pg::spi::arg(relation.oid), crate::pg::spi::arg(column.name.clone())],
-    )?;
-    let covered: Option<bool> = rows.get(0, 0);
-    let advice = format!("CREATE INDEX ON {} ({});", relation.quoted(), column.quoted());
-    Ok((covered == Some(false)).then_some(advice))
-}

@@ -198,6 +198,20 @@ impl Column {
             _ => format!("pg_catalog.date_part('epoch', {})", self.quoted()),
         }
     }
+
+    /// A condition that an index on the column serves: not before `seconds` since 1970, an expression. A date counts
+    /// whole, and what has no time zone as UTC, as [`Column::as_seconds`] has it.
+    pub fn since(&self, seconds: &str) -> String {
+        let moment = format!("pg_catalog.to_timestamp({seconds})");
+        let in_utc = format!("pg_catalog.timezone('UTC', {moment})");
+        let least = match self.type_oid {
+            pg_sys::TIMESTAMPTZOID => moment,
+            pg_sys::TIMESTAMPOID => in_utc,
+            pg_sys::DATEOID => format!("{in_utc}::pg_catalog.date"),
+            _ => return format!("{} OPERATOR(pg_catalog.>=) {seconds}", self.as_seconds()),
+        };
+        format!("{} OPERATOR(pg_catalog.>=) {least}", self.quoted())
+    }
 }
 
 /// A source that was found.

@@ -2,6 +2,10 @@
 //!
 //! Features come from one part of the interactions and labels from a later (or held-out) part, so that no label
 //! leaks into its own features.
+//!
+//! The collaborative score is not a feature. With it the learned ensemble's NDCG@10 on the hold-outs of Book-Crossing,
+//! MovieLens 100k and the generated library is 0.0903, 0.322, 0.273; without 0.0890, 0.322, 0.280: no clear gain, and the
+//! part would no longer tell what content alone says.
 
 mod features;
 mod forest;

@@ -1,0 +1,40 @@
+//! What trainings left behind, for a report on them.
+
+use serde_json::Value;
+
+use crate::failure::Outcome;
+use crate::pg::owner::as_owner;
+use crate::pg::spi::{Connection, arg};
+
+/// A training that ended with a model.
+pub struct Run {
+    /// Seconds since 1970 of the snapshot that it read.
+    pub at: f64,
+    pub interactions: i64,
+    /// For people: version, time, age, decision and figures.
+    pub summary: Value,
+}
+
+/// The training that gave a model; of None, the latest of all.
+pub fn run(connection: &Connection, version: Option<i64>) -> Outcome<Option<Run>> {
+    let sql = "SELECT pg_catalog.date_part('epoch', created_at), interactions, pg_catalog.jsonb_build_object(
+                   'version', version, 'trained_at', created_at, 'trained_by', created_by,
+                   'age_seconds', pg_catalog.date_part('epoch', pg_catalog.now() OPERATOR(pg_catalog.-) created_at),
+                   'promoted', promoted, 'reason', reason, 'ndcg_at_10', ndcg_at_10, 'seconds', seconds)
+               FROM reco.model WHERE $1 IS NULL OR version OPERATOR(pg_catalog.=) $1 ORDER BY version DESC LIMIT 1";
+    as_owner(|| {
+        let rows = connection.read(sql, &[arg(version)])?;
+        if rows.len() == 0 {
+            return Ok(None);
+        }
+        let summary = rows.get::<pgrx::JsonB>(0, 2).map_or(Value::Null, |json| json.0);
+        Ok(rows.get(0, 0).zip(rows.get(0, 1)).map(|(at, interactions)| Run { at, interactions, summary }))
+    })
+}
+
+/// How many of the users have a vector in a model.
+pub fn known_users(connection: &Connection, version: i64, users: Vec<i64>) -> Outcome<usize> {
+    let sql = "SELECT pg_catalog.count(*) FROM reco.user_factor
+               WHERE model_version OPERATOR(pg_catalog.=) $1 AND user_id OPERATOR(pg_catalog.=) ANY ($2)";
+    as_owner(|| Ok(connection.read(sql, &[arg(version), arg(users)])?.get::<i64>(0, 0).unwrap_or(0) as usize))
+}
