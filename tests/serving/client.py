@@ -10,9 +10,9 @@ HOST = "127.0.0.1"
 NOTHING = b"GET /nothing HTTP/1.1\r\nHost: service\r\n\r\n"
 
 
-def request(reader, books):
+def request(path, reader, books):
     body = orjson.dumps({"reader": reader, "books": books})
-    head = f"POST /score HTTP/1.1\r\nHost: service\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: service\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 

@@ -11,8 +11,8 @@ from hybrid import Hybrid
 
 INTERACTIONS = """
 SELECT usuario_id, libro_id, COALESCE(max(estrellas), 0), max(favorito)
-FROM (SELECT usuario_id, libro_id, estrellas, 0 AS favorito FROM resena
-      UNION ALL SELECT usuario_id, libro_id, NULL, 1 FROM favorito) AS both_kinds
+FROM (SELECT usuario_id, libro_id, estrellas, 0 AS favorito FROM resena {where}
+      UNION ALL SELECT usuario_id, libro_id, NULL, 1 FROM favorito {where}) AS both_kinds
 GROUP BY 1, 2 ORDER BY 1, 2
 """
 BOOKS = """
@@ -31,7 +31,7 @@ def learn(folder):
     """Writes the model into the folder. What it is worth is not looked at here: see tests/peers."""
     report.progress("training the service's model")
     with cluster.connect() as connection:
-        reader_ids, book_ids, stars, favorite = exported(connection, INTERACTIONS)
+        reader_ids, book_ids, stars, favorite = exported(connection, INTERACTIONS.format(where=""))
         books, category, author, year = exported(connection, BOOKS)
         weights, trees, factors = connection.execute(CHOICE).fetchone()
     readers, reader = np.unique(reader_ids, return_inverse=True)
@@ -42,8 +42,12 @@ def learn(folder):
 
     als = implicit.als.AlternatingLeastSquares(factors=factors, iterations=EPOCHS, random_state=42, num_threads=2)
     likes = liked > 0
-    als.fit(sparse.csr_matrix((liked[likes], (reader[likes], book[likes])), shape), show_progress=False)
-    model["reader_factors"], model["book_factors"] = als.user_factors, als.item_factors
+    matrix = sparse.csr_matrix((liked[likes], (reader[likes], book[likes])), shape)
+    als.fit(matrix, show_progress=False)
+    gram = als.item_factors.T @ als.item_factors + als.regularization * np.eye(factors, dtype=np.float32)
+    model["solve"] = np.linalg.inv(gram)
+    # The readers once more, exactly: then one who is described anew is the same.
+    model["book_factors"], model["reader_factors"] = als.item_factors, matrix @ als.item_factors @ model["solve"]
 
     counts = [np.bincount(book, w, shape[1]) for w in (liked, stars > 0, favorite, stars)]
     mean_stars = (counts[3] + 10 * stars[stars > 0].mean()) / (counts[1] + 10)
@@ -113,9 +117,10 @@ def teach(folder, model, trees, reader, book, likes):
     for teacher in random.permutation(len(model["readers"]))[:TEACHERS]:
         own = liked_books[start[teacher] : start[teacher + 1]][:50]
         asked = np.concatenate([own, random.integers(0, len(model["books"]), NEGATIVES * len(own) + 1)])
-        rows.append(hybrid.features(teacher, asked))
+        described = hybrid.at(teacher)
+        rows.append(hybrid.features(described, asked))
         labels.append(np.arange(len(asked)) < len(own))
-        scores.append(hybrid.book_factors[asked] @ hybrid.reader_factors[teacher])
+        scores.append(hybrid.book_factors[asked] @ described.factor)
     rows = np.concatenate(rows)
     options = {"objective": "binary", "num_leaves": LEAVES, "learning_rate": 0.1, "verbosity": -1, "num_threads": 2}
     forest = lightgbm.train(options, lightgbm.Dataset(rows, np.concatenate(labels)), num_boost_round=trees)
