@@ -1,7 +1,7 @@
 # Recipes only; the work is in scripts/.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup install demo test bookcrossing movielens peers fmt lint clean
+.PHONY: help setup install demo test bookcrossing movielens peers serving fmt lint clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-14s%s\n", $$1, $$2 }'
@@ -26,6 +26,9 @@ movielens: install ## cross-validate predicted stars on MovieLens 100k (download
 
 peers: setup ## compare quality and speed with implicit, LensKit, Surprise, LightGBM (takes long)
 	@tests/peers/compare
+
+serving: install ## measure scoring, beside a Python service and under load (takes half an hour)
+	@tests/serving/compare
 
 fmt: ## format the Rust code
 	@cargo fmt --all

@@ -468,6 +468,7 @@ mod tests {
         assert_eq!(back.fitted.calibrations, model().fitted.calibrations);
         assert_eq!(back.fitted.ratings, model().fitted.ratings);
         assert_eq!(encode(&back).unwrap(), bytes);
+        assert_eq!(image(&back, 7, || ()).unwrap(), image(&model(), 7, || ()).unwrap());
     }
 
     #[test]

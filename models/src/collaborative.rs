@@ -6,7 +6,7 @@ use crate::als::{Basis, Solver};
 use crate::column::Matrix;
 use crate::error::Result;
 use crate::neighbours::Neighbours;
-use crate::simd::{dot, dot_rows};
+use crate::simd::{dot, dot_rows, prefetch};
 
 /// How the two are summed: (1−share)·als/als_scale + share·neighbours/(neighbour_scale·√liking), liking being the
 /// user's summed weight. The root is what keeps the two in step from light readers to heavy ones.
@@ -24,6 +24,9 @@ impl Blend {
         (0.0..=1.0).contains(&self.share) && positive(self.als_scale) && positive(self.neighbour_scale)
     }
 }
+
+/// Rows that are asked for before they are needed.
+const AHEAD: usize = 16;
 
 #[derive(Debug, Clone)]
 pub struct Collaborative {
@@ -147,7 +150,10 @@ impl Collaborative {
         let mut scores = vec![0.0; items.len()];
         if !reader.factor.is_empty() && self.blend.share < 1.0 {
             let weight = (1.0 - self.blend.share) / self.blend.als_scale;
-            for (score, item) in scores.iter_mut().zip(items) {
+            for (place, (score, item)) in scores.iter_mut().zip(items).enumerate() {
+                if let Some(later) = items.get(place + AHEAD) {
+                    prefetch(self.factors.row(*later as usize));
+                }
                 let item = *item as usize;
                 *score = weight * dot(self.factors(item..item + 1), &reader.factor);
             }

@@ -66,8 +66,28 @@ impl ItemTable {
         self.id.is_empty()
     }
 
+    /// Searched for from where it would lie if ids were spread evenly, in steps that double: ids come from sequences, and
+    /// a binary search of 340 000 takes a fifth of the time of scoring 300 (each step waits for memory).
     pub fn index(&self, id: i64) -> Option<u32> {
-        self.id.binary_search(&id).ok().map(|i| i as u32)
+        let ids: &[i64] = &self.id;
+        let (first, last) = (*ids.first()?, *ids.last()?);
+        if id < first || id > last {
+            return None;
+        }
+        let share = id.abs_diff(first) as f64 / last.abs_diff(first).max(1) as f64;
+        let guess = ((share * (ids.len() - 1) as f64) as usize).min(ids.len() - 1);
+        let (mut low, mut high, mut step) = (guess, guess + 1, 1);
+        while ids[low] > id {
+            high = low;
+            low = low.saturating_sub(step);
+            step *= 2;
+        }
+        while high < ids.len() && ids[high] <= id {
+            low = high;
+            high = (high + step).min(ids.len());
+            step *= 2;
+        }
+        ids[low..high].binary_search(&id).ok().map(|i| (low + i) as u32)
     }
 
     pub fn info(&self, item: u32) -> ItemInfo {
@@ -80,5 +100,29 @@ impl ItemTable {
         let count: f64 = self.ratings.iter().map(|n| f64::from(*n)).sum();
         let sum: f64 = self.stars_sum.iter().map(|s| f64::from(*s)).sum();
         if count > 0.0 { (sum / count) as f32 } else { 0.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_id_is_found_however_they_are_spread() {
+        let spread: [Vec<i64>; 6] = [
+            vec![],
+            vec![7],
+            (100..400).collect(),
+            (0..200).map(|i| i * i).collect(),
+            (0..100).map(|i| -5 * i * i * i).rev().collect(),
+            [i64::MIN, -3, 0, 1, 2, 1_000_000, i64::MAX].to_vec(),
+        ];
+        for ids in spread {
+            let table = ItemTable { id: ids.clone().into(), ..ItemTable::default() };
+            let asked = ids.iter().flat_map(|id| [id.saturating_sub(1), *id, id.saturating_add(1)]).chain([50]);
+            for id in asked {
+                assert_eq!(table.index(id), ids.binary_search(&id).ok().map(|i| i as u32), "{id} in {ids:?}");
+            }
+        }
     }
 }

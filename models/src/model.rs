@@ -15,6 +15,7 @@ use crate::items::{ItemInfo, ItemTable};
 use crate::popularity;
 use crate::ratings::RatingModel;
 use crate::retrieve::Retrieval;
+use crate::simd::prefetch;
 
 /// What is stored of a model; all else follows from it.
 #[derive(Debug, Clone)]
@@ -41,6 +42,9 @@ pub struct Model {
     /// Only whoever recommends needs it, and it takes as long as the scoring of every item.
     pub(crate) retrieval: OnceLock<Retrieval>,
 }
+
+/// Targets that are gathered together: what they need fits the second-level cache.
+const GATHERED: usize = 256;
 
 /// An item to be scored.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -181,10 +185,11 @@ impl Model {
     pub fn score(&self, user: &User<'_>, targets: &[Target]) -> Vec<Scored> {
         let mut content = vec![None; targets.len()];
         if let Some(forest) = &self.fitted.forest {
-            let candidates = targets.iter().enumerate().filter_map(|(i, t)| Some((i, self.candidate(*t)?)));
-            self.content_raw(forest, user, candidates, |i, raw| {
-                content[i] = Some(self.fitted.calibrations[1].apply(raw));
-            });
+            for (targets, content) in targets.chunks(GATHERED).zip(content.chunks_mut(GATHERED)) {
+                self.content_raw(forest, user, self.gather(targets).into_iter(), |i, raw| {
+                    content[i] = Some(self.fitted.calibrations[1].apply(raw));
+                });
+            }
         }
         let known: Vec<u32> = targets.iter().filter_map(|t| t.index()).collect();
         let mut collaborative = self.fitted.collaborative.score(&user.reader, &known).into_iter();
@@ -196,6 +201,21 @@ impl Model {
                 self.assemble(user, *target, raw, content)
             })
             .collect()
+    }
+
+    /// The candidates among the targets, by their place. They lie anywhere in the model: all are asked for before the
+    /// first is read, so that one wait serves for many.
+    fn gather(&self, targets: &[Target]) -> Vec<(usize, Candidate)> {
+        for item in targets.iter().filter_map(|t| t.index()) {
+            self.encoder.prefetch(item);
+            prefetch(&self.popularity[item as usize..=item as usize]);
+        }
+        let candidates: Vec<(usize, Candidate)> =
+            targets.iter().enumerate().filter_map(|(i, t)| Some((i, self.candidate(*t)?))).collect();
+        for (_, candidate) in &candidates {
+            self.encoder.prefetch_groups(candidate);
+        }
+        candidates
     }
 
     fn candidate(&self, target: Target) -> Option<Candidate> {

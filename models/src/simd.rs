@@ -37,9 +37,9 @@ pub(crate) use dispatch;
 
 /// Asks for the lines of a row that will be read soon: rows gathered by index are not where the processor expects them.
 #[inline(always)]
-pub fn prefetch(row: &[f32]) {
+pub fn prefetch<T>(row: &[T]) {
     #[cfg(target_arch = "x86_64")]
-    for line in row.chunks(LANES) {
+    for line in row.chunks(const { if size_of::<T>() < LINE { LINE / size_of::<T>() } else { 1 } }) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: a hint on memory that is there.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
@@ -49,6 +49,9 @@ pub fn prefetch(row: &[f32]) {
 }
 
 const LANES: usize = 16;
+/// Bytes of a line of the processor's cache.
+#[cfg(target_arch = "x86_64")]
+const LINE: usize = 64;
 
 /// Dot product of two equally long slices in 16 partial sums (a plain sum would be serial: floats do not reorder).
 #[inline(always)]

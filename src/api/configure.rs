@@ -53,7 +53,7 @@ fn configure(source: &str, relation: pg_sys::Oid, columns: &Value) -> Outcome<()
         }
         let text = |column| rows.get::<String>(0, column).unwrap_or_default();
         let (schema, name) = (text(0), text(1));
-        mapping::validate(connection, source, &schema, &name, columns)?;
+        mapping::validate(source, &schema, &name, columns)?;
         as_owner(|| {
             connection.write(
                 "INSERT INTO reco.source AS s (source, relation_schema, relation_name, columns, revision)

@@ -7,6 +7,7 @@ use pgrx::prelude::*;
 use reco_models::{Control, Params, Phase, Trained, ValidParams};
 use serde_json::{Map, Value, json};
 
+use crate::cache;
 use crate::failure::{Failure, Outcome, or_raise};
 use crate::pg::notice;
 use crate::pg::spi::{self, Connection, arg};
@@ -131,9 +132,12 @@ fn store_and_tell(
         notice::say(note);
     }
     let saved = store::Saved { trained, options, created_by: session_user() };
-    let version = store::save(connection, &saved, |share| {
+    let (version, hash) = store::save(connection, &saved, |share| {
         progress.say("storing", STORE_SHARE + (1.0 - STORE_SHARE) * share, 0);
     })?;
+    if trained.decision.promoted {
+        cache::share((version, hash), &trained.model);
+    }
     timing.insert("storing".into(), rounded(storing.elapsed().as_secs_f64()));
     let seconds = begun.elapsed().as_secs_f64();
     store::finish(connection, version, seconds, Value::Object(timing.clone()))?;

@@ -1,5 +1,6 @@
-//! Thin, safe wrappers of what PostgreSQL offers: memory contexts, notices, rights, SPI, worker threads.
+//! Thin, safe wrappers of what PostgreSQL offers: catalogue look-ups, memory contexts, notices, rights, SPI, worker threads.
 
+pub mod catalog;
 pub mod memory;
 pub mod notice;
 pub mod owner;

@@ -31,6 +31,10 @@ thread_local! {
 /// More than the extension has statements; a user that keeps changing the mapping does not fill the memory.
 const MAX_PLANS: usize = 64;
 
+/// Plans are made once, whatever the parameters: they are keys, and every way to a key is the same one. Left to choose,
+/// PostgreSQL plans the first five calls of a connection anew, which doubles their time.
+const GENERIC: i32 = pg_sys::CURSOR_OPT_GENERIC_PLAN as i32;
+
 /// An open SPI connection.
 pub struct Connection(());
 
@@ -146,7 +150,7 @@ fn plan(sql: &str, args: &[Arg]) -> Outcome<pg_sys::SPIPlanPtr> {
     let text = CString::new(sql).map_err(|_| Failure::invalid("a name holds a NUL character"))?;
     let mut types: Vec<pg_sys::Oid> = args.iter().map(|a| a.oid).collect();
     // SAFETY: a NUL-terminated text and as many types as said; an error in the text unwinds.
-    let plan = unsafe { pg_sys::SPI_prepare(text.as_ptr(), types.len() as i32, types.as_mut_ptr()) };
+    let plan = unsafe { pg_sys::SPI_prepare_cursor(text.as_ptr(), types.len() as i32, types.as_mut_ptr(), GENERIC) };
     // SAFETY: moves the plan to a context that lasts as long as the backend.
     if plan.is_null() || unsafe { pg_sys::SPI_keepplan(plan) } != 0 {
         return Err(internal(0, sql));

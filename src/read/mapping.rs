@@ -8,7 +8,8 @@ use pgrx::prelude::*;
 use serde_json::{Map, Value};
 
 use crate::failure::{Failure, Outcome};
-use crate::pg::spi::{Connection, arg};
+use crate::pg::catalog;
+use crate::pg::spi::Connection;
 
 /// What a column may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -325,8 +326,8 @@ pub fn resolve(connection: &Connection, revision: i64) -> Outcome<Rc<Mapping>> {
     let mut mapping = Mapping { relations: [const { None }; 4], problems: [const { None }; 4] };
     for (i, kind) in SOURCES.iter().enumerate() {
         let found = match configured.iter().find(|c| c.0 == kind.name) {
-            Some((_, schema, name, columns)) => from_configuration(connection, kind, schema, name, columns)?,
-            None => detect(connection, kind)?,
+            Some((_, schema, name, columns)) => from_configuration(kind, schema, name, columns),
+            None => detect(kind),
         };
         match found {
             Ok(relation) => mapping.relations[i] = Some(relation),
@@ -360,18 +361,12 @@ fn configured(connection: &Connection) -> Outcome<Vec<Configured>> {
 /// A problem is a sentence for [`Mapping::problem`], not an error: other sources may do.
 type Found = Result<Relation, String>;
 
-fn from_configuration(
-    connection: &Connection,
-    kind: &SourceKind,
-    schema: &str,
-    name: &str,
-    columns: &Map<String, Value>,
-) -> Outcome<Found> {
+fn from_configuration(kind: &SourceKind, schema: &str, name: &str, columns: &Map<String, Value>) -> Found {
     let quoted = pgrx::spi::quote_qualified_identifier(schema, name);
-    let Some((oid, schema, name)) = find_relation(connection, &quoted)? else {
-        return Ok(Err(format!("{quoted}, which was configured, does not exist")));
+    let Some(catalog::Found { oid, schema, name }) = catalog::find(Some(schema), name) else {
+        return Err(format!("{quoted}, which was configured, does not exist"));
     };
-    let all = columns_of(connection, oid)?;
+    let all = columns_of(oid);
     let picked = kind.roles.iter().map(|role| {
         let Some(wanted) = columns.get(role.name).and_then(Value::as_str) else {
             return if role.required {
@@ -385,15 +380,15 @@ fn from_configuration(
             None => Err(format!("{quoted} has no column \"{wanted}\"")),
         }
     });
-    Ok(picked.collect::<Result<Vec<_>, _>>().map(|columns| Relation { schema, name, oid, configured: true, columns }))
+    picked.collect::<Result<Vec<_>, _>>().map(|columns| Relation { schema, name, oid, configured: true, columns })
 }
 
-fn detect(connection: &Connection, kind: &SourceKind) -> Outcome<Found> {
+fn detect(kind: &SourceKind) -> Found {
     for table in kind.tables {
-        let Some((oid, schema, name)) = find_relation(connection, &pgrx::spi::quote_identifier(table))? else {
+        let Some(catalog::Found { oid, schema, name }) = catalog::find(None, table) else {
             continue;
         };
-        let all = columns_of(connection, oid)?;
+        let all = columns_of(oid);
         let picked = kind.roles.iter().map(|role| {
             let found = role.spellings.iter().find_map(|s| all.iter().find(|c| c.name == **s));
             match found {
@@ -407,9 +402,9 @@ fn detect(connection: &Connection, kind: &SourceKind) -> Outcome<Found> {
             }
         });
         let columns = picked.collect::<Result<Vec<_>, _>>();
-        return Ok(columns.map(|columns| Relation { schema, name, oid, configured: false, columns }));
+        return columns.map(|columns| Relation { schema, name, oid, configured: false, columns });
     }
-    Ok(Err(format!("there is no table {} in the search_path", kind.tables.join(", "))))
+    Err(format!("there is no table {} in the search_path", kind.tables.join(", ")))
 }
 
 fn typed(role: &Role, column: &Column, relation: &str) -> Result<Column, String> {
@@ -421,31 +416,8 @@ fn typed(role: &Role, column: &Column, relation: &str) -> Result<Column, String>
     Err(format!("column \"{}\" of {relation} is {found}, and {} is expected", column.name, role.kind.expects()))
 }
 
-fn find_relation(connection: &Connection, quoted: &str) -> Outcome<Option<(pg_sys::Oid, String, String)>> {
-    let rows = connection.read(
-        "SELECT c.oid, n.nspname::pg_catalog.text, c.relname::pg_catalog.text
-         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-         WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1)
-           AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,v,m,f}'::pg_catalog.\"char\"[])",
-        &[arg(quoted.to_owned())],
-    )?;
-    if rows.len() == 0 {
-        return Ok(None);
-    }
-    let text = |column| rows.get::<String>(0, column).unwrap_or_default();
-    Ok(rows.get(0, 0).map(|oid| (oid, text(1), text(2))))
-}
-
-fn columns_of(connection: &Connection, relation: pg_sys::Oid) -> Outcome<Vec<Column>> {
-    let rows = connection.read(
-        "SELECT attname::pg_catalog.text, CASE WHEN t.typtype OPERATOR(pg_catalog.=) 'd' THEN t.typbasetype ELSE t.oid END
-         FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.atttypid
-         WHERE attrelid OPERATOR(pg_catalog.=) $1 AND attnum OPERATOR(pg_catalog.>) 0 AND NOT attisdropped",
-        &[arg(relation)],
-    )?;
-    Ok((0..rows.len())
-        .filter_map(|row| Some(Column { name: rows.get(row, 0)?, type_oid: rows.get(row, 1)? }))
-        .collect())
+fn columns_of(relation: pg_sys::Oid) -> Vec<Column> {
+    catalog::columns(relation).into_iter().map(|(name, type_oid)| Column { name, type_oid }).collect()
 }
 
 /// A source by its name.
@@ -457,13 +429,7 @@ pub fn kind(source: &str) -> Outcome<&'static SourceKind> {
 }
 
 /// Checks what `reco_configure` was given, by resolving it.
-pub fn validate(
-    connection: &Connection,
-    source: &str,
-    schema: &str,
-    name: &str,
-    columns: &Map<String, Value>,
-) -> Outcome<()> {
+pub fn validate(source: &str, schema: &str, name: &str, columns: &Map<String, Value>) -> Outcome<()> {
     let kind = kind(source)?;
     if let Some(unknown) = columns.keys().find(|key| kind.roles.iter().all(|r| r.name != key.as_str())) {
         let known: Vec<&str> = kind.roles.iter().map(|r| r.name).collect();
@@ -475,7 +441,7 @@ pub fn validate(
             "the column for \"{role}\" is {value}, and a name in quotes is expected"
         )));
     }
-    from_configuration(connection, kind, schema, name, columns)?
+    from_configuration(kind, schema, name, columns)
         .map(|_| ())
         .map_err(|problem| Failure::new(PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN, problem).hint(how_to(kind)))
 }

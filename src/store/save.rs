@@ -22,8 +22,9 @@ pub struct Saved<'a> {
     pub created_by: String,
 }
 
-/// Writes everything in the caller's transaction and gives the new version; `progress` gets the share that is done.
-pub fn save(connection: &Connection, saved: &Saved<'_>, mut progress: impl FnMut(f32)) -> Outcome<i64> {
+/// Writes everything in the caller's transaction and gives the new version and the hash of its content; `progress` gets
+/// the share that is done.
+pub fn save(connection: &Connection, saved: &Saved<'_>, mut progress: impl FnMut(f32)) -> Outcome<(i64, i64)> {
     as_owner(|| {
         let version: i64 = connection
             .write("SELECT pg_catalog.nextval('reco.model_version_seq'::pg_catalog.regclass)", &[])?
@@ -42,7 +43,7 @@ pub fn save(connection: &Connection, saved: &Saved<'_>, mut progress: impl FnMut
             super::registry::push(connection, version, &saved.created_by)?;
         }
         retire(connection)?;
-        Ok(version)
+        Ok((version, reco_models::hash(&served)))
     })
 }
 

@@ -229,6 +229,7 @@ def main():
     session.query("CREATE EXTENSION reco;")
     same(fresh()[0], "rules", "without a model the rules answer")
     train(session, 1)
+    check(list(DIRECTORY.glob("pgsql_tmp_reco_*_1_*")), "readers would have to make the file of the model that was promoted")
     first = scores(session)
     train(session, 2)
     second = scores(session)

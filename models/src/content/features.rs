@@ -11,7 +11,7 @@ use crate::dataset::{NONE, Row};
 use crate::feedback::Feedback;
 use crate::items::{ItemInfo, ItemTable};
 use crate::popularity::bayesian_mean;
-use crate::simd::dot;
+use crate::simd::{dot, prefetch};
 
 pub const ITEM_FEATURES: usize = 11;
 const CATEGORY_FEATURES: usize = 3;
@@ -220,6 +220,23 @@ impl Encoder {
             category: self.categories.of_item[i],
             author: self.authors.of_item[i],
             item: Some(item),
+        }
+    }
+
+    /// Asks for what [`Encoder::known`] reads.
+    pub fn prefetch(&self, item: u32) {
+        let i = item as usize;
+        prefetch(&self.values[i..=i]);
+        prefetch(&self.categories.of_item[i..=i]);
+        prefetch(&self.authors.of_item[i..=i]);
+    }
+
+    /// Asks for what [`Encoder::encode`] reads of the candidate's groups.
+    pub fn prefetch_groups(&self, candidate: &Candidate) {
+        for (groups, group) in [(&self.categories, candidate.category), (&self.authors, candidate.author)] {
+            if group != NO_GROUP {
+                prefetch(groups.embedding.row(group as usize));
+            }
         }
     }
 
