@@ -18,6 +18,7 @@ use crate::gate::{self, Contest, Decision};
 use crate::items::ItemTable;
 use crate::metrics;
 use crate::model::{Fitted, Model};
+use crate::neighbours;
 use crate::params::{SplitKind, ValidParams, WeightChoice};
 use crate::ratings::{self, RatingEvidence, RatingModel};
 use crate::split::{self, Split};
@@ -82,7 +83,12 @@ pub fn estimate_memory(interactions: usize, users: usize, items: usize, params: 
     let shared_items = items.min(interactions / 5);
     let per_shared_item = (3 * 8 + 20) * params.neighbours;
     let content_rows = 300 << 20;
-    (interactions * per_interaction + (users + items) * per_row + shared_items * per_shared_item + content_rows) as u64
+    let systems = neighbours::block_bytes(shared_items, params.neighbours);
+    (interactions * per_interaction
+        + (users + items) * per_row
+        + shared_items * per_shared_item
+        + systems
+        + content_rows) as u64
 }
 
 /// Trains, evaluates and decides, on `threads` threads of its own.

@@ -94,7 +94,7 @@ impl Factorisation {
 }
 
 /// Items × users, from users × items.
-pub fn transposed(matrix: &Interactions) -> Interactions {
+pub fn transposed<N: Clone + Default>(matrix: &sprs::CsMatI<N, u32, usize>) -> sprs::CsMatI<N, u32, usize> {
     matrix.transpose_view().to_csr()
 }
 
