@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::als::{Basis, Solver};
+use crate::als::{Basis, Side, Solver};
 use crate::column::Matrix;
 use crate::error::Result;
 use crate::neighbours::Neighbours;
@@ -82,13 +82,17 @@ impl Collaborative {
         self.factors.row(item as usize).iter().any(|v| *v != 0.0)
     }
 
+    fn side(&self) -> Side<'_> {
+        Side::new(self.factors(0..self.items()), self.factors.ncols())
+    }
+
     /// The vector that explains the liked items best; empty without one that has a factor.
     pub fn fold_in(&self, liked: &[(u32, f32)]) -> Result<Vec<f32>> {
         let liked: Vec<(u32, f32)> = liked.iter().copied().filter(|(item, _)| self.has_factor(*item)).collect();
         if liked.is_empty() {
             return Ok(Vec::new());
         }
-        let solver = Solver::new(self.factors.view(), &self.basis);
+        let solver = Solver::new(self.side(), &self.basis);
         let mut scratch = solver.scratch();
         Ok(solver.solve(liked.into_iter(), &mut scratch)?.to_vec())
     }
@@ -191,7 +195,7 @@ impl Collaborative {
         // The same ones that the factor was solved from.
         let places: Vec<usize> = (0..reader.liked.len()).filter(|i| self.has_factor(reader.liked[*i].0)).collect();
         let pairs: Vec<(u32, f32)> = places.iter().map(|i| reader.liked[*i]).collect();
-        let solver = Solver::new(self.factors.view(), &self.basis);
+        let solver = Solver::new(self.side(), &self.basis);
         let solved = solver.shares(&pairs, items, &mut solver.scratch())?;
         let weight = f64::from((1.0 - self.blend.share) / self.blend.als_scale);
         for (shares, solved) in all.iter_mut().zip(solved.rows()) {

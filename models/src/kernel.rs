@@ -1,13 +1,13 @@
 //! The inner loops of ALS and of the neighbours: a symmetric rank-k update on gathered panels and small Cholesky solves,
 //! in f32.
 
-use crate::simd::{dispatch, madd};
+use crate::simd::{LANES, dispatch, madd, total};
 
-/// Panels are padded to whole vectors of this many floats.
-pub const LANES: usize = 16;
 const TILE_ROWS: usize = 8;
 
-/// The least multiple of [`LANES`] that holds `n`.
+type Vector = [f32; LANES];
+
+/// Whole vectors that hold `n`: the width of panels and systems.
 pub fn padded(n: usize) -> usize {
     n.next_multiple_of(LANES)
 }
@@ -46,43 +46,113 @@ dispatch! {
     pub fn rank_update_best = rank_update(panel: &[f32], width: usize, used: usize, a: &mut [f32])
 }
 
+/// The first place of the vector that `place` lies in.
+fn aligned(place: usize) -> usize {
+    place / LANES * LANES
+}
+
+/// Two equally long slices of whole vectors, vector by vector.
 #[inline(always)]
-fn subtract_scaled<const FMA: bool>(target: &mut [f32], scale: f32, row: &[f32]) {
-    for (t, r) in target.iter_mut().zip(row) {
-        *t = madd::<FMA>(-scale, *r, *t);
+fn vectors<'a>(
+    target: &'a mut [f32],
+    row: &'a [f32],
+) -> impl Iterator<Item = (&'a mut [f32; LANES], &'a [f32; LANES])> {
+    target.as_chunks_mut().0.iter_mut().zip(row.as_chunks().0)
+}
+
+/// `target` += scale · row. On copies, because the compiler cannot tell that the two do not overlap.
+#[inline(always)]
+fn add_scaled<const FMA: bool>(target: &mut Vector, scale: f32, row: &Vector) {
+    let (mut sums, row) = (*target, *row);
+    for (sum, r) in sums.iter_mut().zip(row) {
+        *sum = madd::<FMA>(scale, r, *sum);
+    }
+    *target = sums;
+}
+
+/// With zeros instead of what is not in the range, `first` being the place of the first lane.
+#[inline(always)]
+fn only(vector: &Vector, first: usize, range: std::ops::Range<usize>) -> Vector {
+    let mut kept = *vector;
+    for (lane, v) in kept.iter_mut().enumerate() {
+        *v = if range.contains(&(first + lane)) { *v } else { 0.0 };
+    }
+    kept
+}
+
+/// Rows of a Cholesky factor that are subtracted at once: each vector of a later row is loaded and stored once for all.
+const BLOCK_ROWS: usize = 4;
+
+/// From row `i` of the system, what the rows of the block above it have decided.
+#[inline(always)]
+fn subtract_block<const FMA: bool>(row: &mut [f32], block: &[f32], i: usize) {
+    let width = row.len();
+    if block.len() < BLOCK_ROWS * width {
+        return;
+    }
+    let mut scale = [0.0f32; BLOCK_ROWS];
+    for (scale, head) in scale.iter_mut().zip(block.chunks_exact(width)) {
+        *scale = -head[i];
+    }
+    for first in (aligned(i)..width).step_by(LANES) {
+        let mut sums = [0.0f32; LANES];
+        sums.copy_from_slice(&row[first..first + LANES]);
+        for (place, scale) in scale.into_iter().enumerate() {
+            let mut head = [0.0f32; LANES];
+            head.copy_from_slice(&block[place * width + first..][..LANES]);
+            for (sum, h) in sums.iter_mut().zip(head) {
+                *sum = madd::<FMA>(scale, h, *sum);
+            }
+        }
+        row[first..first + LANES].copy_from_slice(&sums);
     }
 }
 
 /// Solves A·x = b in place, A symmetric positive definite, n × n with rows `width` apart, upper triangle given and
-/// overwritten by its Cholesky factor (A = UᵀU). False if A is not positive definite in f32.
+/// overwritten by its Cholesky factor (A = UᵀU). False if A is not positive definite in f32. `width` is [`padded`], and
+/// `b` as long; whole vectors are computed, so that below the diagonal and beyond n there is something of no meaning.
 #[inline(always)]
 pub fn solve<const FMA: bool>(a: &mut [f32], n: usize, width: usize, b: &mut [f32]) -> bool {
-    for j in 0..n {
-        let (head, tail) = a[j * width..].split_at_mut(width);
-        let pivot = head[j];
-        // Also false for NaN.
-        if !(pivot > 0.0 && pivot.is_finite()) {
-            return false;
+    for first in (0..n).step_by(BLOCK_ROWS) {
+        let (block, below) = a[first * width..].split_at_mut((n - first).min(BLOCK_ROWS) * width);
+        let rows = block.len() / width;
+        for j in first..first + rows {
+            let (head, tail) = block[(j - first) * width..].split_at_mut(width);
+            let pivot = head[j];
+            // Also false for NaN.
+            if !(pivot > 0.0 && pivot.is_finite()) {
+                return false;
+            }
+            let inverse = 1.0 / pivot.sqrt();
+            for v in &mut head[aligned(j)..] {
+                *v *= inverse;
+            }
+            for (row, i) in tail.chunks_exact_mut(width).zip(j + 1..) {
+                for (t, r) in vectors(&mut row[aligned(i)..], &head[aligned(i)..]) {
+                    add_scaled::<FMA>(t, -head[i], r);
+                }
+            }
+            b[j] *= inverse;
+            let value = b[j];
+            for (first, (b, u)) in (aligned(j)..).step_by(LANES).zip(vectors(&mut b[aligned(j)..], &head[aligned(j)..]))
+            {
+                add_scaled::<FMA>(b, -value, &only(u, first, j + 1..n));
+            }
         }
-        let inverse = 1.0 / pivot.sqrt();
-        for v in &mut head[j..n] {
-            *v *= inverse;
+        for (row, i) in below.chunks_exact_mut(width).zip(first + rows..n) {
+            subtract_block::<FMA>(row, block, i);
         }
-        for i in j + 1..n {
-            let row = &mut tail[(i - j - 1) * width..][..n];
-            subtract_scaled::<FMA>(&mut row[i..n], head[i], &head[i..n]);
-        }
-        b[j] *= inverse;
-        let value = b[j];
-        subtract_scaled::<FMA>(&mut b[j + 1..n], value, &head[j + 1..n]);
     }
     for j in (0..n).rev() {
-        let row = &a[j * width..][..n];
-        let mut sum = b[j];
-        for (u, x) in row[j + 1..n].iter().zip(&b[j + 1..n]) {
-            sum = madd::<FMA>(-*u, *x, sum);
+        let row = &a[j * width..][..width];
+        let mut sums = [0.0f32; LANES];
+        for (first, (b, u)) in (aligned(j)..).step_by(LANES).zip(vectors(&mut b[aligned(j)..], &row[aligned(j)..])) {
+            let (b, u) = (only(b, first, j + 1..n), only(u, first, j + 1..n));
+            for (sum, (b, u)) in sums.iter_mut().zip(b.into_iter().zip(u)) {
+                *sum = madd::<FMA>(b, u, *sum);
+            }
         }
-        b[j] = sum / row[j];
+        b[j] = (b[j] - total(sums)) / row[j];
     }
     true
 }
@@ -106,13 +176,33 @@ mod tests {
         }
     }
 
+    /// x with A·x = b of a system given by its upper triangle.
+    fn solution(n: usize, upper: impl Fn(usize, usize) -> f32, right: &[f32]) -> Option<Vec<f32>> {
+        let width = padded(n);
+        // What is not given is not looked at.
+        let mut a = vec![f32::NAN; width * width];
+        (0..n).for_each(|i| (i..n).for_each(|j| a[i * width + j] = upper(i, j)));
+        let mut b = right.to_vec();
+        b.resize(width, f32::NAN);
+        solve::<false>(&mut a, n, width, &mut b).then(|| b[..n].to_vec())
+    }
+
     #[test]
     fn solves_and_refuses() {
-        let mut a = vec![4.0, 2.0, 0.0, 3.0];
-        let mut b = vec![10.0, 8.0];
-        assert!(solve::<false>(&mut a, 2, 2, &mut b));
-        assert!((b[0] - 1.75).abs() < 1e-6 && (b[1] - 1.5).abs() < 1e-6);
-        assert!(!solve::<false>(&mut [1.0, 2.0, 0.0, 1.0], 2, 2, &mut [1.0, 1.0]));
-        assert!(!solve::<false>(&mut [f32::NAN], 1, 1, &mut [1.0]));
+        let x = solution(2, |i, j| [[4.0, 2.0], [2.0, 3.0]][i][j], &[10.0, 8.0]).unwrap();
+        assert!((x[0] - 1.75).abs() < 1e-6 && (x[1] - 1.5).abs() < 1e-6);
+        assert!(solution(2, |i, j| if i == j { 1.0 } else { 2.0 }, &[1.0, 1.0]).is_none());
+        assert!(solution(1, |_, _| f32::NAN, &[1.0]).is_none());
+    }
+
+    #[test]
+    fn solves_systems_of_every_length() {
+        for n in 1..70 {
+            let element = |i: usize, j: usize| 1.0 / (1.0 + i.abs_diff(j) as f32) + if i == j { 3.0 } else { 0.0 };
+            let exact: Vec<f32> = (0..n).map(|i| (i % 7) as f32 - 3.0).collect();
+            let right: Vec<f32> = (0..n).map(|i| (0..n).map(|j| element(i, j) * exact[j]).sum()).collect();
+            let x = solution(n, element, &right).unwrap();
+            assert!(x.iter().zip(&exact).all(|(x, exact)| (x - exact).abs() < 1e-4), "{n}: {x:?}");
+        }
     }
 }

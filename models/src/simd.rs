@@ -48,10 +48,24 @@ pub fn prefetch<T>(row: &[T]) {
     let _ = row;
 }
 
-const LANES: usize = 16;
+/// Floats of a whole vector, in AVX-512.
+pub const LANES: usize = 16;
 /// Bytes of a line of the processor's cache.
 #[cfg(target_arch = "x86_64")]
 const LINE: usize = 64;
+
+/// The sum of the lanes, in halves: one after the other, each addition would wait for the one before.
+#[inline(always)]
+pub fn total(mut sums: [f32; LANES]) -> f32 {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            sums[lane] += sums[lane + half];
+        }
+        half /= 2;
+    }
+    sums[0]
+}
 
 /// Dot product of two equally long slices in 16 partial sums (a plain sum would be serial: floats do not reorder).
 #[inline(always)]
@@ -64,7 +78,7 @@ fn dot_generic<const FMA: bool>(a: &[f32], b: &[f32]) -> f32 {
             *sum = madd::<FMA>(*a, *b, *sum);
         }
     }
-    sums.iter().sum::<f32>() + rest
+    total(sums) + rest
 }
 
 dispatch! {

@@ -9,6 +9,7 @@
 //! interactions, and a row with n ≤ k interactions is solved exactly in its n × n dual form: for the long tail
 //! that is an order of magnitude cheaper than k × k. Longer rows are solved exactly by Cholesky.
 
+mod side;
 mod solver;
 
 use nalgebra::{DMatrix, SymmetricEigen};
@@ -22,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::feedback::Interactions;
 use crate::kernel::{padded, rank_update_best};
 
+pub use side::Side;
 pub use solver::{Basis, Solver};
 
 /// λ and α0 of the objective.
@@ -69,11 +71,11 @@ pub fn factorise(matrix: &Interactions, params: &AlsParams, control: &Control) -
         control.done((2 * epoch) as f32 / steps)?;
         if epoch > 0 {
             let (basis, _) = rotate_to_basis(&mut users, params, control)?;
-            half_epoch(&by_item, users.view(), &basis, &mut items, control)?;
+            half_epoch(&by_item, Side::of(&users), &basis, &mut items, control)?;
         }
         control.done((2 * epoch + 1) as f32 / steps)?;
         (user_basis, _) = rotate_to_basis(&mut items, params, control)?;
-        half_epoch(matrix, items.view(), &user_basis, &mut users, control)?;
+        half_epoch(matrix, Side::of(&items), &user_basis, &mut users, control)?;
     }
     Ok(Factorisation { users, items, user_basis })
 }
@@ -88,7 +90,7 @@ impl Factorisation {
         }
         let mut users = self.users.clone();
         let (basis, rotation) = rotate_to_basis(&mut users, params, control)?;
-        half_epoch(by_item, users.view(), &basis, &mut out, control)?;
+        half_epoch(by_item, Side::of(&users), &basis, &mut out, control)?;
         Ok(out.dot(&rotation.t()))
     }
 }
@@ -104,8 +106,8 @@ pub fn transposed<N: Clone + Default>(matrix: &sprs::CsMatI<N, u32, usize>) -> s
 /// MovieLens 100k; from N(0, 0.1/√k) as it is 0.038 and 0.044, and 0.293 and 0.309. They are of length 1 on average, so that the
 /// first systems are decided by the interactions and not by λ.
 fn first_items(matrix: &Interactions, by_item: &Interactions, params: &AlsParams) -> Array2<f32> {
-    let start = random(matrix.cols(), params.factors, params.seed);
-    let mut items = averaged(by_item, averaged(matrix, start.view()).view());
+    let users = averaged(matrix, &random(matrix.cols(), params.factors, params.seed));
+    let mut items = averaged(by_item, &users);
     let square = items.iter().map(|v| f64::from(v * v)).sum::<f64>() / items.nrows().max(1) as f64;
     if square > 0.0 {
         items *= square.sqrt().recip() as f32;
@@ -114,18 +116,27 @@ fn first_items(matrix: &Interactions, by_item: &Interactions, params: &AlsParams
 }
 
 /// By row of the matrix, the sum of the rows of `side` that it names, divided by the root of their number.
-fn averaged(matrix: &Interactions, side: ArrayView2<f32>) -> Array2<f32> {
+fn averaged(matrix: &Interactions, side: &Array2<f32>) -> Array2<f32> {
     let mut out = Array2::zeros((matrix.rows(), side.ncols()));
+    let side = Side::of(side);
     out.axis_chunks_iter_mut(Axis(0), TASK_ROWS).into_par_iter().enumerate().for_each(|(task, mut rows)| {
-        for (i, mut row) in rows.rows_mut().into_iter().enumerate() {
-            let Some(observed) = matrix.outer_view(task * TASK_ROWS + i) else { continue };
-            let named = observed.iter().filter(|(_, weight)| **weight > 0.0);
-            let mut count = 0.0f32;
-            for (other, _) in named {
-                row += &side.row(other);
-                count += 1.0;
+        // Not summed in place: to read a page before it is written to costs a fault that stops all threads.
+        let mut sum = vec![0.0f32; side.factors];
+        for (row, mut out) in (task * TASK_ROWS..).zip(rows.rows_mut()) {
+            if let Some(next) = matrix.outer_view(row + 1) {
+                side.expect(next.indices());
             }
-            row /= count.max(1.0).sqrt();
+            let Some(observed) = matrix.outer_view(row) else { continue };
+            sum.fill(0.0);
+            let mut count = 0.0f32;
+            for (other, weight) in observed.indices().iter().zip(observed.data()) {
+                if *weight > 0.0 {
+                    sum.iter_mut().zip(side.row(*other)).for_each(|(sum, v)| *sum += v);
+                    count += 1.0;
+                }
+            }
+            let scale = count.max(1.0).sqrt().recip();
+            out.iter_mut().zip(&sum).for_each(|(to, sum)| *to = scale * sum);
         }
     });
     out
@@ -213,7 +224,7 @@ fn gram(side: ArrayView2<f32>) -> DMatrix<f64> {
 /// Solves every row of `out` against the fixed `side`.
 fn half_epoch(
     matrix: &Interactions,
-    side: ArrayView2<f32>,
+    side: Side<'_>,
     basis: &Basis,
     out: &mut Array2<f32>,
     control: &Control,
@@ -223,13 +234,14 @@ fn half_epoch(
         || solver.scratch(),
         |scratch, (task, mut rows)| {
             control.check()?;
-            for (i, mut row) in rows.rows_mut().into_iter().enumerate() {
-                let Some(observed) = matrix.outer_view(task * TASK_ROWS + i) else {
-                    continue;
-                };
+            for (row, mut out) in (task * TASK_ROWS..).zip(rows.rows_mut()) {
+                if let Some(next) = matrix.outer_view(row + 1) {
+                    side.expect(next.indices());
+                }
+                let Some(observed) = matrix.outer_view(row) else { continue };
                 let pairs = observed.indices().iter().copied().zip(observed.data().iter().copied());
                 let solution = solver.solve(pairs, scratch)?;
-                row.iter_mut().zip(solution).for_each(|(to, from)| *to = *from);
+                out.iter_mut().zip(solution).for_each(|(to, from)| *to = *from);
             }
             Ok(())
         },

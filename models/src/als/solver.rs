@@ -1,11 +1,12 @@
 //! One row of a half-epoch, or one reader at query time: the vector that best explains a few interactions.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+use super::side::{PANEL_ROWS, Side};
 use crate::error::{Error, Result};
 use crate::kernel::{self, padded};
-use crate::simd::{dispatch, prefetch};
+use crate::simd::dispatch;
 
 /// What a solve needs besides the factors of the fixed side.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -20,7 +21,7 @@ pub struct Basis {
 
 /// Solves rows against one fixed side.
 pub struct Solver<'a> {
-    side: ArrayView2<'a, f32>,
+    side: Side<'a>,
     basis: &'a Basis,
     width: usize,
 }
@@ -37,12 +38,9 @@ pub struct Scratch {
     solution: Vec<f32>,
 }
 
-/// Rows gathered at a time for the k × k form: 64 × 64 floats stay in the first-level cache.
-const PANEL_ROWS: usize = 64;
-
 impl<'a> Solver<'a> {
-    pub fn new(side: ArrayView2<'a, f32>, basis: &'a Basis) -> Self {
-        Solver { side, basis, width: padded(side.ncols()) }
+    pub fn new(side: Side<'a>, basis: &'a Basis) -> Self {
+        Solver { side, basis, width: padded(side.factors) }
     }
 
     pub fn scratch(&self) -> Scratch {
@@ -57,13 +55,10 @@ impl<'a> Solver<'a> {
             scratch.rows.push(row);
             scratch.weights.push(weight);
         }
-        let k = self.side.ncols();
+        let k = self.side.factors;
         scratch.solution.clear();
         scratch.solution.resize(self.width, 0.0);
         if !scratch.rows.is_empty() {
-            for row in &scratch.rows {
-                prefetch(self.row(*row));
-            }
             self.fill_diagonal(scratch);
             let solved =
                 if scratch.rows.len() <= k { solve_dual_best(self, scratch) } else { solve_primal_best(self, scratch) };
@@ -84,10 +79,10 @@ impl<'a> Solver<'a> {
         }
         // Leaves the Cholesky factor in `system`; of the dual form also Y·D^(−1/2), transposed, and D^(−1/2).
         self.solve(pairs.iter().copied(), scratch)?;
-        let (k, n) = (self.side.ncols(), pairs.len());
+        let (k, n) = (self.side.factors, pairs.len());
         let mut right = vec![0.0f32; k.max(n)];
         for (target, mut shares) in targets.iter().zip(shares.rows_mut()) {
-            let target = self.side.row(*target as usize);
+            let target = self.side.row(*target);
             right.fill(0.0);
             if n <= k {
                 // M being the dual system, W·Y·A⁻¹·y = M⁻¹·Y·D⁻¹·y.
@@ -101,7 +96,7 @@ impl<'a> Solver<'a> {
                 right.iter_mut().zip(target).for_each(|(r, y)| *r = *y);
                 substitute(&scratch.system, k, self.width, &mut right);
                 for (share, (row, weight)) in shares.iter_mut().zip(pairs) {
-                    let row = self.side.row(*row as usize);
+                    let row = self.side.row(*row);
                     *share = weight * row.iter().zip(&right).map(|(y, r)| y * r).sum::<f32>();
                 }
             }
@@ -110,12 +105,6 @@ impl<'a> Solver<'a> {
             return Err(Error::NotFinite("a liked item's share of a score"));
         }
         Ok(shares)
-    }
-
-    fn row(&self, row: u32) -> &[f32] {
-        // In standard layout wherever it is built; elsewhere only the hint is lost.
-        let k = self.side.ncols();
-        self.side.to_slice().map_or(&[], |all| &all[row as usize * k..][..k])
     }
 
     /// α0·Gram + λ·(n + α0·N): the system without its interactions.
@@ -149,19 +138,22 @@ dispatch! { fn solve_dual_best = solve_dual(solver: &Solver<'_>, scratch: &mut S
 /// (D + Σ w·y·yᵀ)·x = Σ w·y, k × k.
 #[inline(always)]
 fn solve_primal<const FMA: bool>(solver: &Solver<'_>, scratch: &mut Scratch) -> bool {
-    let (k, width) = (solver.side.ncols(), solver.width);
+    let (k, width) = (solver.side.factors, solver.width);
     let Scratch { rows, weights, panel, system, diagonal, solution, .. } = scratch;
     system.clear();
     system.resize(width * width, 0.0);
     for (i, d) in diagonal.iter().enumerate() {
         system[i * width + i] = *d;
     }
+    let mut rest = rows.chunks(PANEL_ROWS).skip(1);
+    // Gathered in panels that stay in the first-level cache.
     for (rows, weights) in rows.chunks(PANEL_ROWS).zip(weights.chunks(PANEL_ROWS)) {
+        solver.side.expect(rest.next().unwrap_or_default());
         panel.clear();
         panel.resize(rows.len() * width, 0.0);
         for ((to, row), weight) in panel.chunks_exact_mut(width).zip(rows).zip(weights) {
             let root = weight.sqrt();
-            let from = solver.side.row(*row as usize);
+            let from = solver.side.row(*row);
             for ((t, f), x) in to.iter_mut().zip(from).zip(solution.iter_mut()) {
                 *t = root * f;
                 *x += weight * f;
@@ -175,7 +167,7 @@ fn solve_primal<const FMA: bool>(solver: &Solver<'_>, scratch: &mut Scratch) -> 
 /// The same x as D⁻¹·Yᵀ·(W⁻¹ + Y·D⁻¹·Yᵀ)⁻¹·1, n × n (push-through identity).
 #[inline(always)]
 fn solve_dual<const FMA: bool>(solver: &Solver<'_>, scratch: &mut Scratch) -> bool {
-    let (k, n) = (solver.side.ncols(), scratch.rows.len());
+    let (k, n) = (solver.side.factors, scratch.rows.len());
     let width = padded(n);
     let Scratch { rows, weights, panel, system, right, diagonal, solution, .. } = scratch;
     for d in diagonal.iter_mut() {
@@ -185,7 +177,7 @@ fn solve_dual<const FMA: bool>(solver: &Solver<'_>, scratch: &mut Scratch) -> bo
     panel.clear();
     panel.resize(k * width, 0.0);
     for (i, row) in rows.iter().enumerate() {
-        let from = solver.side.row(*row as usize);
+        let from = solver.side.row(*row);
         for ((to, f), d) in panel.chunks_exact_mut(width).zip(from).zip(diagonal.iter()) {
             to[i] = f * d;
         }
@@ -202,14 +194,14 @@ fn solve_dual<const FMA: bool>(solver: &Solver<'_>, scratch: &mut Scratch) -> bo
     if !kernel::solve::<FMA>(system, n, width, right) {
         return false;
     }
-    for ((x, row), d) in solution.iter_mut().zip(panel.chunks_exact(width)).zip(diagonal.iter()) {
-        let mut sums = [0.0f32; kernel::LANES];
-        for (row, right) in row.chunks_exact(kernel::LANES).zip(right.chunks_exact(kernel::LANES)) {
-            for ((sum, p), z) in sums.iter_mut().zip(row).zip(right) {
-                *sum = crate::simd::madd::<FMA>(*p, *z, *sum);
-            }
+    // The rows are still in the first-level cache.
+    for (row, z) in rows.iter().zip(right.iter()) {
+        for (x, y) in solution.iter_mut().zip(solver.side.row(*row)) {
+            *x = crate::simd::madd::<FMA>(*z, *y, *x);
         }
-        *x = d * sums.iter().sum::<f32>();
+    }
+    for (x, d) in solution.iter_mut().zip(diagonal.iter()) {
+        *x *= d * d;
     }
     true
 }

@@ -83,7 +83,7 @@ fn every_user_solves_the_normal_equations() {
 fn the_shares_of_the_interactions_are_those_of_the_normal_equations() {
     let matrix = matrix(40, 60, &blocks(40, 60));
     let model = run(&matrix, &PARAMS);
-    let solver = Solver::new(model.items.view(), &model.user_basis);
+    let solver = Solver::new(Side::new(model.items.as_slice().unwrap(), 8), &model.user_basis);
     let mut scratch = solver.scratch();
     let targets: Vec<u32> = (0..60).step_by(7).collect();
     for (user, row) in matrix.outer_iterator().enumerate() {

@@ -1,5 +1,7 @@
 //! Who read what, and the weight of the readers that an item shares with the others.
 
+use std::cmp::Reverse;
+
 use crate::als::transposed;
 use crate::feedback::Interactions;
 use crate::simd::prefetch;
@@ -26,6 +28,8 @@ pub struct Readings {
     readers: Vec<Reader>,
     /// By item: the summed weight of its readers.
     total: Vec<f32>,
+    /// One by its root.
+    nearness: Vec<f32>,
 }
 
 /// A user in the list of an item.
@@ -42,33 +46,38 @@ const HEAD: usize = 2;
 
 impl Readings {
     pub fn new(matrix: &Interactions) -> Readings {
-        let by_item = transposed(&even(matrix));
+        let likes = even(matrix);
+        let by_item = transposed(&likes);
         let mut order: Vec<u32> = (0..matrix.cols() as u32).collect();
-        order.sort_by_key(|item| std::cmp::Reverse(row(&by_item, *item).len()));
-        let by_item = rows(&by_item, &order);
-        let by_user = transposed(&by_item);
+        order.sort_by_key(|item| Reverse(row(&by_item, *item).len()));
+
         let weights = weights(matrix);
-        let mut readings = Readings {
-            order,
-            users: Vec::with_capacity(by_user.nnz() + HEAD * matrix.rows()),
-            start: by_item.indptr().raw_storage().to_vec(),
-            readers: vec![Reader { likes: 0, before: 0 }; by_item.nnz()],
-            total: Vec::new(),
-        };
-        let mut next = readings.start.clone();
-        for (likes, weight) in by_user.outer_iterator().zip(&weights) {
-            readings.users.extend([weight.to_bits(), likes.nnz() as u32]);
-            let begin = readings.users.len() as u32;
-            readings.users.extend(likes.indices());
-            for (before, item) in likes.indices().iter().enumerate() {
-                let next = &mut next[*item as usize];
-                readings.readers[*next] = Reader { likes: begin, before: before as u32 };
-                *next += 1;
-            }
+        let mut users = Vec::with_capacity(likes.nnz() + HEAD * matrix.rows());
+        let mut begin = Vec::with_capacity(matrix.rows());
+        for (likes, weight) in likes.outer_iterator().zip(&weights) {
+            users.extend([weight.to_bits(), likes.nnz() as u32]);
+            begin.push(users.len() as u32);
+            users.resize(users.len() + likes.nnz(), 0);
         }
-        let total = |readers: &[u32]| readers.iter().map(|u| weights[*u as usize]).sum();
-        readings.total = by_item.outer_iterator().map(|readers| total(readers.indices())).collect();
-        readings
+        let mut next = begin.clone();
+        let (mut start, mut readers) = (vec![0], Vec::with_capacity(by_item.nnz()));
+        let mut nearness = Vec::with_capacity(order.len());
+        let mut total = Vec::with_capacity(order.len());
+        // In the new order, so that every user's likes ascend in it.
+        for (item, old) in order.iter().enumerate() {
+            let mut sum = 0.0;
+            for user in row(&by_item, *old) {
+                let (begin, next) = (begin[*user as usize], &mut next[*user as usize]);
+                users[*next as usize] = item as u32;
+                readers.push(Reader { likes: begin, before: *next - begin });
+                *next += 1;
+                sum += weights[*user as usize];
+            }
+            start.push(readers.len());
+            total.push(sum);
+            nearness.push(sum.sqrt().recip());
+        }
+        Readings { order, users, start, readers, total, nearness }
     }
 
     pub fn order(&self) -> &[u32] {
@@ -82,6 +91,11 @@ impl Readings {
     /// The summed weight of an item's readers.
     pub fn total(&self, item: u32) -> f32 {
         self.total[item as usize]
+    }
+
+    /// What a shared weight is multiplied with to compare items by cosine.
+    pub fn nearness(&self, item: u32) -> f32 {
+        self.nearness[item as usize]
     }
 
     fn readers(&self, item: u32) -> &[Reader] {
@@ -129,18 +143,6 @@ fn even(matrix: &Interactions) -> Pattern {
     }
     let nothing = vec![(); items.len()];
     Pattern::new((matrix.rows(), matrix.cols()), start, items, nothing)
-}
-
-/// The rows of a matrix in another order.
-fn rows(matrix: &Pattern, order: &[u32]) -> Pattern {
-    let mut start = vec![0];
-    let mut indices = Vec::with_capacity(matrix.nnz());
-    for index in order {
-        indices.extend_from_slice(row(matrix, *index));
-        start.push(indices.len());
-    }
-    let nothing = vec![(); indices.len()];
-    Pattern::new((matrix.rows(), matrix.cols()), start, indices, nothing)
 }
 
 /// What one item shares with all others; the buffers of a thread.

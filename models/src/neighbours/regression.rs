@@ -20,7 +20,7 @@ use crate::simd::{dispatch, prefetch};
 /// Items per task.
 const CHUNK: usize = 16;
 /// What the systems of a block may take.
-const GRAM_BYTES: usize = 256 << 20;
+const GRAM_BYTES: usize = 512 << 20;
 
 /// The regressions of all items, for one or several ridges: most of the work is shared. Items have the numbers of
 /// [`Readings`].
@@ -75,8 +75,7 @@ impl Regressions {
         let progress = || control.done(done.fetch_add(1, Ordering::Relaxed) as f32 / all);
         let nearest = nearest(&readings, most, &progress)?;
         let mut weights = vec![vec![0.0; items * most]; ridges.len()];
-        let mut cells = Vec::new();
-        cells.resize_with(at_once * pairs(most), AtomicU32::default);
+        let cells = zeros(at_once * pairs(most));
         for first in (0..items).step_by(at_once) {
             let block = first..items.min(first + at_once);
             count_pairs(&readings, &nearest, block.clone(), &cells, &progress)?;
@@ -131,6 +130,13 @@ pub fn block_bytes(items: usize, most: usize) -> usize {
     (items * system_bytes(most)).min(GRAM_BYTES)
 }
 
+/// Pages that the system clears when they are written to, on the thread that does.
+fn zeros(cells: usize) -> Vec<AtomicU32> {
+    let mut zeros = std::mem::ManuallyDrop::new(vec![0u32; cells]);
+    // SAFETY: an atomic has the size and alignment of its number, and the vector is not used again.
+    unsafe { Vec::from_raw_parts(zeros.as_mut_ptr().cast(), zeros.len(), zeros.capacity()) }
+}
+
 /// Of n items; also where the pairs of the item at place n with those before it begin.
 fn pairs(n: usize) -> usize {
     n * n.saturating_sub(1) / 2
@@ -151,7 +157,7 @@ fn nearest(readings: &Readings, most: usize, progress: &(impl Fn() -> Result<()>
             order.extend(counter.met().iter().filter(|other| **other != item as u32).map(|other| {
                 // By nearness, then by number, so that ties do not depend on the order of counting: the bits of
                 // positive floats ascend with them.
-                let near = counter.shared(*other) / readings.total(*other).sqrt();
+                let near = counter.shared(*other) * readings.nearness(*other);
                 u64::from(u32::MAX - near.to_bits()) << 32 | u64::from(*other)
             }));
             if order.len() > most {
