@@ -82,7 +82,7 @@ impl Model {
 
     /// The mean of the forest, and what each feature adds.
     fn features_of(&self, user: &User<'_>, target: Target) -> (f64, Vec<(Evidence, f64)>) {
-        let Some((values, attribution)) = self.attribute(user, target) else { return (0.0, Vec::new()) };
+        let Some((values, attribution)) = self.attribute(user, &[target]).remove(0) else { return (0.0, Vec::new()) };
         let value = |i: usize| if age_is_unknown(i, values[i]) { None } else { Some(values[i]) };
         let named = FEATURE_NAMES.iter().enumerate().map(|(i, name)| Evidence::Named(name, value(i)));
         (attribution.mean, named.zip(attribution.by_feature).collect())

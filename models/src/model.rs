@@ -183,6 +183,20 @@ impl Model {
 
     /// One element per target, in order.
     pub fn score(&self, user: &User<'_>, targets: &[Target]) -> Vec<Scored> {
+        let parts = self.collaborative(user, targets).into_iter().zip(self.content(user, targets));
+        let scored = |(target, (raw, content)): (&Target, _)| self.assemble(user, *target, raw, content);
+        targets.iter().zip(parts).map(scored).collect()
+    }
+
+    /// Raw scores of the targets that the model knows.
+    pub(crate) fn collaborative(&self, user: &User<'_>, targets: &[Target]) -> Vec<Option<f32>> {
+        let known: Vec<u32> = targets.iter().filter_map(|t| t.index()).collect();
+        let mut raw = self.fitted.collaborative.score(&user.reader, &known).into_iter();
+        targets.iter().map(|target| target.index().and_then(|_| raw.next())).collect()
+    }
+
+    /// The content part of the targets that have one.
+    pub(crate) fn content(&self, user: &User<'_>, targets: &[Target]) -> Vec<Option<f32>> {
         let mut content = vec![None; targets.len()];
         if let Some(forest) = &self.fitted.forest {
             for (targets, content) in targets.chunks(GATHERED).zip(content.chunks_mut(GATHERED)) {
@@ -191,16 +205,15 @@ impl Model {
                 });
             }
         }
-        let known: Vec<u32> = targets.iter().filter_map(|t| t.index()).collect();
-        let mut collaborative = self.fitted.collaborative.score(&user.reader, &known).into_iter();
-        targets
-            .iter()
-            .zip(content)
-            .map(|(target, content)| {
-                let raw = target.index().and_then(|_| collaborative.next());
-                self.assemble(user, *target, raw, content)
-            })
-            .collect()
+        content
+    }
+
+    /// What the content part of no item exceeds for a user; None where there is none.
+    pub(crate) fn content_ceiling(&self, user: &User<'_>) -> Option<f32> {
+        let forest = self.fitted.forest.as_ref()?;
+        // What rounding may add to a sum of some hundred leaves.
+        let raw = forest.ceiling(&user.prepared) * (1.0 + 1e-6) + 1e-6;
+        Some(self.fitted.calibrations[1].apply(raw as f32))
     }
 
     /// The candidates among the targets, by their place. They lie anywhere in the model: all are asked for before the
@@ -226,18 +239,31 @@ impl Model {
         }
     }
 
-    /// The features of a pair, and what each adds to its raw content score; None where there is none.
-    pub fn attribute(&self, user: &User<'_>, target: Target) -> Option<([f32; FEATURES], Attribution)> {
-        let (forest, candidate) = (self.fitted.forest.as_ref()?, self.candidate(target)?);
-        let mut block = [[0.0f32; LANES]; VARYING];
-        self.encoder.encode(&user.features, &candidate, 0, &mut block);
-        let mut values = [0.0; FEATURES];
-        let all = block.iter().map(|row| row[0]).chain(user.features.values);
-        values.iter_mut().zip(all).for_each(|(to, from)| *to = from);
-        Some((values, forest.shapley(&values)))
+    /// The features of the user with each target, and what each adds to its raw content score; None where there is none.
+    pub fn attribute(&self, user: &User<'_>, targets: &[Target]) -> Vec<Option<([f32; FEATURES], Attribution)>> {
+        let Some(forest) = &self.fitted.forest else { return vec![None; targets.len()] };
+        let candidates: Vec<Option<Candidate>> = targets.iter().map(|target| self.candidate(*target)).collect();
+        let features = |candidate: &Candidate| {
+            let mut block = [[0.0f32; LANES]; VARYING];
+            self.encoder.encode(&user.features, candidate, 0, &mut block);
+            let mut values = [0.0; FEATURES];
+            let all = block.iter().map(|row| row[0]).chain(user.features.values);
+            values.iter_mut().zip(all).for_each(|(to, from)| *to = from);
+            values
+        };
+        let rows: Vec<[f32; FEATURES]> = candidates.iter().flatten().map(features).collect();
+        let attributions = forest.shapley(&rows.iter().map(|row| row.as_slice()).collect::<Vec<_>>());
+        let mut found = rows.into_iter().zip(attributions);
+        candidates.iter().map(|candidate| candidate.as_ref().and_then(|_| found.next())).collect()
     }
 
-    fn assemble(&self, user: &User<'_>, target: Target, raw: Option<f32>, content_based: Option<f32>) -> Scored {
+    pub(crate) fn assemble(
+        &self,
+        user: &User<'_>,
+        target: Target,
+        raw: Option<f32>,
+        content_based: Option<f32>,
+    ) -> Scored {
         let known = target.index();
         // An item that nobody liked has the raw score 0, as the evaluation has it. Were its part absent, the trees alone
         // would decide: of the ten best of Book-Crossing half would be books that nobody likes.

@@ -16,7 +16,7 @@ use crate::dataset::{Favorites, NONE, Ratings};
 use crate::ensemble::Weights;
 use crate::error::Result;
 use crate::model::{Model, Target, User};
-use crate::simd::{dispatch, dot, madd};
+use crate::simd::{LANES, dispatch, dot, madd, total};
 use crate::topk::top;
 
 /// Up to so many items everything is scored: some 5 ms.
@@ -231,9 +231,6 @@ pub(crate) struct Screen {
     pub popularity: Column<f32>,
 }
 
-/// Bytes that are multiplied together.
-const LANES: usize = 16;
-
 impl Screen {
     /// Bytes of a row of so many factors: whole vectors.
     pub fn width(factors: usize) -> usize {
@@ -312,7 +309,7 @@ fn screen_rows_generic<const FMA: bool>(rows: &[i8], vector: &[f32], out: &mut [
                 *sum = madd::<FMA>(f32::from(*byte), *value, *sum);
             }
         }
-        *out = sums.iter().sum();
+        *out = total(sums);
     }
 }
 

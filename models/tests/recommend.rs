@@ -27,7 +27,7 @@ fn ids(model: &Model, items: impl Iterator<Item = u32>) -> Vec<(i64, Target)> {
 
 fn all_ranked(model: &Model, user: &User<'_>, seen: &[u32]) -> Vec<Pick> {
     let unseen = (0..model.fitted.items.len() as u32).filter(|item| seen.binary_search(item).is_err());
-    model.rank(user, ids(model, unseen), || ())
+    model.rank(user, &ids(model, unseen), usize::MAX, || ())
 }
 
 /// Of the ten best of everything, the share that the candidates hold; equal scores are equally good.
@@ -39,8 +39,8 @@ fn recall(model: &Model, data: &reco_models::Dataset, users: impl Iterator<Item 
         let best = all_ranked(model, &reader, row.item);
         let candidates = model.candidates(&reader, row.item, None, || ()).unwrap();
         assert!(candidates.len() < BOOKS / 2, "{} candidates are no short list", candidates.len());
-        let picks = model.rank(&reader, ids(model, candidates.into_iter()), || ());
-        found += picks.iter().take(10).filter(|pick| pick.scored.score >= best[9].scored.score).count();
+        let picks = model.rank(&reader, &ids(model, candidates.into_iter()), 10, || ());
+        found += picks.iter().filter(|pick| pick.scored.score >= best[9].scored.score).count();
         of += 10;
     }
     f64::from(found as u32) / f64::from(of as u32)
@@ -63,14 +63,42 @@ fn two_stages_find_the_ten_best_of_everything() {
 }
 
 #[test]
+fn the_best_few_are_the_first_of_all() {
+    let trained = trained();
+    for weights in [[0.5, 0.3, 0.2], [0.1, 0.9, 0.0], [0.0, 0.0, 1.0]] {
+        let mut fitted = trained.model.fitted.clone();
+        fitted.weights = Weights::new(weights).unwrap();
+        let model = Model::new(fitted);
+        for user in (0..trained.data.users.len()).step_by(500) {
+            let row = trained.data.events.row(user);
+            let reader = model.user(row, NONE, None).unwrap();
+            let all = all_ranked(&model, &reader, row.item);
+            let scored = model.score(&reader, &all.iter().map(|pick| pick.target).collect::<Vec<_>>());
+            assert!(all.iter().zip(scored).all(|(pick, scored)| pick.scored == scored));
+            assert!(all.windows(2).all(|w| w[0].scored.score >= w[1].scored.score));
+            let mut items = ids(&model, (0..BOOKS as u32).filter(|item| row.item.binary_search(item).is_err()));
+            // A book that the model does not know has no collaborative part, and its trees count for more.
+            items.push((-1, Target::Newcomer(ItemInfo { category: 1, author: NONE, published: NONE })));
+            items.push((-2, Target::Unknown));
+            let all = model.rank(&reader, &items, usize::MAX, || ());
+            assert_eq!(all.len(), items.len());
+            for most in [0, 1, 10, 300] {
+                assert_eq!(model.rank(&reader, &items, most, || ()), all[..most]);
+            }
+        }
+    }
+}
+
+#[test]
 fn who_likes_nothing_yet_gets_the_best_of_everything_too() {
     let model = &trained().model;
     let history = model.history(&Default::default(), &Default::default());
     let nobody = model.user(history.row(), NONE, None).unwrap();
     let candidates = model.candidates(&nobody, &[], None, || ()).unwrap();
-    let picks = model.rank(&nobody, ids(model, candidates.into_iter()), || ());
+    let picks = model.rank(&nobody, &ids(model, candidates.into_iter()), 10, || ());
     let best = all_ranked(model, &nobody, &[]);
-    assert!(picks.iter().zip(&best).take(10).all(|(a, b)| a.scored.score == b.scored.score));
+    assert_eq!(picks.len(), 10);
+    assert!(picks.iter().zip(&best).all(|(a, b)| a.scored.score == b.scored.score));
 }
 
 #[test]

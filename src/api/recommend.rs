@@ -154,6 +154,14 @@ const MOST_NEWCOMERS: i64 = 1000;
 /// id may have committed later.
 const LATE_COMMITS: usize = 64;
 
+/// Looked at beyond what is wanted, should some of it be gone.
+const SPARE: usize = 16;
+
+/// How many are ranked at first; all where rare ones are wanted too, which may stand anywhere.
+fn first_look((best, rare): (usize, usize)) -> usize {
+    if rare == 0 { best + SPARE } else { usize::MAX }
+}
+
 /// A request that a model answers.
 struct ByModel<'a> {
     connection: &'a Connection,
@@ -219,19 +227,24 @@ impl<'a> ByModel<'a> {
         let wanted = if diversity > 0.0 { n * DIVERSITY_POOL } else { n };
         // An explored item leaves its ordinary place to the next one.
         let wanted = if explore > 0.0 { (wanted + EXPLORE_POOL, EXPLORE_POOL) } else { (wanted, 0) };
-        let mut found = Found { best: Vec::new(), rare: Vec::new() };
         let mut known = match self.request.category {
             Some(_) => return self.found_in_category(user, wanted),
             None => self.candidates(user, &self.known(&self.barred), None)?,
         };
-        let items = self.with_ids(&known).chain(self.newcomers()?);
-        self.keep_present(self.model().rank(user, items, pause), wanted, &mut found)?;
+        let items: Vec<(i64, Target)> = self.with_ids(&known).chain(self.newcomers()?).collect();
+        let most = first_look(wanted);
+        let mut found = Found { best: Vec::new(), rare: Vec::new() };
+        self.keep_present(self.model().rank(user, &items, most, pause), wanted, &mut found)?;
+        if found.best.len() < wanted.0 && most < items.len() {
+            found = Found { best: Vec::new(), rare: Vec::new() };
+            self.keep_present(self.model().rank(user, &items, usize::MAX, pause), wanted, &mut found)?;
+        }
         if found.best.len() < n {
             // Too much of it was deleted, or is hidden from the caller: all the rest of the catalogue.
             known.extend(self.known(&self.barred));
             known.sort_unstable();
-            let rest = self.without(&known);
-            let ranked = self.model().rank(user, self.with_ids(&rest), pause);
+            let rest: Vec<(i64, Target)> = self.with_ids(&self.without(&known)).collect();
+            let ranked = self.model().rank(user, &rest, usize::MAX, pause);
             self.keep_present(ranked, wanted, &mut found)?;
         }
         Ok(found)
@@ -254,7 +267,8 @@ impl<'a> ByModel<'a> {
         }
         items.sort_unstable_by_key(|(id, _)| std::cmp::Reverse(*id));
         items.truncate(MOST_NEWCOMERS as usize);
-        let best = self.model().rank(user, self.with_ids(&known).chain(items), pause);
+        let items: Vec<(i64, Target)> = self.with_ids(&known).chain(items).collect();
+        let best = self.model().rank(user, &items, first_look(wanted), pause);
         let rare = best.iter().filter(|pick| self.rare(pick)).take(wanted.1).copied().collect();
         Ok(Found { best: best.into_iter().take(wanted.0).collect(), rare })
     }
@@ -301,7 +315,7 @@ impl<'a> ByModel<'a> {
     /// Keeps of what was ranked what the caller's snapshot has, until enough is found.
     fn keep_present(&self, ranked: Vec<Pick>, (best, rare): (usize, usize), found: &mut Found) -> Outcome<()> {
         let mut start = 0;
-        let mut step = best + 16;
+        let mut step = best + SPARE;
         while start < ranked.len() && (found.best.len() < best || found.rare.len() < rare) {
             pause();
             let end = (start + step).min(ranked.len());

@@ -105,6 +105,15 @@ impl Forest {
             .collect()
     }
 
+    /// What no candidate's raw score exceeds: the highest leaves that a user leaves open.
+    pub fn ceiling(&self, prepared: &[u32]) -> f64 {
+        let highest = |(tree, word): (&Tree, &u32)| {
+            let open = tree.leaves[..tree.count].iter().enumerate().filter(|(leaf, _)| word >> leaf & 1 == 1);
+            open.map(|(_, value)| *value).fold(f64::NEG_INFINITY, f64::max)
+        };
+        self.trees.iter().zip(prepared).map(highest).sum()
+    }
+
     /// Raw scores (log-odds) of 16 candidates: `block[feature][lane]`, all finite. Bit-identical to LightGBM's.
     pub fn score(&self, prepared: &[u32], block: &[[f32; LANES]], out: &mut [f64; LANES]) {
         score_best(self, prepared, block, out);

@@ -314,7 +314,7 @@ mod tests {
         let theirs = booster.raw_scores(&valid, columns, PARAMS.trees);
         let explained = booster.contributions(&valid, columns, PARAMS.trees);
         for (row, theirs) in valid.features.chunks_exact(columns).zip(explained.chunks_exact(columns + 1)) {
-            let ours = forest.shapley(row);
+            let ours = &forest.shapley(&[row])[0];
             for (ours, theirs) in ours.by_feature.iter().chain([&ours.mean]).zip(theirs) {
                 assert!((ours - theirs).abs() < 1e-9, "{ours} {theirs}");
             }

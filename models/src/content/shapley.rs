@@ -41,26 +41,6 @@ pub struct Attribution {
     pub by_feature: Vec<f64>,
 }
 
-/// A test, the training rows on both sides of it and the leaves that it stands above: `first..middle` on the left,
-/// `middle..end` on the right.
-#[derive(Clone, Copy, Default)]
-struct Branch {
-    feature: usize,
-    left: bool,
-    left_share: f64,
-    first: usize,
-    middle: usize,
-    end: usize,
-}
-
-/// What a leaf asks of one feature.
-#[derive(Clone, Copy, Default)]
-struct Demand {
-    feature: usize,
-    passed: bool,
-    share: f64,
-}
-
 impl Forest {
     /// The mean raw score of the training rows.
     pub fn mean(&self) -> f64 {
@@ -72,30 +52,94 @@ impl Forest {
         self.trees.iter().map(mean).sum()
     }
 
-    /// `values`: all features of one candidate and its user.
-    pub fn shapley(&self, values: &[f32]) -> Attribution {
-        let mut by_feature = vec![0.0; values.len()];
-        add_trees_best(self, values, &mut by_feature);
-        Attribution { mean: self.mean(), by_feature }
+    /// Of candidates and their users, each by all its features. Several at once cost less than one by one: what the
+    /// leaves of a tree ask is found once.
+    pub fn shapley(&self, rows: &[&[f32]]) -> Vec<Attribution> {
+        let features = rows.first().map_or(1, |row| row.len());
+        let mut sums = vec![[0.0; POINTS]; rows.len() * features];
+        add_trees_best(self, rows, features, &mut sums);
+        let mean = self.mean();
+        let row = |sums: &[Points]| Attribution { mean, by_feature: sums.iter().map(|s| s.iter().sum()).collect() };
+        sums.chunks(features).map(row).collect()
     }
 }
 
-dispatch! { fn add_trees_best = add_trees(forest: &Forest, values: &[f32], by_feature: &mut [f64]) }
+/// A value at each point of the integral: one register with AVX-512, two with AVX2.
+type Points = [f64; POINTS];
 
-/// Eight points are one register with AVX-512, two with AVX2; that is what the choice of the instruction set is for.
+dispatch! {
+    fn add_trees_best = add_trees(forest: &Forest, rows: &[&[f32]], features: usize, sums: &mut [Points])
+}
+
+/// `sums`: rows × features, to be added over the points.
 #[inline(always)]
-fn add_trees<const FMA: bool>(forest: &Forest, values: &[f32], by_feature: &mut [f64]) {
+fn add_trees<const FMA: bool>(forest: &Forest, rows: &[&[f32]], features: usize, sums: &mut [Points]) {
+    let mut demands = Vec::new();
     for tree in &forest.trees {
-        let mut branches = [Branch::default(); MAX_LEAVES];
-        let branches = branches_of(tree, values, &mut branches);
-        for (leaf, value) in tree.leaves[..tree.count].iter().enumerate() {
-            add_leaf(leaf, *value, branches, by_feature);
+        let ends = demands_of(tree, &mut demands);
+        for (values, sums) in rows.iter().zip(sums.chunks_exact_mut(features)) {
+            let left = went_left(tree, values);
+            let mut first = 0;
+            for (end, value) in ends.into_iter().zip(tree.leaves).take(tree.count) {
+                add_leaf(&demands[first..end], left, value, sums);
+                first = end;
+            }
         }
     }
 }
 
+/// What a leaf asks of one feature. A bit each for the tests of the tree.
+#[derive(Clone, Copy)]
+struct Demand {
+    feature: usize,
+    /// Share of the training rows that pass.
+    share: f64,
+    /// The tests on the feature that stand above the leaf.
+    tests: u16,
+    /// Those of them that have the leaf on their left.
+    left: u16,
+}
+
+/// Fills in what each leaf asks, one leaf after the other; gives where each one's demands end.
 #[inline(always)]
-fn branches_of<'a>(tree: &Tree, values: &[f32], branches: &'a mut [Branch; MAX_LEAVES]) -> &'a [Branch] {
+fn demands_of(tree: &Tree, demands: &mut Vec<Demand>) -> [usize; MAX_LEAVES] {
+    demands.clear();
+    let mut branches = [Branch::default(); MAX_LEAVES];
+    let branches = branches_of(tree, &mut branches);
+    let mut ends = [0; MAX_LEAVES];
+    for (leaf, end) in ends.iter_mut().enumerate().take(tree.count) {
+        let first = demands.len();
+        for (test, branch) in branches.iter().enumerate().filter(|(_, b)| (b.first..b.end).contains(&leaf)) {
+            let left = leaf < branch.middle;
+            let share = if left { branch.left_share } else { 1.0 - branch.left_share };
+            let (tests, left) = (1 << test, u16::from(left) << test);
+            match demands[first..].iter_mut().find(|d| d.feature == branch.feature) {
+                Some(demand) => {
+                    demand.share *= share;
+                    demand.tests |= tests;
+                    demand.left |= left;
+                }
+                None => demands.push(Demand { feature: branch.feature, share, tests, left }),
+            }
+        }
+        *end = demands.len();
+    }
+    ends
+}
+
+/// A test, the training rows on both sides of it and the leaves that it stands above: `first..middle` on the left,
+/// `middle..end` on the right.
+#[derive(Clone, Copy, Default)]
+struct Branch {
+    feature: usize,
+    left_share: f64,
+    first: usize,
+    middle: usize,
+    end: usize,
+}
+
+#[inline(always)]
+fn branches_of<'a>(tree: &Tree, branches: &'a mut [Branch; MAX_LEAVES]) -> &'a [Branch] {
     let mut before = [0.0; MAX_LEAVES + 1];
     for leaf in 0..tree.count {
         before[leaf + 1] = before[leaf] + f64::from(tree.rows[leaf]);
@@ -111,55 +155,57 @@ fn branches_of<'a>(tree: &Tree, values: &[f32], branches: &'a mut [Branch; MAX_L
         // A node's leaves end where the smallest left side around it does.
         let around = left.iter().filter(|(a, b)| *a <= first && *b > middle);
         let end = around.map(|(_, b)| *b).min().unwrap_or(tree.count);
-        *branch = Branch {
-            feature: usize::from(test.feature),
-            left: values[usize::from(test.feature)] <= test.threshold,
-            left_share: (before[middle] - before[first]) / (before[end] - before[first]),
-            first,
-            middle,
-            end,
-        };
+        let left_share = (before[middle] - before[first]) / (before[end] - before[first]);
+        *branch = Branch { feature: usize::from(test.feature), left_share, first, middle, end };
     }
-    &branches[..tree.tests.len().min(MAX_LEAVES)]
+    &branches[..left.len()]
+}
+
+/// The tests that send a row to the left, a bit each.
+#[inline(always)]
+fn went_left(tree: &Tree, values: &[f32]) -> u16 {
+    let tests = tree.tests.iter().take(MAX_LEAVES).enumerate();
+    tests.fold(0, |left, (i, t)| left | u16::from(values[usize::from(t.feature)] <= t.threshold) << i)
 }
 
 #[inline(always)]
-fn add_leaf(leaf: usize, value: f64, branches: &[Branch], by_feature: &mut [f64]) {
-    let mut demands = [Demand::default(); MAX_LEAVES];
-    let mut count = 0;
-    for branch in branches.iter().filter(|b| (b.first..b.end).contains(&leaf)) {
-        let left = leaf < branch.middle;
-        let share = if left { branch.left_share } else { 1.0 - branch.left_share };
-        let passed = branch.left == left;
-        match demands[..count].iter_mut().find(|d| d.feature == branch.feature) {
-            Some(demand) => {
-                demand.share *= share;
-                demand.passed &= passed;
-            }
-            None => {
-                demands[count] = Demand { feature: branch.feature, passed, share };
-                count += 1;
-            }
-        }
-    }
-    let demands = &demands[..count];
+fn add_leaf(demands: &[Demand], left: u16, value: f64, sums: &mut [Points]) {
+    // Of each demand, what all before it multiply the payoff by.
+    let mut before = [[0.0; POINTS]; MAX_LEAVES];
     let mut product = WEIGHTS;
-    for demand in demands {
-        let factor = factor(demand);
-        product.iter_mut().zip(factor).for_each(|(p, f)| *p *= f);
+    for (demand, before) in demands.iter().zip(&mut before) {
+        *before = product;
+        product = times(product, factor(demand, left));
     }
-    for demand in demands {
-        let others: f64 = product.iter().zip(factor(demand)).map(|(p, f)| p / f).sum();
-        by_feature[demand.feature] += value * (f64::from(u8::from(demand.passed)) - demand.share) * others;
+    let mut after = [value; POINTS];
+    for (demand, before) in demands.iter().zip(&before).rev() {
+        let gain = f64::from(u8::from(demand.passes(left))) - demand.share;
+        let others = times(*before, after);
+        let mut sum = sums[demand.feature];
+        sum.iter_mut().zip(others).for_each(|(sum, o)| *sum += gain * o);
+        sums[demand.feature] = sum;
+        after = times(after, factor(demand, left));
     }
 }
 
-/// What a feature multiplies a leaf's payoff by at each point: positive, for shares lie strictly between 0 and 1, and so
-/// do the points.
+impl Demand {
+    #[inline(always)]
+    fn passes(&self, left: u16) -> bool {
+        (left ^ self.left) & self.tests == 0
+    }
+}
+
 #[inline(always)]
-fn factor(demand: &Demand) -> [f64; POINTS] {
-    let (start, slope) = if demand.passed { (demand.share, 1.0 - demand.share) } else { (demand.share, -demand.share) };
-    NODES.map(|t| start + slope * t)
+fn times(mut a: Points, b: Points) -> Points {
+    a.iter_mut().zip(b).for_each(|(a, b)| *a *= b);
+    a
+}
+
+/// What a feature multiplies a leaf's payoff by at each point.
+#[inline(always)]
+fn factor(demand: &Demand, left: u16) -> Points {
+    let slope = if demand.passes(left) { 1.0 - demand.share } else { -demand.share };
+    NODES.map(|t| demand.share + slope * t)
 }
 
 #[cfg(test)]
@@ -248,7 +294,7 @@ mod tests {
             let forest = Forest::new(&trees, features, features).unwrap();
             assert!(forest.valid(features, features));
             let values: Vec<f32> = (0..features).map(|_| rng.random_range(-1.0..1.0)).collect();
-            let found = forest.shapley(&values);
+            let found = &forest.shapley(&[&values])[0];
             for (f, found) in found.by_feature.iter().enumerate() {
                 let exact: f64 = trees.iter().map(|t| brute_force(t, &values)[f]).sum();
                 assert!((found - exact).abs() < 1e-12, "round {round}, feature {f}: {found} {exact}");
@@ -259,6 +305,18 @@ mod tests {
             let sum = found.mean + found.by_feature.iter().sum::<f64>();
             assert!((sum - raw[0]).abs() < 1e-9 * (1.0 + raw[0].abs()), "round {round}: {sum} {}", raw[0]);
         }
+    }
+
+    #[test]
+    fn several_rows_at_once_are_those_one_by_one() {
+        let mut rng = Pcg64Mcg::seed_from_u64(4);
+        let trees: Vec<Splits> = (0..20).map(|_| random_tree(&mut rng, MAX_LEAVES, 6)).collect();
+        let forest = Forest::new(&trees, 6, 6).unwrap();
+        let rows: Vec<Vec<f32>> = (0..9).map(|_| (0..6).map(|_| rng.random_range(-1.0..1.0)).collect()).collect();
+        let rows: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
+        let one_by_one: Vec<Attribution> = rows.iter().map(|row| forest.shapley(&[row]).remove(0)).collect();
+        assert_eq!(forest.shapley(&rows), one_by_one);
+        assert_eq!(forest.shapley(&[]), []);
     }
 
     #[test]
@@ -275,7 +333,7 @@ mod tests {
         };
         let forest = Forest::new(std::slice::from_ref(&tree), n, n).unwrap();
         let values: Vec<f32> = (0..n).map(|i| if i % 4 == 3 { -1.0 } else { 1.0 }).collect();
-        let found = forest.shapley(&values);
+        let found = &forest.shapley(&[&values])[0];
         for (found, exact) in found.by_feature.iter().zip(brute_force(&tree, &values)) {
             assert!((found - exact).abs() < 1e-10 * (1.0 + exact.abs()), "{found} {exact}");
         }

@@ -113,6 +113,8 @@ pub fn train(data: &Path, options: &str, threads: usize) -> Outcome<Value> {
     let control = Control::default();
     let trained = reco_models::train(source, &params, None, threads, &control)?;
     let seconds = begun.elapsed().as_secs_f64();
+    let phases: serde_json::Map<String, Value> =
+        control.seconds().into_iter().map(|(phase, seconds)| (phase.name().into(), json!(seconds))).collect();
     let outer = cut::outer(data)?;
     let lists = model_lists(&trained.twin, &outer)?;
     for (part, lists) in ["ensemble", "collaborative"].iter().zip(&lists) {
@@ -121,8 +123,6 @@ pub fn train(data: &Path, options: &str, threads: usize) -> Outcome<Value> {
     let recipe = &trained.choice.recipe;
     let evaluation: serde_json::Map<String, Value> =
         trained.evaluation.iter().map(|(name, s)| ((*name).into(), to_json(s.mean))).collect();
-    let phases: serde_json::Map<String, Value> =
-        control.seconds().into_iter().map(|(phase, seconds)| (phase.name().into(), json!(seconds))).collect();
     Ok(json!({
         "seconds": seconds, "phases": phases, "regularization": recipe.als.regularization, "alpha0": recipe.als.alpha0,
         "ridge": recipe.neighbours.ridge, "share": recipe.blend.share,
