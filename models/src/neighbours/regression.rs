@@ -81,15 +81,16 @@ impl Regressions {
             count_pairs(&readings, &nearest, block.clone(), &cells, &progress)?;
             for (ridge, weights) in ridges.iter().zip(&mut weights) {
                 let weights = &mut weights[block.start * most..block.end * most];
-                let systems = weights.par_chunks_mut(most).zip(cells.par_chunks(pairs(most).max(1)));
-                systems.enumerate().with_min_len(CHUNK).for_each_init(
+                weights.par_chunks_mut(most).enumerate().with_min_len(CHUNK).try_for_each_init(
                     System::default,
-                    |system, (i, (weights, cells))| {
+                    |system, (i, weights)| {
+                        control.check()?;
+                        let cells = &cells[i * pairs(most)..(i + 1) * pairs(most)];
                         system.solve(&readings, nearest.of(block.start + i), cells, *ridge, weights);
+                        Ok(())
                     },
-                );
+                )?;
             }
-            control.check()?;
         }
         Ok(Regressions { order: readings.order().to_vec(), nearest, weights })
     }

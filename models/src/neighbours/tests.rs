@@ -82,6 +82,19 @@ fn several_ridges_at_once_are_those_one_by_one() {
 }
 
 #[test]
+fn one_neighbour_is_enough() {
+    // Two items: five users like the first, five the second, and five both.
+    let two: Vec<(usize, usize)> = (0..10).map(|u| (u, 0)).chain((5..15).map(|u| (u, 1))).collect();
+    let model = fit(&matrix(15, 2, &two), &ALL);
+    let both = 2f32.powf(-0.25);
+    let average = (10.0 + 5.0 * both) / 15.0;
+    let expected = 5.0 * both / average / ((5.0 + 5.0 * both) / average + 2.0);
+    assert!((weight(&model, 0, 1) - expected).abs() < 1e-5 && (weight(&model, 1, 0) - expected).abs() < 1e-5);
+    let model = fit(&matrix(60, 40, &some(60, 40)), &NeighbourParams { most: 1, ..ALL });
+    assert!(model.weight.len() == 40 && model.weight.iter().all(|w| *w > 0.0));
+}
+
+#[test]
 fn systems_in_blocks_are_those_at_once() {
     let matrix = matrix(60, 40, &some(60, 40));
     let fit =
