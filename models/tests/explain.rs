@@ -16,7 +16,7 @@ fn run(options: Value) -> Trained {
 
 /// A little of everything: items of the model, one that is newer, and one that is nowhere.
 fn targets(trained: &Trained, seed: usize) -> Vec<Target> {
-    let items = &trained.model.fitted.items;
+    let items = &trained.model.items();
     let known = (0..8).map(|i| Target::Known(((seed * 7919 + i * 104_729) % items.len()) as u32));
     let newcomers = [
         ItemInfo {
@@ -53,7 +53,7 @@ fn part_sum(terms: &[Term], part: usize) -> f64 {
 fn check_sums(trained: &Trained, scored: &Scored, terms: &[Term]) {
     let sum: f64 = terms.iter().map(|t| t.contribution).sum();
     assert!((sum - f64::from(scored.score)).abs() < 1e-6, "{sum} {scored:?}");
-    let weights = trained.model.fitted.weights.shares(&scored.parts);
+    let weights = trained.model.weights().shares(&scored.parts);
     for (part, value) in scored.parts.as_array().into_iter().enumerate() {
         let rows = terms.iter().filter(|t| t.part == part).count();
         match value {
@@ -99,7 +99,7 @@ fn contributions_sum_to_the_score_on_every_rung() {
         for rung in [Source::Hybrid, Source::FoldIn, Source::Popularity] {
             assert!(met.contains(&rung), "{rung:?} was not met");
         }
-        assert!(met.contains(&Source::Content) || trained.model.fitted.forest.is_none());
+        assert!(met.contains(&Source::Content) || trained.model.forest().is_none());
     }
 }
 
@@ -136,7 +136,7 @@ fn a_book_that_everybody_shares_carries_the_collaborative_part() {
 #[test]
 fn a_reason_is_what_the_explanation_lists_first() {
     let trained = run(json!({}));
-    let items = &trained.model.fitted.items;
+    let items = &trained.model.items();
     let mut met = Vec::new();
     with_readers(&trained, |user, row, seed| {
         let targets: Vec<Target> =

@@ -45,7 +45,7 @@ fn learned_weights_rank_at_least_as_well_as_every_part() {
 fn the_fixed_weights_rank_twice_as_well_as_popularity() {
     let trained = run(sources(5000, 2000, 150_000), json!({}), None, 2);
     assert!(ndcg(&trained, "ensemble") > 2.0 * ndcg(&trained, "popularity"));
-    assert_eq!(trained.model.fitted.weights.parts(), [0.5, 0.3, 0.2]);
+    assert_eq!(trained.model.weights().parts(), [0.5, 0.3, 0.2]);
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_stored_model_scores_as_the_trained_one() {
     let score = |model: &Model| model.score(&model.user(row, trained.data.since[3], None).unwrap(), &targets);
     assert_eq!(score(&trained.model), score(&stored));
     assert!(score(&stored).iter().all(|s| (0.0..=1.0).contains(&s.score)));
-    assert!(trained.model.fitted.ratings.is_some() && trained.model.fitted.ratings == stored.fitted.ratings);
+    assert!(trained.model.ratings().is_some() && trained.model.ratings() == stored.ratings());
 }
 
 #[test]
@@ -106,9 +106,8 @@ fn a_champion_of_another_hold_out_stays() {
 #[test]
 fn a_spoilt_champion_is_replaced() {
     let first = run(sources(600, 300, 15_000), json!({}), None, 2);
-    let mut spoilt = first.twin.fitted.clone();
-    spoilt.weights = reco_models::Weights::new([0.0, 0.0, 1.0]).unwrap();
-    let second = run(sources(600, 300, 15_000), json!({}), Some(&champion(Model::new(spoilt))), 2);
+    let spoilt = first.twin.with_weights(reco_models::Weights::new([0.0, 0.0, 1.0]).unwrap());
+    let second = run(sources(600, 300, 15_000), json!({}), Some(&champion(spoilt)), 2);
     assert!(second.decision.promoted && second.decision.reason.starts_with("better"), "{:?}", second.decision);
 }
 

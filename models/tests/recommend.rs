@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 
 use common::sources;
 use reco_models::{
-    Control, EXHAUSTIVE, ItemInfo, Kinship, Model, NONE, Params, Pick, Target, Trained, User, Weights, diversify, train,
+    Control, EXHAUSTIVE, ItemInfo, Kinship, Model, NONE, Params, Pick, ServedModel, Target, Trained, User, Weights,
+    diversify, train,
 };
 use serde_json::json;
 
@@ -22,16 +23,16 @@ fn trained() -> &'static Trained {
 }
 
 fn ids(model: &Model, items: impl Iterator<Item = u32>) -> Vec<(i64, Target)> {
-    items.map(|item| (model.fitted.items.id[item as usize], Target::Known(item))).collect()
+    items.map(|item| (model.items().id[item as usize], Target::Known(item))).collect()
 }
 
 fn all_ranked(model: &Model, user: &User<'_>, seen: &[u32]) -> Vec<Pick> {
-    let unseen = (0..model.fitted.items.len() as u32).filter(|item| seen.binary_search(item).is_err());
+    let unseen = (0..model.items().len() as u32).filter(|item| seen.binary_search(item).is_err());
     model.rank(user, &ids(model, unseen), usize::MAX, || ())
 }
 
 /// Of the ten best of everything, the share that the candidates hold; equal scores are equally good.
-fn recall(model: &Model, data: &reco_models::Dataset, users: impl Iterator<Item = usize>) -> f64 {
+fn recall(model: &ServedModel, data: &reco_models::Dataset, users: impl Iterator<Item = usize>) -> f64 {
     let (mut found, mut of) = (0, 0);
     for user in users {
         let row = data.events.row(user);
@@ -52,10 +53,12 @@ fn two_stages_find_the_ten_best_of_everything() {
     let trained = trained();
     for share in [None, Some(0.0), Some(0.5), Some(1.0)] {
         for weights in [[0.5, 0.3, 0.2], [0.65, 0.35, 0.0], [0.4, 0.6, 0.0]] {
-            let mut fitted = trained.model.fitted.clone();
-            fitted.collaborative.blend.share = share.unwrap_or(fitted.collaborative.blend.share);
-            fitted.weights = Weights::new(weights).unwrap();
-            let recall = recall(&Model::new(fitted), &trained.data, (0..trained.data.users.len()).step_by(100));
+            let model = trained.model.clone().with_weights(Weights::new(weights).unwrap());
+            let model = match share {
+                Some(share) => model.with_neighbour_share(share),
+                None => model,
+            };
+            let recall = recall(&model.into(), &trained.data, (0..trained.data.users.len()).step_by(100));
             println!("share {share:?}, weights {weights:?}: recall@10 {recall}");
             assert!(recall >= 0.99, "share {share:?}, weights {weights:?}: recall@10 {recall}");
         }
@@ -66,9 +69,7 @@ fn two_stages_find_the_ten_best_of_everything() {
 fn the_best_few_are_the_first_of_all() {
     let trained = trained();
     for weights in [[0.5, 0.3, 0.2], [0.1, 0.9, 0.0], [0.0, 0.0, 1.0]] {
-        let mut fitted = trained.model.fitted.clone();
-        fitted.weights = Weights::new(weights).unwrap();
-        let model = Model::new(fitted);
+        let model = trained.model.clone().with_weights(Weights::new(weights).unwrap());
         for user in (0..trained.data.users.len()).step_by(500) {
             let row = trained.data.events.row(user);
             let reader = model.user(row, NONE, None).unwrap();
@@ -91,7 +92,7 @@ fn the_best_few_are_the_first_of_all() {
 
 #[test]
 fn who_likes_nothing_yet_gets_the_best_of_everything_too() {
-    let model = &trained().model;
+    let model = &ServedModel::from(trained().model.clone());
     let history = model.history(&Default::default(), &Default::default());
     let nobody = model.user(history.row(), NONE, None).unwrap();
     let candidates = model.candidates(&nobody, &[], None, || ()).unwrap();
@@ -130,7 +131,7 @@ fn more_diversity_is_less_alike_and_costs_score() {
 }
 
 fn cosine(model: &Model, a: &Pick, b: &Pick) -> f32 {
-    let row = |pick: &Pick| model.fitted.collaborative.factors.row(pick.target.index().unwrap() as usize).to_vec();
+    let row = |pick: &Pick| model.collaborative_part().factors.row(pick.target.index().unwrap() as usize).to_vec();
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
     let (a, b) = (row(a), row(b));
     let lengths = (dot(&a, &a) * dot(&b, &b)).sqrt();
@@ -140,8 +141,8 @@ fn cosine(model: &Model, a: &Pick, b: &Pick) -> f32 {
 #[test]
 fn similar_items_are_others_best_first_and_of_one_kind() {
     let trained = trained();
-    let model = &trained.model;
-    let items = &model.fitted.items;
+    let model = ServedModel::from(trained.model.clone());
+    let items = model.items();
     let read = (0..items.len() as u32).max_by_key(|i| items.positives[*i as usize]).unwrap();
     let unread = (0..items.len() as u32).find(|i| items.positives[*i as usize] == 0).unwrap();
     for item in [read, unread] {

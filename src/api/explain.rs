@@ -41,7 +41,7 @@ fn by_model(connection: &Connection, mapping: &Mapping, served: &Served, user: i
     let model = &served.model;
     let reader = Reader::read(connection, mapping, served, user)?;
     let user = reader.user(model)?;
-    let ids = &model.fitted.items.id;
+    let ids = &model.items().id;
     let mut rows = Vec::new();
     for target in reader::targets(connection, mapping, model, &[item])? {
         let (_, terms) = model.explain(&user, target)?;

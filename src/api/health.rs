@@ -140,7 +140,7 @@ impl Report {
             json!({"interactions_seen": seen, "interactions_since": new, "more": new as i64 >= MOST_EVENTS, "share": share}),
         );
         let of = |count: usize, all: usize| if all == 0 { Value::Null } else { json!(count as f64 / all as f64) };
-        let items = &served.model.fitted.items;
+        let items = &served.model.items();
         let unknown = events.iter().filter(|e| items.index(e.item).is_none()).count();
         let readers: HashSet<i64> = events.iter().map(|e| e.user).collect();
         let known = store::known_users(connection, served.version, readers.iter().copied().collect())?;

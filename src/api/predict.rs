@@ -38,7 +38,7 @@ fn predict(user: i64, items: &[i64]) -> Outcome<(Vec<Option<f32>>, Option<i64>)>
             return if settings::fallback() { Ok((nothing(), None)) } else { Err(no_model()) };
         };
         let model = cache::model(connection, key)?;
-        let Some(ratings) = &model.fitted.ratings else { return Ok((nothing(), Some(key.0))) };
+        let Some(ratings) = model.ratings() else { return Ok((nothing(), Some(key.0))) };
         let mapping = mapping::resolve(connection, active.revision)?;
         mapping.check()?;
         let reviews = live::ratings(connection, &mapping, user)?;

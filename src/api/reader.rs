@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use pgrx::prelude::*;
-use reco_models::{Favorites, History, ItemInfo, Model, Ratings, Target, Taste, User, fingerprint};
+use reco_models::{Favorites, History, ItemInfo, Model, Ratings, ServedModel, Target, Taste, User, fingerprint};
 
 use crate::cache;
 use crate::failure::{Failure, Outcome};
@@ -24,7 +24,7 @@ pub struct Site {
 /// The active model.
 pub struct Served {
     pub version: i64,
-    pub model: Rc<Model>,
+    pub model: Rc<ServedModel>,
 }
 
 impl Site {
@@ -65,12 +65,11 @@ impl Reader {
         let (ratings, favorites) = live::interactions(connection, mapping, user)?;
         let history = model.history(&ratings, &favorites);
         let stored = store::user_factor(connection, served.version, user)?;
-        let known = &model.fitted.items;
+        let known = model.items();
         let now = fingerprint(history.row(), |item| known.id[item as usize]);
         // What the model does not know is a change too, though it cannot be folded in.
         let unchanged = |print: i64| print == now && history.unknown == 0;
-        let stored =
-            stored.filter(|s| unchanged(s.fingerprint) && s.factor.len() == model.fitted.collaborative.factors.ncols());
+        let stored = stored.filter(|s| unchanged(s.fingerprint) && s.factor.len() == model.factors());
         let since = live::since(connection, mapping, user)?;
         Ok(Reader { history, seen: seen(&ratings, &favorites), since, stored: stored.map(|s| s.factor) })
     }
@@ -90,7 +89,7 @@ fn seen(ratings: &Ratings, favorites: &Favorites) -> Vec<i64> {
 
 /// Items of the model by index; the others as the catalogue has them now, if it does.
 pub fn targets(connection: &Connection, mapping: &Mapping, model: &Model, items: &[i64]) -> Outcome<Vec<Target>> {
-    let index: Vec<Option<u32>> = items.iter().map(|id| model.fitted.items.index(*id)).collect();
+    let index: Vec<Option<u32>> = items.iter().map(|id| model.items().index(*id)).collect();
     let missing = items.iter().zip(&index).filter(|(_, i)| i.is_none()).map(|(id, _)| *id).collect();
     let newcomers = live::items(connection, mapping, missing)?;
     let newcomer = |id: &i64| newcomers.binary_search_by_key(id, |(id, _)| *id).ok().map(|i| newcomers[i].1);

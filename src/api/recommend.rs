@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use pgrx::prelude::*;
 use reco_models::{
-    EXHAUSTIVE, Exposure, ItemInfo, Model, Parts, Pick, RARELY, Scored, Source, Target, User, diversify, explore,
+    EXHAUSTIVE, Exposure, ItemInfo, Parts, Pick, RARELY, Scored, ServedModel, Source, Target, User, diversify, explore,
     explore_seed,
 };
 
@@ -194,7 +194,7 @@ impl<'a> ByModel<'a> {
         Ok(ByModel { connection, mapping, served, request, id, reader, barred })
     }
 
-    fn model(&self) -> &Rc<Model> {
+    fn model(&self) -> &Rc<ServedModel> {
         &self.served.model
     }
 
@@ -256,7 +256,7 @@ impl<'a> ByModel<'a> {
         listed.retain(|(id, _)| self.barred.binary_search(id).is_err());
         let (mut known, mut items) = (Vec::new(), Vec::new());
         for (id, info) in listed {
-            match self.model().fitted.items.index(id) {
+            match self.model().items().index(id) {
                 Some(index) => known.push(index),
                 None => items.push((id, Target::Newcomer(info))),
             }
@@ -279,19 +279,19 @@ impl<'a> ByModel<'a> {
     }
 
     fn with_ids(&self, known: &[u32]) -> impl Iterator<Item = (i64, Target)> {
-        let ids = &self.model().fitted.items.id;
+        let ids = &self.model().items().id;
         known.iter().map(|index| (ids[*index as usize], Target::Known(*index)))
     }
 
     /// Those of the given ids (ascending) that the model knows, ascending.
     fn known(&self, ids: &[i64]) -> Vec<u32> {
-        ids.iter().filter_map(|id| self.model().fitted.items.index(*id)).collect()
+        ids.iter().filter_map(|id| self.model().items().index(*id)).collect()
     }
 
     /// All items of the model but the given ones (ascending).
     fn without(&self, some: &[u32]) -> Vec<u32> {
         let mut some = some.iter().peekable();
-        let all = 0..self.model().fitted.items.len() as u32;
+        let all = 0..self.model().items().len() as u32;
         all.filter(|item| {
             while some.next_if(|given| *given < item).is_some() {}
             some.peek() != Some(&item)
@@ -302,12 +302,11 @@ impl<'a> ByModel<'a> {
     /// What the catalogue has and the model does not know. All of it in a small catalogue; in a large one what has a
     /// higher id than what the model knows, for looking at all would cost more than all the rest.
     fn newcomers(&self) -> Outcome<Vec<(i64, Target)>> {
-        let ids = &self.model().fitted.items.id;
+        let ids = &self.model().items().id;
         let (least, known) =
             if ids.len() <= EXHAUSTIVE { (i64::MIN, ids.len()) } else { (ids[ids.len() - LATE_COMMITS], LATE_COMMITS) };
         let mut found = live::newest(self.connection, self.mapping, least, known as i64 + MOST_NEWCOMERS)?;
-        found
-            .retain(|(id, _)| self.model().fitted.items.index(*id).is_none() && self.barred.binary_search(id).is_err());
+        found.retain(|(id, _)| self.model().items().index(*id).is_none() && self.barred.binary_search(id).is_err());
         found.truncate(MOST_NEWCOMERS as usize);
         Ok(found.into_iter().map(|(id, info)| (id, Target::Newcomer(info))).collect())
     }

@@ -56,7 +56,7 @@ type Kin = (i64, f32, Kinship);
 
 fn by_model(connection: &Connection, mapping: &Mapping, served: &Served, item: i64, n: usize) -> Outcome<Vec<Kin>> {
     let model = &served.model;
-    let items = &model.fitted.items;
+    let items = model.items();
     let (target, info) = match items.index(item) {
         Some(index) => (Target::Known(index), items.info(index)),
         None => match live::items(connection, mapping, vec![item])?.first() {

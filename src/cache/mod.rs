@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use reco_models::Model;
+use reco_models::{Model, ServedModel};
 
 use crate::failure::Outcome;
 use crate::pg::spi::Connection;
@@ -23,7 +23,7 @@ const CAPACITY: usize = 2;
 
 struct Entry {
     key: (i64, i64),
-    model: Rc<Model>,
+    model: Rc<ServedModel>,
     /// None: in memory of its own.
     file: Option<Mapped>,
 }
@@ -34,7 +34,7 @@ thread_local! {
 }
 
 /// The model of a version and hash.
-pub fn model(connection: &Connection, key: (i64, i64)) -> Outcome<Rc<Model>> {
+pub fn model(connection: &Connection, key: (i64, i64)) -> Outcome<Rc<ServedModel>> {
     let hit = MODELS.with_borrow_mut(|entries| {
         // A file that somebody cut or wrote to must not be read once more: the pages beyond its end are gone.
         entries.retain(|e| e.file.as_ref().is_none_or(Mapped::is_intact));
@@ -107,7 +107,7 @@ fn open(connection: &Connection, key: (i64, i64)) -> Outcome<Entry> {
         }
         Err(error) => pgrx::log!("reco: model {} is not shared: {}: {error}", key.0, name.path().display()),
     }
-    Ok(Entry { key, model: Rc::new(model), file: None })
+    Ok(Entry { key, model: Rc::new(model.into()), file: None })
 }
 
 fn pause() {

@@ -118,7 +118,7 @@ fn write_model(connection: &Connection, version: i64, saved: &Saved<'_>, served:
             arg(trained.decision.reason.clone()),
             arg(pgrx::JsonB(options.clone())),
             arg(pgrx::JsonB(evidence)),
-            arg(trained.model.fitted.weights.parts().to_vec()),
+            arg(trained.model.weights().parts().to_vec()),
             arg(data.users.len() as i64),
             arg(data.items.len() as i64),
             arg(data.events.len() as i64),
@@ -196,7 +196,7 @@ fn write_factors(
 }
 
 fn write_items(connection: &Connection, version: i64, model: &Model, mut progress: impl FnMut(f32)) -> Outcome<()> {
-    let n = model.fitted.items.len();
+    let n = model.items().len();
     for from in (0..n).step_by(BATCH) {
         pgrx::check_for_interrupts!();
         let range = from..(from + BATCH).min(n);
@@ -215,7 +215,7 @@ fn write_item_features(
     model: &Model,
     range: std::ops::Range<usize>,
 ) -> Outcome<()> {
-    let items = &model.fitted.items;
+    let items = model.items();
     let optional = |column: &[i64]| -> Vec<Option<i64>> {
         column[range.clone()].iter().map(|v| (*v != NONE).then_some(*v)).collect()
     };
@@ -255,9 +255,9 @@ fn write_item_factors(
     model: &Model,
     range: std::ops::Range<usize>,
 ) -> Outcome<()> {
-    let factor = |i: usize| model.fitted.collaborative.factors(i..i + 1);
+    let factor = |i: usize| model.collaborative_part().factors(i..i + 1);
     let with_vector: Vec<usize> = range.filter(|i| factor(*i).iter().any(|v| *v != 0.0)).collect();
-    let ids = with_vector.iter().map(|i| model.fitted.items.id[*i]).collect();
+    let ids = with_vector.iter().map(|i| model.items().id[*i]).collect();
     let flat = with_vector.iter().flat_map(|i| factor(*i).iter().copied()).collect();
     write_factors(connection, ("item_factor", "item_id"), version, ids, None, flat)
 }
@@ -320,11 +320,11 @@ fn write_user_features(
     range: std::ops::Range<usize>,
 ) -> Outcome<()> {
     let data = &trained.data;
-    let fitted = &trained.model.fitted;
+    let model = &trained.model;
     let (mut ratings, mut favorites, mut positives, mut mean_stars) = (vec![], vec![], vec![], vec![]);
     let (mut categories, mut authors) = (Lists::default(), Lists::default());
     for user in range.clone() {
-        let summary = summarise(data.events.row(user), &fitted.items, &fitted.feedback);
+        let summary = summarise(data.events.row(user), model.items(), model.feedback());
         ratings.push(summary.ratings as i32);
         favorites.push(summary.favorites as i32);
         positives.push(summary.positives as i32);

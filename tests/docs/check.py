@@ -246,9 +246,9 @@ def check_options(reference):
         return problems.append("reco_train does not list its options any more")
     written = {unquoted(row[0]): row[1:] for row in tables(reference.section("Options of a training"))}
     same("options", set(written), set(known[1].split(", ")))
-    source = (ROOT / "models/src/params.rs").read_text()
+    source = (ROOT / "models/src/learn/params.rs").read_text()
     defaults = dict(re.findall(r'number\(\s*"(\w+)",\s*(?:Some\(([\d.e]+)\)|None)', source))
-    check(defaults, "models/src/params.rs has no defaults that this test can read")
+    check(defaults, "models/src/learn/params.rs has no defaults that this test can read")
     for name in set(written) & set(defaults):
         default, span, _ = written[name]
         expected = defaults[name]

@@ -126,7 +126,7 @@ pub fn train(data: &Path, options: &str, threads: usize) -> Outcome<Value> {
     Ok(json!({
         "seconds": seconds, "phases": phases, "regularization": recipe.als.regularization, "alpha0": recipe.als.alpha0,
         "ridge": recipe.neighbours.ridge, "share": recipe.blend.share,
-        "weights": trained.twin.fitted.weights.parts(), "evaluation": evaluation, "peak_memory": peak_memory(),
+        "weights": trained.twin.weights().parts(), "evaluation": evaluation, "peak_memory": peak_memory(),
     }))
 }
 
@@ -139,7 +139,7 @@ fn model_lists(twin: &Model, outer: &Split) -> Result<[Vec<Vec<u32>>; 2], Error>
         let row = data.events.row(*user as usize);
         let mut ready = twin.user(row, data.since[*user as usize], None)?;
         twin.tabulate(&mut ready);
-        let seen: Vec<u32> = twin.fitted.feedback.positives(row).map(|(item, _)| item).collect();
+        let seen: Vec<u32> = twin.feedback().positives(row).map(|(item, _)| item).collect();
         let scores: Vec<f32> = twin.score(&ready, &targets).iter().map(|s| s.score).collect();
         let [collaborative, ..] = twin.raw(&ready, &every);
         Ok((top(&scores, K, &seen), top(&collaborative, K, &seen)))

@@ -1,0 +1,210 @@
+//! Cutting interactions into a part to learn from and a part to be judged by.
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::data::dataset::{Dataset, NONE};
+use crate::data::feedback::Feedback;
+
+/// How the hold-out is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SplitKind {
+    /// Temporal where most interactions have a time, else by user.
+    Auto,
+    /// Everything after one moment.
+    Temporal,
+    /// A share of each user's interactions, by a hash of the pair: the same pairs in every run.
+    ByUser,
+}
+
+impl SplitKind {
+    /// As it is written in options and in the registry.
+    pub fn name(self) -> &'static str {
+        match self {
+            SplitKind::Auto => "auto",
+            SplitKind::Temporal => "temporal",
+            SplitKind::ByUser => "by_user",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<SplitKind> {
+        [SplitKind::Auto, SplitKind::Temporal, SplitKind::ByUser].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// A training part and, by user, the liked items that were held out (ascending).
+#[derive(Debug, Clone)]
+pub struct Split {
+    pub kind: SplitKind,
+    pub train: Dataset,
+    /// Offsets into `items` by user.
+    pub start: Vec<usize>,
+    pub items: Vec<u32>,
+}
+
+impl Split {
+    pub fn held_out(&self, user: usize) -> &[u32] {
+        &self.items[self.start[user]..self.start[user + 1]]
+    }
+
+    /// Users with something to learn from and something to be judged by, ascending.
+    pub fn users(&self, feedback: &Feedback) -> Vec<u32> {
+        (0..self.train.users.len() as u32)
+            .filter(|u| !self.held_out(*u as usize).is_empty())
+            .filter(|u| feedback.positives(self.train.events.row(*u as usize)).next().is_some())
+            .collect()
+    }
+}
+
+/// Holds out about `share` of the interactions.
+///
+/// By user, a pair is held out if a hash of its two ids falls below the share: membership never changes from
+/// run to run, so that a model and its predecessor can be compared on pairs that neither has trained on.
+/// `salt` makes cuts inside of cuts independent.
+pub fn split(data: &Dataset, feedback: &Feedback, kind: SplitKind, share: f64, salt: u64) -> Split {
+    let kind = match kind {
+        SplitKind::Auto if mostly_timed(data) => SplitKind::Temporal,
+        SplitKind::Auto => SplitKind::ByUser,
+        fixed => fixed,
+    };
+    let cut = if kind == SplitKind::Temporal { quantile_of_time(data, 1.0 - share) } else { NONE };
+    let events = &data.events;
+    let held = |user: usize, i: usize| match kind {
+        SplitKind::Temporal => events.at[i] > cut,
+        _ => hash_share(data.users[user], data.items[events.item[i] as usize], salt) < share,
+    };
+    let train = data.with_events(events.select(|u, i| !held(u, i), |item| item));
+    let test = events.select(|u, i| held(u, i) && feedback.positive(events.stars[i], events.favorite[i]), |item| item);
+    Split { kind, train, start: test.start, items: test.item }
+}
+
+/// A number in [0,1) that depends on nothing but the pair and the salt.
+pub fn hash_share(user: i64, item: i64, salt: u64) -> f64 {
+    let mut key = [0u8; 16];
+    key[..8].copy_from_slice(&user.to_le_bytes());
+    key[8..].copy_from_slice(&item.to_le_bytes());
+    (xxh3_64_with_seed(&key, salt) >> 11) as f64 / (1u64 << 53) as f64
+}
+
+fn mostly_timed(data: &Dataset) -> bool {
+    let timed = data.events.at.iter().filter(|at| **at != NONE).count();
+    // Nine in ten: a site that added the column later still has a past without times.
+    timed * 10 >= data.events.len() * 9 && quantile_of_time(data, 0.8) < data.latest
+}
+
+fn quantile_of_time(data: &Dataset, q: f64) -> i64 {
+    let mut times: Vec<i64> = data.events.at.iter().copied().filter(|at| *at != NONE).collect();
+    if times.is_empty() {
+        return NONE;
+    }
+    let rank = ((times.len() - 1) as f64 * q) as usize;
+    *times.select_nth_unstable(rank).1
+}
+
+/// Users and items that have at least `min` positives among each other (the k-core), ascending indices.
+pub fn core(data: &Dataset, feedback: &Feedback, min: usize) -> (Vec<u32>, Vec<u32>) {
+    let matrix = feedback.interactions(data);
+    let mut user_in = vec![true; matrix.rows()];
+    let mut item_in = vec![true; matrix.cols()];
+    loop {
+        let mut user_count = vec![0usize; matrix.rows()];
+        let mut item_count = vec![0usize; matrix.cols()];
+        for (user, row) in matrix.outer_iterator().enumerate().filter(|(u, _)| user_in[*u]) {
+            for item in row.indices().iter().map(|i| *i as usize).filter(|i| item_in[*i]) {
+                user_count[user] += 1;
+                item_count[item] += 1;
+            }
+        }
+        let mut changed = false;
+        for (inside, count) in user_in.iter_mut().zip(&user_count).chain(item_in.iter_mut().zip(&item_count)) {
+            if *inside && *count < min {
+                *inside = false;
+                changed = true;
+            }
+        }
+        if !changed {
+            let members = |inside: &[bool]| (0..inside.len() as u32).filter(|i| inside[*i as usize]).collect();
+            return (members(&user_in), members(&item_in));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::dataset::{Ratings, Sources};
+
+    const FEEDBACK: Feedback = Feedback { positive_stars: 4.0, now: NONE };
+
+    fn ratings(rows: &[(i64, i64, f32, i64)]) -> Dataset {
+        let ratings = Ratings {
+            user: rows.iter().map(|r| r.0).collect(),
+            item: rows.iter().map(|r| r.1).collect(),
+            stars: rows.iter().map(|r| r.2).collect(),
+            at: rows.iter().map(|r| r.3).collect(),
+        };
+        Dataset::build(Sources { ratings, ..Sources::default() }).unwrap()
+    }
+
+    fn grid(users: i64, items: i64, at: impl Fn(i64) -> i64) -> Dataset {
+        let pairs = (0..users * items).map(|n| (n / items, n % items, 5.0, at(n)));
+        ratings(&pairs.collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn nothing_is_on_both_sides_and_nothing_is_lost() {
+        let data = grid(50, 40, |_| NONE);
+        let cut = split(&data, &FEEDBACK, SplitKind::Auto, 0.2, 1);
+        assert_eq!(cut.kind, SplitKind::ByUser);
+        assert_eq!(cut.train.events.len() + cut.items.len(), 2000);
+        assert!((300..500).contains(&cut.items.len()), "{}", cut.items.len());
+        for user in 0..50 {
+            assert!(cut.held_out(user).iter().all(|i| !cut.train.events.row(user).item.contains(i)));
+        }
+    }
+
+    #[test]
+    fn a_held_out_pair_stays_held_out_when_data_grow() {
+        let (small, large) = (grid(20, 40, |_| NONE), grid(30, 40, |_| NONE));
+        let before = split(&small, &FEEDBACK, SplitKind::ByUser, 0.2, 1);
+        let after = split(&large, &FEEDBACK, SplitKind::ByUser, 0.2, 1);
+        assert!((0..20).all(|u| before.held_out(u) == after.held_out(u)));
+    }
+
+    #[test]
+    fn time_cuts_at_one_moment() {
+        let data = grid(10, 100, |n| n * 60);
+        let cut = split(&data, &FEEDBACK, SplitKind::Auto, 0.2, 1);
+        assert_eq!(cut.kind, SplitKind::Temporal);
+        assert_eq!(cut.train.latest, 799 * 60);
+        assert_eq!(cut.items.len(), 200);
+    }
+
+    #[test]
+    fn one_moment_for_all_is_not_a_time() {
+        assert_eq!(split(&grid(10, 10, |_| 5), &FEEDBACK, SplitKind::Auto, 0.2, 1).kind, SplitKind::ByUser);
+    }
+
+    #[test]
+    fn disliked_items_are_held_out_but_never_relevant() {
+        let data = ratings(&(0..100).map(|i| (1, i, 1.0, NONE)).collect::<Vec<_>>());
+        let cut = split(&data, &FEEDBACK, SplitKind::ByUser, 0.5, 1);
+        assert!(cut.items.is_empty() && cut.train.events.len() < 100);
+    }
+
+    #[test]
+    fn the_core_is_found_by_peeling() {
+        // User 3 likes only item 9, which nobody else likes; without it user 3 has nothing.
+        let data = ratings(&[
+            (1, 1, 5.0, NONE),
+            (1, 2, 5.0, NONE),
+            (2, 1, 5.0, NONE),
+            (2, 2, 4.0, NONE),
+            (3, 9, 5.0, NONE),
+            (3, 1, 5.0, NONE),
+            (4, 2, 1.0, NONE),
+        ]);
+        assert_eq!(core(&data, &FEEDBACK, 2), (vec![0, 1], vec![0, 1]));
+        assert_eq!(core(&data, &FEEDBACK, 9), (vec![], vec![]));
+    }
+}

@@ -1,0 +1,301 @@
+//! The options of a run: one table with default, range and meaning; only validated parameters can train.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::data::split::SplitKind;
+use crate::error::{Error, Result};
+use crate::learn::budget::Budget;
+use crate::model::ensemble::Weights;
+
+/// A numeric option. `default: None` means that the run chooses, on validation or from the data.
+#[derive(Debug)]
+pub struct NumberOption {
+    pub name: &'static str,
+    pub default: Option<f64>,
+    pub min: f64,
+    pub max: f64,
+    pub integer: bool,
+    pub meaning: &'static str,
+}
+
+const fn number(
+    name: &'static str,
+    default: Option<f64>,
+    (min, max): (f64, f64),
+    integer: bool,
+    meaning: &'static str,
+) -> NumberOption {
+    NumberOption { name, default, min, max, integer, meaning }
+}
+
+pub const NUMBERS: [NumberOption; 14] = [
+    number("factors", Some(50.0), (1.0, 256.0), true, "length of the user and item vectors"),
+    number("epochs", Some(5.0), (1.0, 100.0), true, "passes of ALS over the interactions"),
+    number("regularization", None, (1e-6, 100.0), false, "lambda of ALS, scaled by frequency; chosen on validation"),
+    number("alpha0", None, (1e-6, 100.0), false, "weight of the pairs without an interaction; chosen on validation"),
+    number("neighbours", Some(50.0), (0.0, 200.0), true, "others that an item is predicted from; 0 leaves them out"),
+    number("ridge", None, (0.01, 1e6), false, "regularization of the neighbours, in readers; chosen on validation"),
+    number(
+        "neighbour_share",
+        None,
+        (0.0, 1.0),
+        false,
+        "share of the neighbours in the collaborative part, the rest being ALS; chosen on validation",
+    ),
+    number("positive_stars", Some(4.0), (1.0, 5.0), false, "a review of so many stars or more counts as liked"),
+    number(
+        "min_interactions",
+        None,
+        (1.0, 1000.0),
+        true,
+        "users and items with fewer positives are folded in, not trained on; 5, or less on small data",
+    ),
+    number("holdout", Some(0.2), (0.05, 0.5), false, "share of the positives that is held out to evaluate"),
+    number("trees", Some(100.0), (0.0, 1000.0), true, "trees of the content model; 0 leaves it out"),
+    number("learning_rate", Some(0.1), (0.001, 1.0), false, "shrinkage of the content model"),
+    number("evaluation_users", Some(4000.0), (10.0, 1e7), true, "at most so many hold-out users are ranked"),
+    number(
+        "seed",
+        Some(42.0),
+        (0.0, 9007199254740992.0),
+        true,
+        "same seed, same model, whatever the number of threads",
+    ),
+];
+
+/// Enough for ten million interactions; smaller data takes less.
+const DEFAULT_BUDGET: Duration = Duration::from_secs(300);
+
+/// Which weights the ensemble gets.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum WeightChoice {
+    Fixed(Weights),
+    /// Learned on validation.
+    Auto,
+}
+
+/// Options as given. [`Params::validate`] is the only way to train with them.
+#[derive(Debug, Clone)]
+pub struct Params {
+    numbers: [Option<f64>; NUMBERS.len()],
+    split: SplitKind,
+    weights: WeightChoice,
+    budget: Duration,
+    force: bool,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Params {
+            numbers: std::array::from_fn(|i| NUMBERS[i].default),
+            split: SplitKind::Auto,
+            weights: WeightChoice::Fixed(Weights::default()),
+            budget: DEFAULT_BUDGET,
+            force: false,
+        }
+    }
+}
+
+impl Params {
+    /// Reads a JSON object, e.g. `{"factors": 64, "weights": "auto"}`.
+    pub fn from_json(options: &Value) -> Result<Self> {
+        let mut params = Params::default();
+        let Value::Object(map) = options else {
+            return Err(wrong("options", options, "a JSON object such as {\"factors\": 64} is expected"));
+        };
+        for (name, value) in map {
+            params.set(name, value)?;
+        }
+        Ok(params)
+    }
+
+    /// Sets one option by name; checks the type, not yet the range.
+    pub fn set(&mut self, name: &str, value: &Value) -> Result<()> {
+        match name {
+            "split" => self.split = parse_split(value)?,
+            "weights" => self.weights = parse_weights(value)?,
+            "budget" => self.budget = parse_budget(value)?,
+            "force" => {
+                self.force = value.as_bool().ok_or_else(|| wrong(name, value, "true or false is expected"))?;
+            }
+            _ => {
+                let Some(i) = NUMBERS.iter().position(|o| o.name == name) else {
+                    return Err(Error::UnknownOption { name: name.into(), known: known_names() });
+                };
+                let number = value.as_f64().ok_or_else(|| wrong(name, value, &range_text(&NUMBERS[i])))?;
+                self.numbers[i] = Some(number);
+            }
+        }
+        Ok(())
+    }
+
+    pub fn validate(&self) -> Result<ValidParams> {
+        for (option, value) in NUMBERS.iter().zip(self.numbers) {
+            let Some(value) = value else { continue };
+            let in_range = value >= option.min && value <= option.max;
+            if !in_range || (option.integer && value.fract() != 0.0) {
+                return Err(wrong(option.name, value, &range_text(option)));
+            }
+        }
+        let get = |name: &str| NUMBERS.iter().position(|o| o.name == name).and_then(|i| self.numbers[i]);
+        let or_default = |name: &str| get(name).unwrap_or_default();
+        Ok(ValidParams {
+            factors: or_default("factors") as usize,
+            epochs: or_default("epochs") as usize,
+            regularization: get("regularization").map(|v| v as f32),
+            alpha0: get("alpha0").map(|v| v as f32),
+            neighbours: or_default("neighbours") as usize,
+            ridge: get("ridge").map(|v| v as f32),
+            neighbour_share: get("neighbour_share").map(|v| v as f32),
+            positive_stars: or_default("positive_stars") as f32,
+            min_interactions: get("min_interactions").map(|v| v as usize),
+            holdout: or_default("holdout"),
+            trees: or_default("trees") as usize,
+            learning_rate: or_default("learning_rate"),
+            evaluation_users: or_default("evaluation_users") as usize,
+            seed: or_default("seed") as u64,
+            split: self.split,
+            weights: self.weights,
+            budget: Budget::new(self.budget),
+            force: self.force,
+        })
+    }
+}
+
+/// Parameters that are known to be in range.
+#[derive(Debug, Clone)]
+pub struct ValidParams {
+    pub factors: usize,
+    pub epochs: usize,
+    pub regularization: Option<f32>,
+    pub alpha0: Option<f32>,
+    pub neighbours: usize,
+    pub ridge: Option<f32>,
+    pub neighbour_share: Option<f32>,
+    pub positive_stars: f32,
+    pub min_interactions: Option<usize>,
+    pub holdout: f64,
+    pub trees: usize,
+    pub learning_rate: f64,
+    pub evaluation_users: usize,
+    pub seed: u64,
+    pub split: SplitKind,
+    pub weights: WeightChoice,
+    pub budget: Budget,
+    pub force: bool,
+}
+
+fn wrong(name: &str, value: impl std::fmt::Display, expected: &str) -> Error {
+    Error::Option { name: name.into(), value: value.to_string(), expected: expected.into() }
+}
+
+fn range_text(option: &NumberOption) -> String {
+    let kind = if option.integer { "a whole number" } else { "a number" };
+    format!("{kind} from {} to {} is expected ({})", option.min, option.max, option.meaning)
+}
+
+fn known_names() -> String {
+    let numbers = NUMBERS.iter().map(|o| o.name);
+    let mut names: Vec<&str> = numbers.chain(["split", "weights", "budget", "force"]).collect();
+    names.sort_unstable();
+    names.join(", ")
+}
+
+fn parse_split(value: &Value) -> Result<SplitKind> {
+    let kind = value.as_str().and_then(SplitKind::from_name);
+    kind.ok_or_else(|| wrong("split", value, "\"auto\", \"temporal\" or \"by_user\" is expected"))
+}
+
+/// "90s", "5min" or "1h".
+fn parse_budget(value: &Value) -> Result<Duration> {
+    const EXPECTED: &str = "a time such as \"30s\", \"5min\" or \"1h\" is expected, from 1s to 24h";
+    let text = value.as_str().unwrap_or_default().trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let unit = match text[digits..].trim() {
+        "s" => 1,
+        "min" => 60,
+        "h" => 3600,
+        _ => 0,
+    };
+    let seconds = text[..digits].parse::<u64>().ok().and_then(|n| n.checked_mul(unit));
+    let budget = seconds.filter(|s| (1..=86_400).contains(s)).map(Duration::from_secs);
+    budget.ok_or_else(|| wrong("budget", value, EXPECTED))
+}
+
+fn parse_weights(value: &Value) -> Result<WeightChoice> {
+    const EXPECTED: &str = "\"auto\" or {\"collaborative\": 0.5, \"content_based\": 0.3, \"popularity\": 0.2} \
+                            is expected, each from 0 to 1, not all 0";
+    if value.as_str() == Some("auto") {
+        return Ok(WeightChoice::Auto);
+    }
+    let object = value.as_object().ok_or_else(|| wrong("weights", value, EXPECTED))?;
+    let mut parts = [0.0f32; 3];
+    for (name, weight) in object {
+        let part = ["collaborative", "content_based", "popularity"].iter().position(|p| p == name);
+        let number = weight.as_f64().filter(|w| (0.0..=1.0).contains(w));
+        match (part, number) {
+            (Some(part), Some(number)) => parts[part] = number as f32,
+            _ => return Err(wrong("weights", value, EXPECTED)),
+        }
+    }
+    Weights::new(parts).map(WeightChoice::Fixed).ok_or_else(|| wrong("weights", value, EXPECTED))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn message(options: Value) -> String {
+        Params::from_json(&options).and_then(|p| p.validate()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn defaults_are_valid() {
+        let params = Params::default().validate().unwrap();
+        assert_eq!((params.factors, params.seed, params.regularization), (50, 42, None));
+    }
+
+    #[test]
+    fn errors_name_the_option_and_its_range() {
+        assert_eq!(
+            message(json!({"factors": 0})),
+            "option \"factors\" is 0: a whole number from 1 to 256 is expected (length of the user and item vectors)"
+        );
+        assert!(message(json!({"factors": 1.5})).contains("whole number"));
+        assert!(message(json!({"epochs": "many"})).contains("\"epochs\" is \"many\""));
+        assert!(message(json!({"weights": {"collaborative": 2}})).contains("from 0 to 1"));
+        assert!(message(json!({"weights": {"collaborative": 0}})).contains("not all 0"));
+        assert!(message(json!({"split": "none"})).contains("temporal"));
+        assert!(message(json!([1])).contains("JSON object"));
+        for bad in [json!("30"), json!(30), json!("0s"), json!("25h"), json!("-1s"), json!("s"), json!("1 day")] {
+            assert!(message(json!({"budget": bad})).contains("from 1s to 24h"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn unknown_options_list_the_known_ones() {
+        match Params::from_json(&json!({"factor": 5})).unwrap_err() {
+            Error::UnknownOption { name, known } => {
+                assert_eq!(name, "factor");
+                assert!(known.contains("factors"));
+            }
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn a_budget_has_a_unit() {
+        let seconds = |text: &str| parse_budget(&json!(text)).unwrap().as_secs();
+        assert_eq!((seconds("30s"), seconds("5min"), seconds("24 h")), (30, 300, 86_400));
+    }
+
+    #[test]
+    fn weights_are_normalised() {
+        let params = Params::from_json(&json!({"weights": {"collaborative": 1, "popularity": 1}})).unwrap();
+        let WeightChoice::Fixed(weights) = params.validate().unwrap().weights else { panic!() };
+        assert_eq!(weights.parts(), [0.5, 0.0, 0.5]);
+    }
+}

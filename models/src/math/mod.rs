@@ -1,0 +1,5 @@
+//! Loops over numbers, compiled for the instruction sets that processors have.
+
+pub mod kernel;
+pub mod simd;
+pub mod topk;

@@ -1,0 +1,285 @@
+//! A trained model: everything it takes to score any user and item, and nothing of how it came to be.
+
+use std::ops::Deref;
+
+use crate::data::column::Column;
+use crate::data::feedback::Feedback;
+use crate::data::items::{Exposure, ItemTable};
+use crate::error::{Error, Result};
+use crate::math::simd::prefetch;
+use crate::model::calibration::Calibration;
+use crate::model::ensemble::{Parts, Weights};
+use crate::model::score::{Scored, Source, Target};
+use crate::model::uncalibrated::{Derived, Uncalibrated, User};
+use crate::parts::collaborative::Collaborative;
+use crate::parts::content::{Attribution, Candidate, FEATURES, Forest, LANES, VARYING};
+use crate::parts::ratings::RatingModel;
+
+/// What is stored of a model, as it was read: not yet checked, and all that is needed for [`Model::new`].
+#[derive(Debug, Clone)]
+pub struct Fitted {
+    pub feedback: Feedback,
+    pub items: ItemTable,
+    pub collaborative: Collaborative,
+    pub forest: Option<Forest>,
+    /// By part.
+    pub calibrations: [Calibration; 3],
+    pub weights: Weights,
+    /// What predicts stars; None without a review, and in a twin, which nobody asks.
+    pub ratings: Option<RatingModel>,
+}
+
+/// A model that is complete: its parts fit each other, and its scores are on one scale.
+#[derive(Debug, Clone)]
+pub struct Model {
+    pub(super) raw: Uncalibrated,
+    pub(super) calibrations: [Calibration; 3],
+    pub(super) popularity: Column<f32>,
+    pub(super) weights: Weights,
+    pub(super) ratings: Option<RatingModel>,
+}
+
+/// Raw scores, features and look-ups are those of the parts.
+impl Deref for Model {
+    type Target = Uncalibrated;
+
+    fn deref(&self) -> &Uncalibrated {
+        &self.raw
+    }
+}
+
+/// Targets that are gathered together: what they need fits the second-level cache.
+const GATHERED: usize = 256;
+
+impl Fitted {
+    /// # Errors
+    /// [`Error::Corrupt`], which says what does not fit.
+    fn check(&self) -> Result<()> {
+        let collaborative = &self.collaborative;
+        let basis = &collaborative.basis;
+        let sound = [
+            (self.items.id.windows(2).all(|w| w[0] < w[1]), "item ids are not ascending"),
+            (collaborative.factors.values.iter().all(|v| v.is_finite()), "a factor is not finite"),
+            (self.items.stars_sum.iter().all(|v| v.is_finite()), "a sum of stars is not finite"),
+            (basis.gram.len() == collaborative.factors.ncols(), "the basis does not fit the factors"),
+            (
+                basis.gram.iter().chain([&basis.alpha0, &basis.regularization]).all(|v| v.is_finite() && *v >= 0.0),
+                "the basis is not finite",
+            ),
+            (collaborative.neighbours.valid(self.items.len()), "the neighbours are not sound"),
+            (collaborative.blend.valid(), "the blend is not valid"),
+            (self.calibrations.iter().all(Calibration::valid), "a calibration is not monotone"),
+            (self.forest.as_ref().is_none_or(|f| f.valid(FEATURES, VARYING)), "the forest is not sound"),
+            (self.ratings.as_ref().is_none_or(RatingModel::valid), "what predicts stars is not sound"),
+            (Weights::new(self.weights.parts()).is_some(), "the weights are not valid"),
+            (self.feedback.positive_stars.is_finite(), "the threshold of stars is not finite"),
+        ];
+        match sound.iter().find(|(holds, _)| !holds) {
+            None => Ok(()),
+            Some((_, what)) => Err(Error::Corrupt((*what).into())),
+        }
+    }
+
+    /// A model of parts that are known to be sound, or whose faults are the point of a test.
+    fn assemble(self) -> Model {
+        Uncalibrated::new(self.feedback, self.items, self.collaborative, self.forest).calibrated(
+            self.calibrations,
+            self.weights,
+            self.ratings,
+        )
+    }
+}
+
+impl Model {
+    /// # Errors
+    /// [`Error::Corrupt`] where the parts do not fit each other or a number is out of its range.
+    pub fn new(fitted: Fitted) -> Result<Model> {
+        fitted.check()?;
+        Ok(fitted.assemble())
+    }
+
+    /// A model whose derived values were computed when it was written, and are trusted as its checksum is.
+    pub(crate) fn with_derived(fitted: Fitted, derived: Derived, popularity: Column<f32>) -> Model {
+        let Fitted { feedback, items, collaborative, forest, calibrations, weights, ratings } = fitted;
+        let raw = Uncalibrated { feedback, items, collaborative, forest, derived };
+        Model { raw, calibrations, popularity, weights, ratings }
+    }
+
+    /// For tests of what is damaged.
+    #[cfg(test)]
+    pub(crate) fn unchecked(fitted: Fitted) -> Model {
+        fitted.assemble()
+    }
+
+    /// The same parts in another weighted mean.
+    pub fn with_weights(self, weights: Weights) -> Model {
+        Model { weights, ..self }
+    }
+
+    /// The same parts with another share of the neighbours in the collaborative one, 0 to 1; the calibration stays.
+    pub fn with_neighbour_share(mut self, share: f32) -> Model {
+        self.raw.collaborative.blend.share = share.clamp(0.0, 1.0);
+        self
+    }
+
+    /// With what predicts stars.
+    pub fn with_ratings(self, ratings: Option<RatingModel>) -> Model {
+        Model { ratings, ..self }
+    }
+
+    /// What counts as liked, and how much.
+    pub fn feedback(&self) -> &Feedback {
+        &self.raw.feedback
+    }
+
+    /// What the model knows of each item, by ascending id.
+    pub fn items(&self) -> &ItemTable {
+        &self.raw.items
+    }
+
+    /// Length of the user and item vectors.
+    pub fn factors(&self) -> usize {
+        self.raw.collaborative.factors.ncols()
+    }
+
+    /// The collaborative part.
+    pub fn collaborative_part(&self) -> &Collaborative {
+        &self.raw.collaborative
+    }
+
+    /// The trees of the content part; None where it was left out or could not be fitted.
+    pub fn forest(&self) -> Option<&Forest> {
+        self.raw.forest.as_ref()
+    }
+
+    /// By part: collaborative, content-based, popularity.
+    pub fn calibrations(&self) -> &[Calibration; 3] {
+        &self.calibrations
+    }
+
+    /// The weights of the parts in a score.
+    pub fn weights(&self) -> Weights {
+        self.weights
+    }
+
+    /// What predicts stars; None without reviews, and in a twin.
+    pub fn ratings(&self) -> Option<&RatingModel> {
+        self.ratings.as_ref()
+    }
+
+    pub(crate) fn derived(&self) -> &Derived {
+        &self.raw.derived
+    }
+
+    /// [`Model::popularity`], as it is written.
+    pub(crate) fn popularity_column(&self) -> &Column<f32> {
+        &self.popularity
+    }
+
+    /// The popularity part by item, in [0,1], as it enters a score.
+    pub fn popularity(&self) -> &[f32] {
+        &self.popularity
+    }
+
+    /// Reactions to an item, the good ones among them.
+    pub fn exposure(&self, item: u32) -> Exposure {
+        self.raw.items.exposure(item)
+    }
+
+    /// The share of good reactions over all items, in [0,1].
+    pub fn positive_rate(&self) -> f32 {
+        let sum = |column: &[u32]| column.iter().map(|n| f64::from(*n)).sum::<f64>();
+        let items = &self.raw.items;
+        (sum(&items.positives) / (sum(&items.ratings) + sum(&items.favorites)).max(1.0)) as f32
+    }
+
+    /// The four terms of an item's popularity, each in [0,1].
+    pub fn popularity_terms(&self, item: u32) -> [f32; 4] {
+        self.raw.derived.scale.terms(&self.raw.items, &self.raw.feedback, item as usize)
+    }
+
+    /// One element per target, in order.
+    pub fn score(&self, user: &User<'_>, targets: &[Target]) -> Vec<Scored> {
+        let parts = self.raw.collaborative(user, targets).into_iter().zip(self.content(user, targets));
+        let scored = |(target, (raw, content)): (&Target, _)| self.blend(user, *target, raw, content);
+        targets.iter().zip(parts).map(scored).collect()
+    }
+
+    /// The content part of the targets that have one, in [0,1].
+    pub(crate) fn content(&self, user: &User<'_>, targets: &[Target]) -> Vec<Option<f32>> {
+        let mut content = vec![None; targets.len()];
+        if let Some(forest) = &self.raw.forest {
+            for (targets, content) in targets.chunks(GATHERED).zip(content.chunks_mut(GATHERED)) {
+                self.raw.content_raw(forest, user, self.gather(targets).into_iter(), |i, raw| {
+                    content[i] = Some(self.calibrations[1].apply(raw));
+                });
+            }
+        }
+        content
+    }
+
+    /// What the content part of no item exceeds for a user; None where there is none.
+    pub(crate) fn content_ceiling(&self, user: &User<'_>) -> Option<f32> {
+        let forest = self.raw.forest.as_ref()?;
+        // What rounding may add to a sum of some hundred leaves.
+        let raw = forest.ceiling(&user.prepared) * (1.0 + 1e-6) + 1e-6;
+        Some(self.calibrations[1].apply(raw as f32))
+    }
+
+    /// The candidates among the targets, by their place. They lie anywhere in the model: all are asked for before the
+    /// first is read, so that one wait serves for many.
+    fn gather(&self, targets: &[Target]) -> Vec<(usize, Candidate)> {
+        for item in targets.iter().filter_map(|t| t.index()) {
+            self.encoder().prefetch(item);
+            prefetch(&self.popularity[item as usize..=item as usize]);
+        }
+        let candidates: Vec<(usize, Candidate)> =
+            targets.iter().enumerate().filter_map(|(i, t)| Some((i, self.raw.candidate(*t)?))).collect();
+        for (_, candidate) in &candidates {
+            self.encoder().prefetch_groups(candidate);
+        }
+        candidates
+    }
+
+    /// The features of the user with each target, and what each adds to its raw content score; None where there is none.
+    pub fn attribute(&self, user: &User<'_>, targets: &[Target]) -> Vec<Option<([f32; FEATURES], Attribution)>> {
+        let Some(forest) = &self.raw.forest else { return vec![None; targets.len()] };
+        let candidates: Vec<Option<Candidate>> = targets.iter().map(|target| self.raw.candidate(*target)).collect();
+        let features = |candidate: &Candidate| {
+            let mut block = [[0.0f32; LANES]; VARYING];
+            self.encoder().encode(&user.features, candidate, 0, &mut block);
+            let mut values = [0.0; FEATURES];
+            let all = block.iter().map(|row| row[0]).chain(user.features.values);
+            values.iter_mut().zip(all).for_each(|(to, from)| *to = from);
+            values
+        };
+        let rows: Vec<[f32; FEATURES]> = candidates.iter().flatten().map(features).collect();
+        let attributions = forest.shapley(&rows.iter().map(|row| row.as_slice()).collect::<Vec<_>>());
+        let mut found = rows.into_iter().zip(attributions);
+        candidates.iter().map(|candidate| candidate.as_ref().and_then(|_| found.next())).collect()
+    }
+
+    /// The weighted mean of the parts that the target has.
+    pub(crate) fn blend(
+        &self,
+        user: &User<'_>,
+        target: Target,
+        raw: Option<f32>,
+        content_based: Option<f32>,
+    ) -> Scored {
+        let known = target.index();
+        // An item that nobody liked has the raw score 0, as the evaluation has it. Were its part absent, the trees alone
+        // would decide: of the ten best of Book-Crossing half would be books that nobody likes.
+        let exists = known.is_some() && !user.reader.factor.is_empty();
+        let collaborative = raw.filter(|_| exists).map(|raw| self.calibrations[0].apply(raw));
+        let popularity = known.map_or(0.0, |item| self.popularity[item as usize]);
+        let parts = Parts { collaborative, content_based, popularity: Some(popularity) };
+        let source = match (collaborative, content_based) {
+            (Some(_), _) if user.folded_in => Source::FoldIn,
+            (Some(_), _) => Source::Hybrid,
+            (None, Some(_)) => Source::Content,
+            (None, None) => Source::Popularity,
+        };
+        Scored { score: self.weights.blend(&parts), parts, source }
+    }
+}

@@ -1,0 +1,92 @@
+//! A user's interactions as a whole: a fingerprint that tells when they changed, and the figures an analyst asks for.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::data::dataset::{NONE, Row};
+use crate::data::feedback::Feedback;
+use crate::data::items::ItemTable;
+
+/// A number that changes when an interaction is added, removed or altered; the order of the items does not matter.
+/// `id_of` gives an item's id, so that the number does not depend on how a model counts its items.
+pub fn fingerprint(row: Row<'_>, id_of: impl Fn(u32) -> i64) -> i64 {
+    let mut sum = row.len() as u64;
+    for i in 0..row.len() {
+        let mut key = [0u8; 21];
+        key[..8].copy_from_slice(&id_of(row.item[i]).to_le_bytes());
+        key[8..12].copy_from_slice(&row.stars[i].to_le_bytes());
+        key[12] = u8::from(row.favorite[i]);
+        key[13..].copy_from_slice(&row.at[i].to_le_bytes());
+        sum = sum.wrapping_add(xxh3_64(&key));
+    }
+    sum as i64
+}
+
+/// One row of the user features that analysts query.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UserSummary {
+    pub ratings: u32,
+    pub favorites: u32,
+    pub positives: u32,
+    /// 0 without a rating.
+    pub mean_stars: f32,
+    /// Up to [`TOP`] ids with their shares of the liked items' weight, heaviest first.
+    pub categories: Vec<(i64, f32)>,
+    pub authors: Vec<(i64, f32)>,
+}
+
+const TOP: usize = 5;
+
+pub fn summarise(row: Row<'_>, items: &ItemTable, feedback: &Feedback) -> UserSummary {
+    let ratings = row.stars.iter().filter(|s| **s > 0.0).count();
+    let liked: Vec<(u32, f32)> = feedback.positives(row).collect();
+    let heaviest =
+        |key: &[i64]| top_shares(liked.iter().map(|(item, weight)| (key[*item as usize], *weight)).collect());
+    UserSummary {
+        ratings: ratings as u32,
+        favorites: row.favorite.iter().filter(|f| **f).count() as u32,
+        positives: liked.len() as u32,
+        mean_stars: row.stars.iter().sum::<f32>() / ratings.max(1) as f32,
+        categories: heaviest(&items.category),
+        authors: heaviest(&items.author),
+    }
+}
+
+fn top_shares(mut pairs: Vec<(i64, f32)>) -> Vec<(i64, f32)> {
+    let total: f32 = pairs.iter().map(|(_, weight)| weight).sum();
+    pairs.retain(|(id, _)| *id != NONE);
+    pairs.sort_by_key(|(id, _)| *id);
+    pairs.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        if same {
+            kept.1 += next.1;
+        }
+        same
+    });
+    pairs.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    pairs.truncate(TOP);
+    pairs.into_iter().map(|(id, weight)| (id, weight / total)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fingerprint_sees_every_change_and_no_order() {
+        let id = |i: u32| i64::from(i);
+        let row = Row { item: &[1, 2], stars: &[4.0, 0.0], favorite: &[false, true], at: &[5, NONE] };
+        let base = fingerprint(row, id);
+        let swapped = Row { item: &[2, 1], stars: &[0.0, 4.0], favorite: &[true, false], at: &[NONE, 5] };
+        assert_eq!(fingerprint(swapped, id), base);
+        assert_ne!(fingerprint(Row { stars: &[5.0, 0.0], ..row }, id), base);
+        assert_ne!(fingerprint(Row { favorite: &[true, true], ..row }, id), base);
+        assert_ne!(fingerprint(Row { at: &[6, NONE], ..row }, id), base);
+        assert_ne!(fingerprint(Row { item: &[1], stars: &[4.0], favorite: &[false], at: &[5] }, id), base);
+    }
+
+    #[test]
+    fn shares_are_of_all_that_was_liked() {
+        let shares = top_shares(vec![(7, 1.0), (NONE, 2.0), (7, 1.0), (3, 1.0)]);
+        assert_eq!(shares, [(7, 0.4), (3, 0.2)]);
+    }
+}

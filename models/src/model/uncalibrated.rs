@@ -1,0 +1,185 @@
+//! The parts of a model as they were fitted: each gives raw scores on a scale of its own.
+
+use crate::data::column::Column;
+use crate::data::dataset::{Favorites, History, Ratings, Row};
+use crate::data::feedback::Feedback;
+use crate::data::items::ItemTable;
+use crate::error::Result;
+use crate::model::calibration::Calibration;
+use crate::model::ensemble::Weights;
+use crate::model::model::Model;
+use crate::model::score::Target;
+use crate::parts::collaborative::{Collaborative, Reader};
+use crate::parts::content::{Candidate, Encoder, Forest, LANES, UserFeatures, VARYING};
+use crate::parts::popularity::{self, Scale};
+use crate::parts::ratings::RatingModel;
+
+/// What was fitted of each part, and what follows from it. Calibrations and weights make a [`Model`] of it.
+#[derive(Debug, Clone)]
+pub struct Uncalibrated {
+    pub(super) feedback: Feedback,
+    pub(super) items: ItemTable,
+    pub(super) collaborative: Collaborative,
+    pub(super) forest: Option<Forest>,
+    pub(super) derived: Derived,
+}
+
+/// What follows from the fitted parts, computed once so that scoring is fast.
+#[derive(Debug, Clone)]
+pub struct Derived {
+    /// By item, in [0,1].
+    pub raw_popularity: Column<f32>,
+    pub scale: Scale,
+    pub encoder: Encoder,
+}
+
+/// A user, ready to be scored against any number of items.
+pub struct User<'a> {
+    pub(super) reader: Reader,
+    pub(super) features: UserFeatures<'a>,
+    pub(super) prepared: Vec<u32>,
+    pub(super) folded_in: bool,
+}
+
+impl User<'_> {
+    /// The user as the collaborative part sees one.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+}
+
+impl Uncalibrated {
+    /// Derives what scoring needs: time linear in the items, and in the readings of the liked ones.
+    pub fn new(feedback: Feedback, items: ItemTable, collaborative: Collaborative, forest: Option<Forest>) -> Self {
+        let raw_popularity: Column<f32> = popularity::popularity(&items, &feedback).into();
+        let encoder = Encoder::new(&items, collaborative.factors.view(), &raw_popularity, feedback);
+        let derived = Derived { scale: Scale::of(&items), raw_popularity, encoder };
+        Uncalibrated { feedback, items, collaborative, forest, derived }
+    }
+
+    /// The same parts with a forest, or another one.
+    pub fn with_forest(self, forest: Option<Forest>) -> Self {
+        Uncalibrated { forest, ..self }
+    }
+
+    /// A model that scores. `calibrations` by part: collaborative, content-based, popularity.
+    pub fn calibrated(self, calibrations: [Calibration; 3], weights: Weights, ratings: Option<RatingModel>) -> Model {
+        let popularity = self.derived.raw_popularity.iter().map(|raw| calibrations[2].apply(*raw)).collect();
+        Model { raw: self, calibrations, popularity, weights, ratings }
+    }
+
+    /// What gives features to users and items.
+    pub fn encoder(&self) -> &Encoder {
+        &self.derived.encoder
+    }
+
+    /// Popularity by item, in [0,1], not calibrated.
+    pub fn raw_popularity(&self) -> &[f32] {
+        &self.derived.raw_popularity
+    }
+
+    /// A user's interactions with the items of the model.
+    pub fn history(&self, ratings: &Ratings, favorites: &Favorites) -> History {
+        History::new(ratings, favorites, |id| self.items.index(id))
+    }
+
+    /// The vector of a user, k long, from interactions with known items; empty without a liked one.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFinite`] where the system of the user cannot be solved.
+    pub fn fold_in(&self, row: Row<'_>) -> Result<Vec<f32>> {
+        self.collaborative.fold_in(&self.feedback.positives(row).collect::<Vec<_>>())
+    }
+
+    /// Features of a user with the given interactions (items by index, ascending) and vector (empty: none).
+    pub fn features<'a>(&self, row: Row<'a>, since: i64, factor: Vec<f32>) -> UserFeatures<'a> {
+        self.encoder().user(row, since, factor)
+    }
+
+    /// `since`: when the user registered, seconds since 1970, or [`crate::NONE`]. `stored`: the user's vector if it was
+    /// trained on exactly these interactions, else None: it is solved for.
+    ///
+    /// # Errors
+    /// Those of [`Uncalibrated::fold_in`].
+    pub fn user<'a>(&self, row: Row<'a>, since: i64, stored: Option<Vec<f32>>) -> Result<User<'a>> {
+        let folded_in = stored.is_none();
+        let liked: Vec<(u32, f32)> = self.feedback.positives(row).collect();
+        let factor = match stored {
+            Some(factor) => factor,
+            None => self.collaborative.fold_in(&liked)?,
+        };
+        let features = self.features(row, since, factor.clone());
+        let reader = self.collaborative.reader(factor, liked);
+        let prepared = self.forest.as_ref().map_or(Vec::new(), |f| f.prepare(&features.values));
+        Ok(User { reader, features, prepared, folded_in })
+    }
+
+    /// Prepares a user for the scoring of most items.
+    pub fn tabulate(&self, user: &mut User<'_>) {
+        self.encoder().tabulate(&mut user.features);
+    }
+
+    /// Raw scores of the given items by part (collaborative, content-based, popularity); zeros where a part does not
+    /// exist.
+    pub fn raw(&self, user: &User<'_>, items: &[u32]) -> [Vec<f32>; 3] {
+        let collaborative = if items.len() == self.items.len() {
+            self.collaborative.score_all(&user.reader)
+        } else {
+            self.collaborative.score(&user.reader, items)
+        };
+        let mut content = vec![0.0; items.len()];
+        if let Some(forest) = &self.forest {
+            let candidates = items.iter().map(|i| self.encoder().known(*i)).enumerate();
+            self.content_raw(forest, user, candidates, |i, raw| content[i] = raw);
+        }
+        [collaborative, content, items.iter().map(|i| self.derived.raw_popularity[*i as usize]).collect()]
+    }
+
+    /// Raw collaborative scores of the targets that the model knows.
+    pub fn collaborative(&self, user: &User<'_>, targets: &[Target]) -> Vec<Option<f32>> {
+        let known: Vec<u32> = targets.iter().filter_map(|t| t.index()).collect();
+        let mut raw = self.collaborative.score(&user.reader, &known).into_iter();
+        targets.iter().map(|target| target.index().and_then(|_| raw.next())).collect()
+    }
+
+    /// The target as the content part sees it; None where nothing is known of it.
+    pub(super) fn candidate(&self, target: Target) -> Option<Candidate> {
+        match target {
+            Target::Known(item) => Some(self.encoder().known(item)),
+            Target::Newcomer(info) => Some(self.encoder().newcomer(info)),
+            Target::Unknown => None,
+        }
+    }
+
+    /// Hands the raw content score of every candidate to `put`, by the candidate's number.
+    pub(super) fn content_raw(
+        &self,
+        forest: &Forest,
+        user: &User<'_>,
+        candidates: impl Iterator<Item = (usize, Candidate)>,
+        mut put: impl FnMut(usize, f32),
+    ) {
+        let mut block = [[0.0f32; LANES]; VARYING];
+        let mut numbers = [0usize; LANES];
+        let mut sums = [0.0f64; LANES];
+        let mut filled = 0;
+        let mut flush = |numbers: &[usize], block: &[[f32; LANES]]| {
+            forest.score(&user.prepared, block, &mut sums);
+            for (number, raw) in numbers.iter().zip(sums) {
+                put(*number, raw as f32);
+            }
+        };
+        for (number, candidate) in candidates {
+            self.encoder().encode(&user.features, &candidate, filled, &mut block);
+            numbers[filled] = number;
+            filled += 1;
+            if filled == LANES {
+                flush(&numbers, &block);
+                filled = 0;
+            }
+        }
+        if filled > 0 {
+            flush(&numbers[..filled], &block);
+        }
+    }
+}

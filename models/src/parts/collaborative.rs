@@ -1,0 +1,208 @@
+//! The collaborative part: a factorisation, item neighbours, or a sum of the two, as validation chose.
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::column::Matrix;
+use crate::error::Result;
+use crate::math::simd::{dot, dot_rows, prefetch};
+use crate::parts::als::{Basis, Side, Solver};
+use crate::parts::neighbours::Neighbours;
+
+/// How the two are summed: (1−share)·als/als_scale + share·neighbours/(neighbour_scale·√liking), liking being the
+/// user's summed weight. The root is what keeps the two in step from light readers to heavy ones.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Blend {
+    /// Share of the neighbours, 0 to 1.
+    pub share: f32,
+    pub als_scale: f32,
+    pub neighbour_scale: f32,
+}
+
+impl Blend {
+    pub fn valid(&self) -> bool {
+        let positive = |v: f32| v.is_finite() && v > 0.0;
+        (0.0..=1.0).contains(&self.share) && positive(self.als_scale) && positive(self.neighbour_scale)
+    }
+}
+
+/// Rows that are asked for before they are needed.
+const AHEAD: usize = 16;
+
+#[derive(Debug, Clone)]
+pub struct Collaborative {
+    /// items × k; a row of zeros for an item without a factor.
+    pub factors: Matrix,
+    pub basis: Basis,
+    pub neighbours: Neighbours,
+    pub blend: Blend,
+}
+
+/// A user as this part sees it.
+#[derive(Debug, Clone, Default)]
+pub struct Reader {
+    /// Empty without a liked item that has a factor.
+    pub factor: Vec<f32>,
+    /// Liked items with their weights.
+    liked: Vec<(u32, f32)>,
+    neighbour_weight: f32,
+}
+
+/// What one liked item adds to a raw score, through the factors and through the neighbours.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Share {
+    pub item: u32,
+    pub factors: f64,
+    pub neighbours: f64,
+}
+
+impl Share {
+    pub fn whole(&self) -> f64 {
+        self.factors + self.neighbours
+    }
+}
+
+impl Reader {
+    /// Liked items with their weights, by ascending index.
+    pub fn liked(&self) -> &[(u32, f32)] {
+        &self.liked
+    }
+}
+
+impl Collaborative {
+    pub fn items(&self) -> usize {
+        self.factors.nrows()
+    }
+
+    /// Factors of the items in a range, one after the other.
+    pub fn factors(&self, range: std::ops::Range<usize>) -> &[f32] {
+        self.factors.rows_of(range)
+    }
+
+    fn has_factor(&self, item: u32) -> bool {
+        self.factors.row(item as usize).iter().any(|v| *v != 0.0)
+    }
+
+    fn side(&self) -> Side<'_> {
+        Side::new(self.factors(0..self.items()), self.factors.ncols())
+    }
+
+    /// The vector that explains the liked items best; empty without one that has a factor.
+    pub fn fold_in(&self, liked: &[(u32, f32)]) -> Result<Vec<f32>> {
+        let liked: Vec<(u32, f32)> = liked.iter().copied().filter(|(item, _)| self.has_factor(*item)).collect();
+        if liked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let solver = Solver::new(self.side(), &self.basis);
+        let mut scratch = solver.scratch();
+        Ok(solver.solve(liked.into_iter(), &mut scratch)?.to_vec())
+    }
+
+    pub fn reader(&self, factor: Vec<f32>, liked: Vec<(u32, f32)>) -> Reader {
+        self.reader_with(factor, liked, self.blend)
+    }
+
+    /// For another blend than the model's own, while that is being searched.
+    pub fn reader_with(&self, factor: Vec<f32>, liked: Vec<(u32, f32)>, blend: Blend) -> Reader {
+        let liking: f32 = liked.iter().map(|(_, weight)| weight).sum();
+        let neighbour_weight = if liking > 0.0 { blend.share / (blend.neighbour_scale * liking.sqrt()) } else { 0.0 };
+        Reader { factor, liked, neighbour_weight }
+    }
+
+    /// Raw scores of all items.
+    pub fn score_all(&self, reader: &Reader) -> Vec<f32> {
+        self.score_all_with(reader, self.blend)
+    }
+
+    pub fn score_all_with(&self, reader: &Reader, blend: Blend) -> Vec<f32> {
+        let n = self.items();
+        let mut scores = vec![0.0; n];
+        if !reader.factor.is_empty() {
+            dot_rows(self.factors(0..n), &reader.factor, &mut scores);
+            let weight = (1.0 - blend.share) / blend.als_scale;
+            scores.iter_mut().for_each(|s| *s *= weight);
+        }
+        if blend.share > 0.0 {
+            let counted = self.neighbours.score_all(&reader.liked, n);
+            scores.iter_mut().zip(counted).for_each(|(s, c)| *s += reader.neighbour_weight * c);
+        }
+        scores
+    }
+
+    /// Every neighbour of a liked item once, ascending, with what the neighbours add to its raw score.
+    pub fn neighbour_sums(&self, reader: &Reader) -> Vec<(u32, f32)> {
+        let weight = reader.neighbour_weight;
+        let liked = reader.liked.iter().filter(|_| weight > 0.0);
+        let mut sums: Vec<(u32, f32)> = liked
+            .flat_map(|(item, liking)| {
+                let (neighbours, weights) = self.neighbours.of(*item);
+                neighbours.iter().zip(weights).map(move |(neighbour, w)| (*neighbour, weight * liking * w))
+            })
+            .collect();
+        // The rows are in order already, which this sort makes use of. (A buffer of all items would be quicker for who
+        // likes hundreds; but freed megabytes stay with the process, and there are many.)
+        sums.sort_by_key(|(item, _)| *item);
+        sums.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            kept.1 += if same { next.1 } else { 0.0 };
+            same
+        });
+        sums
+    }
+
+    /// Raw scores of some items, in their order.
+    pub fn score(&self, reader: &Reader, items: &[u32]) -> Vec<f32> {
+        let mut scores = vec![0.0; items.len()];
+        if !reader.factor.is_empty() && self.blend.share < 1.0 {
+            let weight = (1.0 - self.blend.share) / self.blend.als_scale;
+            for (place, (score, item)) in scores.iter_mut().zip(items).enumerate() {
+                if let Some(later) = items.get(place + AHEAD) {
+                    prefetch(self.factors.row(*later as usize));
+                }
+                let item = *item as usize;
+                *score = weight * dot(self.factors(item..item + 1), &reader.factor);
+            }
+        }
+        if self.blend.share > 0.0 {
+            self.neighbours.score(&reader.liked, items, |place, counted| {
+                scores[place] += reader.neighbour_weight * counted;
+            });
+        }
+        scores
+    }
+
+    /// What each liked item adds to the raw scores of some items: per item one share for every liked item, in order.
+    /// They sum to [`Collaborative::score`] but for rounding, for both models are linear in the liked items.
+    pub fn shares(&self, reader: &Reader, items: &[u32]) -> Result<Vec<Vec<Share>>> {
+        let blank = |(item, _): &(u32, f32)| Share { item: *item, factors: 0.0, neighbours: 0.0 };
+        let mut all = vec![reader.liked.iter().map(blank).collect::<Vec<_>>(); items.len()];
+        if self.blend.share < 1.0 && !reader.factor.is_empty() {
+            self.add_factors(reader, items, &mut all)?;
+        }
+        if self.blend.share > 0.0 {
+            for (shares, item) in all.iter_mut().zip(items) {
+                for (share, (liked, liking)) in shares.iter_mut().zip(&reader.liked) {
+                    let (neighbours, weights) = self.neighbours.of(*liked);
+                    if let Ok(place) = neighbours.binary_search(item) {
+                        share.neighbours = f64::from(reader.neighbour_weight * liking * weights[place]);
+                    }
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    fn add_factors(&self, reader: &Reader, items: &[u32], all: &mut [Vec<Share>]) -> Result<()> {
+        // The same ones that the factor was solved from.
+        let places: Vec<usize> = (0..reader.liked.len()).filter(|i| self.has_factor(reader.liked[*i].0)).collect();
+        let pairs: Vec<(u32, f32)> = places.iter().map(|i| reader.liked[*i]).collect();
+        let solver = Solver::new(self.side(), &self.basis);
+        let solved = solver.shares(&pairs, items, &mut solver.scratch())?;
+        let weight = f64::from((1.0 - self.blend.share) / self.blend.als_scale);
+        for (shares, solved) in all.iter_mut().zip(solved.rows()) {
+            for (place, share) in places.iter().zip(solved) {
+                shares[*place].factors = weight * f64::from(*share);
+            }
+        }
+        Ok(())
+    }
+}

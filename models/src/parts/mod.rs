@@ -1,0 +1,9 @@
+//! What can be fitted and scored by itself: each part knows the data, and neither the ensemble nor the run.
+
+pub mod als;
+pub mod collaborative;
+pub mod content;
+pub mod neighbours;
+pub mod popularity;
+pub mod ratings;
+pub mod rules;

@@ -1,0 +1,145 @@
+//! Item neighbourhoods: of each item, the few others whose readers predict its readers best.
+//!
+//! An item's weights are a ridge regression of its column on those of its `most` nearest items by cosine:
+//! w = (G_SS + λI)⁻¹·G_Sj, G_ab the weighted count of shared readers. That is EASE (Steck, "Embarrassingly Shallow
+//! Autoencoders for Sparse Data", 2019) solved on a neighbourhood instead of on the whole catalogue, as fsSLIM does it
+//! (Ning and Karypis, "SLIM: Sparse Linear Methods for Top-N Recommender Systems", 2011): linear in the items instead of
+//! cubic, and better in the long tail, where a whole inverse fits noise. NDCG@10 on the hold-outs of Book-Crossing,
+//! MovieLens 100k and the generated library: 0.085, 0.322, 0.275; the whole EASE 0.072 (elsewhere), 0.323, 0.269;
+//! BM25 0.076, 0.298, 0.256; RP3beta 0.031, 0.286, 0.261. A user's score of item i is Σ_j w_uj·W_ji over the liked j.
+
+mod counts;
+mod regression;
+
+use serde::{Deserialize, Serialize};
+
+use crate::control::Control;
+use crate::data::column::Column;
+use crate::data::feedback::Interactions;
+use crate::error::Result;
+
+pub use regression::{Regressions, block_bytes};
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct NeighbourParams {
+    /// λ of the regressions, in units of shared readers.
+    pub ridge: f32,
+    /// An item is predicted from at most so many others.
+    pub most: usize,
+}
+
+/// What each item says of others, by ascending index of the other.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Neighbours {
+    /// `items + 1` offsets.
+    pub start: Column<u32>,
+    pub item: Column<u32>,
+    /// May be negative: what speaks against an item, others being liked.
+    pub weight: Column<f32>,
+}
+
+impl Neighbours {
+    /// From positives (users × items). Runs in the current rayon pool; the result does not depend on its size.
+    pub fn fit(matrix: &Interactions, params: &NeighbourParams, control: &Control) -> Result<Neighbours> {
+        Ok(Regressions::fit(matrix, params.most, &[params.ridge], control)?.neighbours(0))
+    }
+
+    fn gather(rows: impl Iterator<Item = Vec<(u32, f32)>>, items: usize) -> Neighbours {
+        let (mut start, mut item, mut weight) = (Vec::with_capacity(items + 1), Vec::new(), Vec::new());
+        start.push(0);
+        for row in rows {
+            item.extend(row.iter().map(|(item, _)| *item));
+            weight.extend(row.iter().map(|(_, weight)| *weight));
+            start.push(item.len() as u32);
+        }
+        Neighbours { start: start.into(), item: item.into(), weight: weight.into() }
+    }
+
+    /// No neighbours at all.
+    pub fn none(items: usize) -> Neighbours {
+        Neighbours { start: vec![0; items + 1].into(), ..Neighbours::default() }
+    }
+
+    pub fn items(&self) -> usize {
+        self.start.len().saturating_sub(1)
+    }
+
+    /// Neighbours of an item with their weights.
+    pub fn of(&self, item: u32) -> (&[u32], &[f32]) {
+        let Some(end) = self.start.get(item as usize + 1) else { return (&[], &[]) };
+        let range = self.start[item as usize] as usize..*end as usize;
+        (&self.item[range.clone()], &self.weight[range])
+    }
+
+    /// The same neighbours under other indices; what has none is left out.
+    pub fn renumbered(&self, items: usize, new: impl Fn(u32) -> u32) -> Neighbours {
+        let mut rows = vec![Vec::new(); items];
+        for old in 0..self.items() as u32 {
+            let (neighbours, weights) = self.of(old);
+            let row = neighbours.iter().zip(weights).map(|(n, w)| (new(*n), *w));
+            rows[new(old) as usize] = row.collect();
+        }
+        rows.iter_mut().for_each(|row| row.sort_unstable_by_key(|(item, _)| *item));
+        Neighbours::gather(rows.into_iter(), items)
+    }
+
+    /// What the scoring relies on; for what was decoded from storage.
+    pub fn valid(&self, items: usize) -> bool {
+        self.start.len() == items + 1
+            && self.start.first() == Some(&0)
+            && self.start.windows(2).all(|w| w[0] <= w[1])
+            && self.start.last().is_some_and(|n| *n as usize == self.item.len())
+            && self.item.len() == self.weight.len()
+            && self.item.iter().all(|i| (*i as usize) < items)
+            && self.weight.iter().all(|w| w.is_finite())
+    }
+
+    /// Scores of all items for a user with the given liked items and weights.
+    pub fn score_all(&self, liked: &[(u32, f32)], items: usize) -> Vec<f32> {
+        let mut scores = vec![0.0; items];
+        for (item, liking) in liked {
+            let (neighbours, weights) = self.of(*item);
+            for (neighbour, weight) in neighbours.iter().zip(weights) {
+                scores[*neighbour as usize] += liking * weight;
+            }
+        }
+        scores
+    }
+
+    /// Adds to the scores of the asked items only: `add` gets a place in `items` and what to add there.
+    pub fn score(&self, liked: &[(u32, f32)], items: &[u32], mut add: impl FnMut(usize, f32)) {
+        let wanted = Wanted::new(self.items(), items);
+        let mut places: Vec<(u32, usize)> = items.iter().copied().zip(0..).collect();
+        places.sort_unstable();
+        for (item, liking) in liked {
+            let (neighbours, weights) = self.of(*item);
+            for (neighbour, weight) in neighbours.iter().zip(weights).filter(|(n, _)| wanted.has(**n)) {
+                let first = places.partition_point(|(item, _)| item < neighbour);
+                // An item that is asked for twice is scored twice.
+                for (_, place) in places[first..].iter().take_while(|(item, _)| item == neighbour) {
+                    add(*place, liking * weight);
+                }
+            }
+        }
+    }
+}
+
+/// A set of items, a bit each: one look tells that a neighbour is not asked for, which most are not.
+struct Wanted(Vec<u64>);
+
+impl Wanted {
+    fn new(items: usize, wanted: &[u32]) -> Wanted {
+        let mut bits = vec![0u64; items.div_ceil(64)];
+        for item in wanted {
+            bits[*item as usize / 64] |= 1 << (item % 64);
+        }
+        Wanted(bits)
+    }
+
+    fn has(&self, item: u32) -> bool {
+        self.0[item as usize / 64] >> (item % 64) & 1 == 1
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,303 @@
+//! The regressions of all items on their nearest.
+//!
+//! The systems want the weight of the readers that any two neighbours of an item share. Counted item by item from the
+//! readers of its neighbours that is three quarters of all work: a popular book is met in thousands of neighbourhoods,
+//! with all its readers in each. So an item is counted against all others once more, and what every neighbourhood
+//! wants of that row is written there; neighbourhoods are taken in blocks, so that the systems fit into memory.
+
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+
+use super::Neighbours;
+use super::counts::{Counter, Readings};
+use crate::control::Control;
+use crate::data::feedback::Interactions;
+use crate::error::Result;
+use crate::math::kernel::{self, padded};
+use crate::math::simd::{dispatch, prefetch};
+
+/// Items per task.
+const CHUNK: usize = 16;
+/// What the systems of a block may take.
+const GRAM_BYTES: usize = 512 << 20;
+
+/// The regressions of all items, for one or several ridges: most of the work is shared. Items have the numbers of
+/// [`Readings`].
+pub struct Regressions {
+    /// The matrix' numbers of the items.
+    order: Vec<u32>,
+    nearest: Nearest,
+    /// By ridge, as [`Nearest::items`].
+    weights: Vec<Vec<f32>>,
+}
+
+/// The items that each is predicted from, the most read first.
+struct Nearest {
+    /// At most so many each, and room for so many each.
+    most: usize,
+    count: Vec<u32>,
+    items: Vec<u32>,
+    /// The weight of the readers shared with each.
+    shared: Vec<f32>,
+}
+
+impl Nearest {
+    fn of(&self, item: usize) -> (&[u32], &[f32]) {
+        let range = item * self.most..item * self.most + self.count[item] as usize;
+        (&self.items[range.clone()], &self.shared[range])
+    }
+}
+
+impl Regressions {
+    pub fn fit(matrix: &Interactions, most: usize, ridges: &[f32], control: &Control) -> Result<Regressions> {
+        let at_once = GRAM_BYTES / system_bytes(most).max(1);
+        Regressions::fit_in_blocks(matrix, most, ridges, at_once, control)
+    }
+
+    /// With the systems of so many items at once.
+    pub(super) fn fit_in_blocks(
+        matrix: &Interactions,
+        most: usize,
+        ridges: &[f32],
+        at_once: usize,
+        control: &Control,
+    ) -> Result<Regressions> {
+        let readings = Readings::new(matrix);
+        let items = readings.items();
+        // Less room in a small catalogue.
+        let most = most.min(items.saturating_sub(1)).max(1);
+        let at_once = at_once.clamp(1, items.max(1));
+        let blocks = items.div_ceil(at_once);
+        let done = AtomicUsize::new(0);
+        // In rows that are counted: once to find the nearest, once for each block.
+        let all = (items * (1 + blocks)) as f32;
+        let progress = || control.done(done.fetch_add(1, Ordering::Relaxed) as f32 / all);
+        let nearest = nearest(&readings, most, &progress)?;
+        let mut weights = vec![vec![0.0; items * most]; ridges.len()];
+        let cells = zeros(at_once * pairs(most));
+        for first in (0..items).step_by(at_once) {
+            let block = first..items.min(first + at_once);
+            count_pairs(&readings, &nearest, block.clone(), &cells, &progress)?;
+            for (ridge, weights) in ridges.iter().zip(&mut weights) {
+                let weights = &mut weights[block.start * most..block.end * most];
+                weights.par_chunks_mut(most).enumerate().with_min_len(CHUNK).try_for_each_init(
+                    System::default,
+                    |system, (i, weights)| {
+                        control.check()?;
+                        let cells = &cells[i * pairs(most)..(i + 1) * pairs(most)];
+                        system.solve(&readings, nearest.of(block.start + i), cells, *ridge, weights);
+                        Ok(())
+                    },
+                )?;
+            }
+        }
+        Ok(Regressions { order: readings.order().to_vec(), nearest, weights })
+    }
+
+    /// For the ridge at a place of those that were fitted: turned from what predicts an item to what an item predicts.
+    pub fn neighbours(&self, ridge: usize) -> Neighbours {
+        let Regressions { order, nearest, weights } = self;
+        let (items, most) = (order.len(), nearest.most);
+        let mut number = vec![0; items];
+        let mut start = vec![0u32; items + 1];
+        for (new, old) in order.iter().enumerate() {
+            number[*old as usize] = new;
+            nearest.of(new).0.iter().for_each(|from| start[order[*from as usize] as usize + 1] += 1);
+        }
+        (0..items).for_each(|i| start[i + 1] += start[i]);
+        let all = start[items] as usize;
+        let mut next = start.clone();
+        let (mut item_of, mut weight_of) = (vec![0; all], vec![0.0; all]);
+        for (item, new) in number.into_iter().enumerate() {
+            for (from, weight) in nearest.of(new).0.iter().zip(&weights[ridge][new * most..]) {
+                let next = &mut next[order[*from as usize] as usize];
+                item_of[*next as usize] = item as u32;
+                weight_of[*next as usize] = *weight;
+                *next += 1;
+            }
+        }
+        Neighbours { start: start.into(), item: item_of.into(), weight: weight_of.into() }
+    }
+}
+
+/// What the counts between the neighbours of one item take.
+fn system_bytes(most: usize) -> usize {
+    size_of::<f32>() * pairs(most)
+}
+
+/// What the systems of a block take at most in a catalogue of so many items.
+pub fn block_bytes(items: usize, most: usize) -> usize {
+    (items * system_bytes(most)).min(GRAM_BYTES)
+}
+
+/// Pages that the system clears when they are written to, on the thread that does.
+fn zeros(cells: usize) -> Vec<AtomicU32> {
+    let mut zeros = std::mem::ManuallyDrop::new(vec![0u32; cells]);
+    // SAFETY: an atomic has the size and alignment of its number, and the vector is not used again.
+    unsafe { Vec::from_raw_parts(zeros.as_mut_ptr().cast(), zeros.len(), zeros.capacity()) }
+}
+
+/// Of n items; also where the pairs of the item at place n with those before it begin.
+fn pairs(n: usize) -> usize {
+    n * n.saturating_sub(1) / 2
+}
+
+/// The nearest of every item by cosine.
+fn nearest(readings: &Readings, most: usize, progress: &(impl Fn() -> Result<()> + Sync)) -> Result<Nearest> {
+    let items = readings.items();
+    let mut nearest =
+        Nearest { most, count: vec![0; items], items: vec![0; items * most], shared: vec![0.0; items * most] };
+    let rooms = nearest.items.par_chunks_mut(most).zip(nearest.shared.par_chunks_mut(most));
+    rooms.zip(&mut nearest.count).enumerate().with_min_len(CHUNK).try_for_each_init(
+        || (Counter::new(readings), Vec::new()),
+        |(counter, order), (item, ((others, shared), count))| {
+            progress()?;
+            counter.count(item as u32);
+            order.clear();
+            order.extend(counter.met().iter().filter(|other| **other != item as u32).map(|other| {
+                // By nearness, then by number, so that ties do not depend on the order of counting: the bits of
+                // positive floats ascend with them.
+                let near = counter.shared(*other) * readings.nearness(*other);
+                u64::from(u32::MAX - near.to_bits()) << 32 | u64::from(*other)
+            }));
+            if order.len() > most {
+                order.select_nth_unstable(most);
+                order.truncate(most);
+            }
+            *count = order.len() as u32;
+            let others = &mut others[..order.len()];
+            others.iter_mut().zip(order.iter()).for_each(|(other, key)| *other = *key as u32);
+            others.sort_unstable();
+            shared.iter_mut().zip(others).for_each(|(shared, other)| *shared = counter.shared(*other));
+            Ok(())
+        },
+    )?;
+    Ok(nearest)
+}
+
+/// The weight of the readers that each two neighbours of an item of the block share, packed: of the second with the
+/// first, of the third with the first two, and so on. Of two neighbours it is the less read that is counted. The cells
+/// hold the bits of floats; each is written by one thread.
+fn count_pairs(
+    readings: &Readings,
+    nearest: &Nearest,
+    block: std::ops::Range<usize>,
+    cells: &[AtomicU32],
+    progress: &(impl Fn() -> Result<()> + Sync),
+) -> Result<()> {
+    let most = nearest.most;
+    let asked = Asked::of(nearest, block.clone());
+    let wanted = |place: &Place| &nearest.items[place.item as usize * most..][..place.place as usize];
+    let target = |place: &Place| {
+        let first = (place.item as usize - block.start) * pairs(most) + pairs(place.place as usize);
+        &cells[first..first + place.place as usize]
+    };
+    (0..readings.items()).into_par_iter().with_min_len(CHUNK).try_for_each_init(
+        || Counter::new(readings),
+        |counter, item| {
+            progress()?;
+            let places = asked.of_item(item);
+            if places.is_empty() {
+                return Ok(());
+            }
+            counter.count_before(item as u32);
+            for (i, place) in places.iter().enumerate() {
+                if let Some(next) = places.get(i + AHEAD) {
+                    prefetch(wanted(next));
+                    prefetch(target(next));
+                }
+                for (cell, other) in target(place).iter().zip(wanted(place)) {
+                    cell.store(counter.shared(*other).to_bits(), Ordering::Relaxed);
+                }
+            }
+            Ok(())
+        },
+    )
+}
+
+/// Places whose memory is asked for before it is written.
+const AHEAD: usize = 4;
+
+/// A place among the nearest of an item.
+#[derive(Clone, Copy)]
+struct Place {
+    item: u32,
+    place: u32,
+}
+
+/// By item, where it is a neighbour and not the first.
+struct Asked {
+    start: Vec<u32>,
+    places: Vec<Place>,
+}
+
+impl Asked {
+    fn of(nearest: &Nearest, block: std::ops::Range<usize>) -> Asked {
+        let items = nearest.count.len();
+        let mut start = vec![0u32; items + 1];
+        let neighbours = |item: usize| nearest.of(item).0.iter().enumerate().skip(1);
+        for item in block.clone() {
+            neighbours(item).for_each(|(_, other)| start[*other as usize + 1] += 1);
+        }
+        (0..items).for_each(|i| start[i + 1] += start[i]);
+        let mut next = start.clone();
+        let mut places = vec![Place { item: 0, place: 0 }; start[items] as usize];
+        for item in block {
+            for (place, other) in neighbours(item) {
+                let next = &mut next[*other as usize];
+                places[*next as usize] = Place { item: item as u32, place: place as u32 };
+                *next += 1;
+            }
+        }
+        Asked { start, places }
+    }
+
+    fn of_item(&self, item: usize) -> &[Place] {
+        &self.places[self.start[item] as usize..self.start[item + 1] as usize]
+    }
+}
+
+/// Buffers of one thread.
+#[derive(Default)]
+struct System {
+    gram: Vec<f32>,
+    right: Vec<f32>,
+}
+
+impl System {
+    fn solve(
+        &mut self,
+        readings: &Readings,
+        (items, shared): (&[u32], &[f32]),
+        cells: &[AtomicU32],
+        ridge: f32,
+        weights: &mut [f32],
+    ) {
+        let (n, width) = (items.len(), padded(items.len()));
+        self.gram.clear();
+        self.gram.resize(width * width, 0.0);
+        for (place, item) in items.iter().enumerate() {
+            self.gram[place * width + place] = readings.total(*item) + ridge;
+            // The upper triangle is what is solved.
+            for (before, cell) in cells[pairs(place)..][..place].iter().enumerate() {
+                self.gram[before * width + place] = f32::from_bits(cell.load(Ordering::Relaxed));
+            }
+        }
+        self.right.clear();
+        self.right.extend(shared);
+        self.right.resize(width, 0.0);
+        // Positive definite by the ridge; where f32 does not see it, the item is left without neighbours.
+        let solved = solve_best(&mut self.gram, n, width, &mut self.right);
+        if solved && self.right.iter().all(|w| w.is_finite()) {
+            weights[..n].copy_from_slice(&self.right[..n]);
+        }
+    }
+}
+
+dispatch! { fn solve_best = solve_generic(a: &mut [f32], n: usize, width: usize, b: &mut [f32]) -> bool }
+
+#[inline(always)]
+fn solve_generic<const FMA: bool>(a: &mut [f32], n: usize, width: usize, b: &mut [f32]) -> bool {
+    kernel::solve::<FMA>(a, n, width, b)
+}

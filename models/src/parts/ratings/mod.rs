@@ -1,0 +1,386 @@
+//! Expected stars: r = μ + b_u + b_i + p_u·q_i + noise, solved by variational Bayes with full covariances per row
+//! (Lim and Teh, "Variational Bayesian Approach to Movie Rating Prediction", 2007), which learns from the data how much
+//! to shrink. MovieLens 100k, 5-fold RMSE: 0.883; SVD by gradient descent 0.934, SVD++ 0.919 (Surprise).
+//!
+//! Only items are stored. A user is solved for at query time from the reviews as they are, exactly as in training.
+
+mod moments;
+mod prior;
+
+use rand::SeedableRng;
+use rand_distr::{Distribution, Normal};
+use rayon::prelude::*;
+
+use crate::control::Control;
+use crate::data::column::Column;
+use crate::data::dataset::{Dataset, Events, Ratings};
+use crate::data::feedback::Interactions;
+use crate::data::split::hash_share;
+use crate::error::{Error, Result};
+use crate::parts::als::transposed;
+use moments::{Posterior, Sums};
+use prior::Prior;
+
+/// 6 to 10 are equally good on MovieLens 100k, 16 is worse and costs four times as much.
+pub const FACTORS: usize = 8;
+/// MovieLens 100k: 0.8867 after 15, 0.8855 after 20, 0.8846 after 60.
+const EPOCHS: usize = 20;
+/// The factorisation has settled when its noise changes by less in an epoch; not before half of them, because it also
+/// rests for a while before the factors have found their directions.
+const SETTLED: f64 = 1e-3;
+/// The first epochs keep the broad prior: what random factors spread is no evidence.
+const WARM_UP: usize = 1;
+/// The least variance of the noise; stars that are all equal leave none.
+const LEAST_NOISE: f64 = 1e-4;
+/// Rows per task of a parallel loop.
+const TASK_ROWS: usize = 64;
+/// What [`judge`] holds of each rating besides the data: a copy of the event, and both matrices.
+pub const BYTES_PER_RATING: usize = 18 + 2 * 8;
+/// Of each user and item: moments, prior, effects, and the five vectors of their regression.
+pub const BYTES_PER_ROW: usize = 4 * (55 + 9 + 9 + 5 * 13);
+/// Share of the ratings that [`judge`] holds out, and the salt of that cut.
+const HELD_OUT: f64 = 0.1;
+const HELD_OUT_SALT: u64 = 3;
+
+/// What predicts stars. Rows of items are followed by the row of an item that nobody has rated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RatingModel {
+    /// Ids of the items with a rating, ascending.
+    pub items: Column<i64>,
+    /// Of each item, [`RatingModel::width`] floats.
+    pub moments: Column<f32>,
+    /// What having rated an item says of a user, whatever the stars; [`RatingModel::size`] floats of each rated item.
+    pub effects: Column<f32>,
+    pub prior: UserPrior,
+}
+
+/// What is expected of a user, and of stars in general.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct UserPrior {
+    pub center: Vec<f32>,
+    pub precision: Vec<f64>,
+    /// Mean of all stars.
+    pub mean: f32,
+    /// Precision of the noise.
+    pub noise: f64,
+    /// The fewest and the most stars of any review.
+    pub range: [f32; 2],
+}
+
+/// A user, solved for.
+pub struct Rater(Posterior);
+
+/// How well stars are predicted that were held out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RatingEvidence {
+    pub factors: usize,
+    /// Ratings held out.
+    pub held_out: usize,
+    pub rmse: f64,
+    /// Of the biases of user and item alone.
+    pub baseline_rmse: f64,
+}
+
+/// Ratings less their mean, in both orientations, between the users and items that have any.
+struct Table {
+    items: Vec<i64>,
+    by_user: Interactions,
+    by_item: Interactions,
+    mean: f32,
+    range: [f32; 2],
+}
+
+/// Rows of one side: what the other side sees of them, and what was expected of them.
+struct Side {
+    moments: Vec<f32>,
+    prior: Prior,
+}
+
+impl RatingModel {
+    /// None where there is no rating. Runs in the current rayon pool; the result does not depend on the number of
+    /// threads.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`], a value that is not finite, or a system that is not solvable.
+    pub fn fit(data: &Dataset, seed: u64, control: &Control) -> Result<Option<RatingModel>> {
+        fit(data, FACTORS, seed, control)
+    }
+
+    /// Bias and factors.
+    pub fn size(&self) -> usize {
+        self.prior.center.len()
+    }
+
+    /// Floats of the moments of one item.
+    pub fn width(size: usize) -> usize {
+        moments::width(size)
+    }
+
+    /// Whether the lengths fit together and every number can be computed with.
+    pub fn valid(&self) -> bool {
+        let (size, n) = (self.size(), self.items.len());
+        let prior = &self.prior;
+        let floats = self.moments.iter().chain(self.effects.iter()).chain(&prior.center).chain(&prior.range);
+        let positive = prior.precision.iter().chain([&prior.noise]);
+        size > 0
+            && self.moments.len() == (n + 1) * moments::width(size)
+            && self.effects.len() == n * size
+            && prior.precision.len() == size
+            && self.items.windows(2).all(|w| w[0] < w[1])
+            && floats.chain([&prior.mean]).all(|v| v.is_finite())
+            && positive.into_iter().all(|v| v.is_finite() && *v > 0.0)
+            && prior.range[0] <= prior.range[1]
+    }
+
+    /// A user with these reviews. Of several reviews of one item the latest counts; stars that no review can have are
+    /// left out.
+    pub fn rater(&self, reviews: &Ratings) -> Result<Rater> {
+        let latest = latest(reviews);
+        let index: Vec<u32> = latest.iter().map(|(id, _)| self.row(*id) as u32).collect();
+        let z: Vec<f32> = latest.iter().map(|(_, stars)| stars - self.prior.mean).collect();
+        let mut sums = Sums::new(self.size());
+        sums.add(&self.moments, &index, &z);
+        let mut rater = Posterior::new(self.size());
+        sums.solve(&self.expected_user(&index), &self.prior.precision, self.prior.noise, &mut rater)?;
+        Ok(Rater(rater))
+    }
+
+    /// The stars that the user is expected to give to each of the items, which may be unknown.
+    pub fn predict(&self, rater: &Rater, items: &[i64]) -> Vec<f32> {
+        let (size, width, prior, user) = (self.size(), moments::width(self.size()), &self.prior, &rater.0.mean);
+        let expect = |id: &i64| {
+            let item = &self.moments[self.row(*id) * width..][..width];
+            let product: f64 = (1..size).map(|i| user[i] * f64::from(moments::mean(item, size, i))).sum();
+            let stars = f64::from(prior.mean) + user[0] + f64::from(moments::mean(item, size, 0)) + product;
+            (stars as f32).clamp(prior.range[0], prior.range[1])
+        };
+        items.iter().map(expect).collect()
+    }
+
+    fn expected_user(&self, index: &[u32]) -> Vec<f32> {
+        let size = self.size();
+        let known: Vec<usize> = index.iter().map(|i| *i as usize).filter(|i| *i < self.items.len()).collect();
+        let scale = 1.0 / (known.len().max(1) as f32).sqrt();
+        let effect = |i: usize| known.iter().map(|row| self.effects[row * size + i]).sum::<f32>();
+        self.prior.center.iter().enumerate().map(|(i, center)| center + scale * effect(i)).collect()
+    }
+
+    /// The row of an item, or that of an unrated one.
+    fn row(&self, id: i64) -> usize {
+        self.items.binary_search(&id).unwrap_or(self.items.len())
+    }
+}
+
+/// The latest review of each item, in the order of items; more stars break ties, as in training.
+fn latest(reviews: &Ratings) -> Vec<(i64, f32)> {
+    let mut all: Vec<(i64, i64, f32)> = (0..reviews.item.len())
+        .map(|i| (reviews.item[i], reviews.at[i], reviews.stars[i]))
+        .filter(|(.., stars)| (1.0..=5.0).contains(stars))
+        .collect();
+    all.sort_unstable_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)).then(b.2.total_cmp(&a.2)));
+    all.dedup_by_key(|(id, ..)| *id);
+    all.iter().rev().map(|(id, _, stars)| (*id, *stars)).collect()
+}
+
+/// Holds out a tenth of the ratings, and compares the model with one that has biases only. None where that leaves
+/// nothing to learn from or to be judged by.
+///
+/// # Errors
+/// As [`RatingModel::fit`].
+pub fn judge(data: &Dataset, seed: u64, control: &Control) -> Result<Option<RatingEvidence>> {
+    let events = &data.events;
+    let held = |user: usize, i: usize| {
+        events.stars[i] > 0.0
+            && hash_share(data.users[user], data.items[events.item[i] as usize], HELD_OUT_SALT) < HELD_OUT
+    };
+    let train = data.with_events(events.select(|u, i| !held(u, i), |item| item));
+    let test = events.select(held, |item| item);
+    let models = (fit(&train, FACTORS, seed, control)?, fit(&train, 0, seed, control)?);
+    let (Some(model), Some(baseline)) = models else { return Ok(None) };
+    if test.is_empty() {
+        return Ok(None);
+    }
+    let rmse = |model: &RatingModel| -> Result<f64> {
+        let users: Vec<f64> = (0..test.users())
+            .into_par_iter()
+            .map(|user| {
+                let held_out = test.row(user);
+                if held_out.is_empty() {
+                    return Ok(0.0);
+                }
+                control.check()?;
+                let ids: Vec<i64> = held_out.item.iter().map(|i| data.items[*i as usize]).collect();
+                let predicted = model.predict(&model.rater(&reviews(&train, user))?, &ids);
+                Ok(predicted.iter().zip(held_out.stars).map(|(p, s)| f64::from(p - s).powi(2)).sum())
+            })
+            .collect::<Result<_>>()?;
+        Ok((users.iter().sum::<f64>() / test.len() as f64).sqrt())
+    };
+    let evidence =
+        RatingEvidence { factors: FACTORS, held_out: test.len(), rmse: rmse(&model)?, baseline_rmse: rmse(&baseline)? };
+    Ok(Some(evidence))
+}
+
+/// A user's reviews as a query reads them.
+fn reviews(data: &Dataset, user: usize) -> Ratings {
+    let row = data.events.row(user);
+    let rated: Vec<usize> = (0..row.len()).filter(|i| row.stars[*i] > 0.0).collect();
+    Ratings {
+        user: vec![data.users[user]; rated.len()],
+        item: rated.iter().map(|i| data.items[row.item[*i] as usize]).collect(),
+        stars: rated.iter().map(|i| row.stars[*i]).collect(),
+        at: rated.iter().map(|i| row.at[*i]).collect(),
+    }
+}
+
+fn fit(data: &Dataset, factors: usize, seed: u64, control: &Control) -> Result<Option<RatingModel>> {
+    let Some(table) = Table::new(data)? else { return Ok(None) };
+    let size = factors + 1;
+    let mut users = Side::new(size, &table.by_user, seed);
+    let mut items = Side::new(size, &table.by_item, seed);
+    items.randomise(size, seed);
+    let ratings = table.by_user.nnz() as f64;
+    let spread = table.by_user.data().iter().map(|z| f64::from(*z).powi(2)).sum::<f64>();
+    let mut noise = 1.0 / (spread / ratings).max(LEAST_NOISE);
+    for epoch in 0..EPOCHS {
+        control.done(epoch as f32 / EPOCHS as f32)?;
+        users.solve(size, &table.by_user, &items.moments, noise, control)?;
+        if epoch >= WARM_UP {
+            users.prior.update(&users.moments, &table.by_user, &table.by_item, control)?;
+        }
+        let error = items.solve(size, &table.by_item, &users.moments, noise, control)?;
+        if epoch >= WARM_UP {
+            items.prior.update(&items.moments, &table.by_item, &table.by_user, control)?;
+        }
+        let before = std::mem::replace(&mut noise, 1.0 / (error / ratings).max(LEAST_NOISE));
+        if epoch >= EPOCHS / 2 && (noise / before - 1.0).abs() < SETTLED {
+            break;
+        }
+    }
+    Ok(Some(finish(table, users, items, noise)?))
+}
+
+fn finish(table: Table, users: Side, items: Side, noise: f64) -> Result<RatingModel> {
+    let size = items.prior.center.len();
+    let center = |prior: &Prior| prior.center.iter().map(|c| *c as f32).collect::<Vec<_>>();
+    let mut moments = items.moments;
+    let mut unrated = vec![0.0; moments::width(size)];
+    let mut nobodys = Posterior::new(size);
+    Sums::new(size).solve(&center(&items.prior), &items.prior.precision, noise, &mut nobodys)?;
+    nobodys.store(&mut unrated);
+    moments.append(&mut unrated);
+    let model = RatingModel {
+        items: table.items.into(),
+        moments: moments.into(),
+        effects: users.prior.effects().into(),
+        prior: UserPrior {
+            center: center(&users.prior),
+            precision: users.prior.precision,
+            mean: table.mean,
+            noise,
+            range: table.range,
+        },
+    };
+    if model.valid() { Ok(model) } else { Err(Error::NotFinite("a rating factor")) }
+}
+
+impl Table {
+    fn new(data: &Dataset) -> Result<Option<Table>> {
+        let events = &data.events;
+        if let Some(bad) = events.stars.iter().find(|s| !s.is_finite()) {
+            return Err(Error::Value { column: "stars", value: bad.to_string(), range: "finite numbers" });
+        }
+        let rated = |i: &usize| events.stars[*i] > 0.0;
+        let stars = || (0..events.len()).filter(rated).map(|i| events.stars[i]);
+        let count = stars().count();
+        if count == 0 {
+            return Ok(None);
+        }
+        let mean = (stars().map(f64::from).sum::<f64>() / count as f64) as f32;
+        let range = stars().fold([f32::MAX, f32::MIN], |[low, high], s| [low.min(s), high.max(s)]);
+        let mut has = vec![false; data.items.len()];
+        (0..events.len()).filter(rated).for_each(|i| has[events.item[i] as usize] = true);
+        let items: Vec<u32> = (0..data.items.len() as u32).filter(|i| has[*i as usize]).collect();
+        let mut number = vec![0; data.items.len()];
+        items.iter().enumerate().for_each(|(new, old)| number[*old as usize] = new as u32);
+        let by_user = centred(events, mean, &number, items.len());
+        Ok(Some(Table {
+            items: items.iter().map(|i| data.items[*i as usize]).collect(),
+            by_item: transposed(&by_user),
+            by_user,
+            mean,
+            range,
+        }))
+    }
+}
+
+/// Users with a rating × items.
+fn centred(events: &Events, mean: f32, number: &[u32], items: usize) -> Interactions {
+    let (mut start, mut index, mut z) = (vec![0], Vec::new(), Vec::new());
+    for user in 0..events.users() {
+        let row = events.row(user);
+        for (item, stars) in row.item.iter().zip(row.stars).filter(|(_, stars)| **stars > 0.0) {
+            index.push(number[*item as usize]);
+            z.push(stars - mean);
+        }
+        if start.last() != Some(&index.len()) {
+            start.push(index.len());
+        }
+    }
+    Interactions::new((start.len() - 1, items), start, index, z)
+}
+
+impl Side {
+    fn new(size: usize, matrix: &Interactions, seed: u64) -> Side {
+        let prior = Prior::new(size, matrix.rows(), matrix.cols(), seed);
+        Side { moments: vec![0.0; matrix.rows() * moments::width(size)], prior }
+    }
+
+    /// Small random factors, as if they were certain.
+    fn randomise(&mut self, size: usize, seed: u64) {
+        let mut rng = rand_pcg::Pcg64Mcg::seed_from_u64(seed);
+        let Ok(normal) = Normal::new(0.0, 1.0 / ((size - 1).max(1) as f64).sqrt()) else { return };
+        let mut posterior = Posterior::new(size);
+        for moments in self.moments.chunks_exact_mut(moments::width(size)) {
+            posterior.mean[1..].iter_mut().for_each(|factor| *factor = normal.sample(&mut rng));
+            posterior.store(moments);
+        }
+    }
+
+    /// Gives every row its posterior against the other side; the sum of the squared errors that are left.
+    fn solve(
+        &mut self,
+        size: usize,
+        matrix: &Interactions,
+        other: &[f32],
+        noise: f64,
+        control: &Control,
+    ) -> Result<f64> {
+        let width = moments::width(size);
+        let prior = &self.prior;
+        let tasks = self.moments.par_chunks_mut(width * TASK_ROWS).enumerate();
+        let errors: Vec<f64> = tasks
+            .map_init(
+                || (Sums::new(size), Posterior::new(size)),
+                |(sums, posterior), (task, rows)| {
+                    control.check()?;
+                    let mut error = 0.0;
+                    for (i, moments) in rows.chunks_exact_mut(width).enumerate() {
+                        let row = task * TASK_ROWS + i;
+                        let Some(rated) = matrix.outer_view(row) else { continue };
+                        sums.clear();
+                        sums.add(other, rated.indices(), rated.data());
+                        sums.solve(&prior.mean[row * size..][..size], &prior.precision, noise, posterior)?;
+                        error += sums.squared_error(posterior);
+                        posterior.store(moments);
+                    }
+                    Ok(error)
+                },
+            )
+            .collect::<Result<_>>()?;
+        Ok(errors.iter().sum())
+    }
+}
+
+#[cfg(test)]
+mod tests;

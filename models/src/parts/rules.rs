@@ -1,0 +1,95 @@
+//! The site's rules before there is a model: category 50, author 30, novelty 10, scaled to [0,1].
+
+use crate::data::dataset::NONE;
+use crate::data::items::ItemInfo;
+
+const CATEGORY: f32 = 50.0;
+const AUTHOR: f32 = 30.0;
+const NOVELTY: f32 = 10.0;
+/// What all rules give together: a score of 1.
+pub const MOST_POINTS: f32 = CATEGORY + AUTHOR + NOVELTY;
+const YEAR_SECONDS: i64 = 365 * 86400;
+/// The reader's categories: the three that most of the liked items are in.
+const TOP_CATEGORIES: usize = 3;
+
+/// What the rules know of a reader.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Taste {
+    categories: Vec<i64>,
+    authors: Vec<i64>,
+}
+
+impl Taste {
+    /// From the liked items.
+    pub fn of(liked: impl Iterator<Item = ItemInfo>) -> Taste {
+        let (mut categories, mut authors): (Vec<i64>, Vec<i64>) =
+            liked.map(|info| (info.category, info.author)).unzip();
+        authors.retain(|a| *a != NONE);
+        authors.sort_unstable();
+        authors.dedup();
+        categories.retain(|c| *c != NONE);
+        categories.sort_unstable();
+        let mut counted: Vec<(usize, i64)> = categories.chunk_by(|a, b| a == b).map(|c| (c.len(), c[0])).collect();
+        counted.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+        Taste { categories: counted.into_iter().take(TOP_CATEGORIES).map(|c| c.1).collect(), authors }
+    }
+
+    /// The main categories, heaviest first.
+    pub fn categories(&self) -> &[i64] {
+        &self.categories
+    }
+
+    /// Authors of liked items.
+    pub fn authors(&self) -> &[i64] {
+        &self.authors
+    }
+
+    /// 0 to 1; `now` in seconds since 1970 decides what is new (published within a year).
+    pub fn score(&self, item: ItemInfo, now: i64) -> f32 {
+        self.points(item, now).iter().sum::<f32>() / MOST_POINTS
+    }
+
+    /// By rule: category, author, novelty.
+    pub fn points(&self, item: ItemInfo, now: i64) -> [f32; 3] {
+        let age = now.saturating_sub(item.published);
+        let new = item.published != NONE && now != NONE && (0..YEAR_SECONDS).contains(&age);
+        [
+            if self.categories.contains(&item.category) { CATEGORY } else { 0.0 },
+            if self.authors.binary_search(&item.author).is_ok() { AUTHOR } else { 0.0 },
+            if new { NOVELTY } else { 0.0 },
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(category: i64, author: i64, published: i64) -> ItemInfo {
+        ItemInfo { category, author, published }
+    }
+
+    #[test]
+    fn points_add_up() {
+        let taste = Taste::of([info(1, 10, NONE), info(1, 11, NONE), info(2, 10, NONE)].into_iter());
+        let now = 10 * YEAR_SECONDS;
+        assert_eq!(taste.score(info(1, 10, now - 5), now), 1.0);
+        assert_eq!(taste.score(info(2, 99, NONE), now), 50.0 / 90.0);
+        assert_eq!(taste.score(info(9, 11, 0), now), 30.0 / 90.0);
+        assert_eq!(taste.score(info(9, 99, now - 5), now), 10.0 / 90.0);
+        assert_eq!(taste.score(info(9, 99, now + 5), now), 0.0);
+    }
+
+    #[test]
+    fn unknown_attributes_never_match() {
+        let taste = Taste::of([info(NONE, NONE, NONE)].into_iter());
+        assert_eq!(taste.score(info(NONE, NONE, NONE), 0), 0.0);
+    }
+
+    #[test]
+    fn only_the_three_main_categories_count() {
+        let liked = [1, 1, 2, 2, 3, 3, 4].map(|c| info(c, NONE, NONE));
+        let taste = Taste::of(liked.into_iter());
+        assert_eq!((taste.score(info(3, NONE, NONE), 0) > 0.0, taste.score(info(4, NONE, NONE), 0)), (true, 0.0));
+    }
+}

@@ -1,0 +1,132 @@
+//! A header and columns as a model. Nothing is allocated or followed before it is checked.
+
+use bytemuck::Pod;
+
+use super::{ALIGNMENT, Derived, Header, RatingHeader, corrupt};
+use crate::data::column::{Bytes, Column, Matrix};
+use crate::data::items::ItemTable;
+use crate::error::Result;
+use crate::model::model::{Fitted, Model};
+use crate::model::uncalibrated;
+use crate::parts::collaborative::Collaborative;
+use crate::parts::content::{Encoder, Groups};
+use crate::parts::neighbours::Neighbours;
+use crate::parts::ratings::RatingModel;
+use crate::serve::retrieve::{Retrieval, Screen, Shelves};
+
+pub(super) fn read_fitted(header: Header, columns: &mut Columns<'_>) -> Result<Fitted> {
+    let n = header.items;
+    let (id, category, author) = (columns.next(n)?, columns.next(n)?, columns.next(n)?);
+    let (published, latest) = (columns.next(n)?, columns.next(n)?);
+    let (ratings, favorites, positives) = (columns.next(n)?, columns.next(n)?, columns.next(n)?);
+    let stars_sum = columns.next(n)?;
+    let factors = columns.matrix(n, header.factors)?;
+    let start = columns.next(n.saturating_add(1))?;
+    let (item, weight) = (columns.next(header.neighbours)?, columns.next(header.neighbours)?);
+    let stars = header.ratings.map(|header| read_ratings(header, columns)).transpose()?;
+    Ok(Fitted {
+        feedback: header.feedback,
+        items: ItemTable { id, category, author, published, ratings, stars_sum, favorites, positives, latest },
+        collaborative: Collaborative {
+            factors,
+            basis: header.basis,
+            neighbours: Neighbours { start, item, weight },
+            blend: header.blend,
+        },
+        forest: header.forest,
+        calibrations: header.calibrations,
+        weights: header.weights,
+        ratings: stars,
+    })
+}
+
+fn read_ratings(header: RatingHeader, columns: &mut Columns<'_>) -> Result<RatingModel> {
+    let (n, size) = (header.items, header.prior.center.len());
+    let moments = n.checked_add(1).and_then(|rows| rows.checked_mul(RatingModel::width(size)));
+    let effects = n.checked_mul(size);
+    let (moments, effects) = moments.zip(effects).ok_or_else(|| corrupt("its ratings fit no machine"))?;
+    Ok(RatingModel {
+        items: columns.next(n)?,
+        moments: columns.next(moments)?,
+        effects: columns.next(effects)?,
+        prior: header.prior,
+    })
+}
+
+pub(super) fn read_derived(fitted: Fitted, derived: &Derived, columns: &mut Columns<'_>) -> Result<Model> {
+    let (n, k) = (fitted.items.len(), fitted.collaborative.factors.ncols());
+    let (raw_popularity, popularity, values) = (columns.next(n)?, columns.next(n)?, columns.next(n)?);
+    let mut groups = |count: usize| -> Result<Groups> {
+        Ok(Groups {
+            ids: columns.next(count)?,
+            of_item: columns.next(n)?,
+            items: columns.next(count)?,
+            positives: columns.next(count)?,
+            embedding: columns.matrix(count, k)?,
+        })
+    };
+    let (categories, authors) = (groups(derived.categories)?, groups(derived.authors)?);
+    let encoder = Encoder {
+        feedback: fitted.feedback,
+        values,
+        categories,
+        authors,
+        total_positives: derived.total_positives,
+        mean_stars: derived.mean_stars,
+    };
+    let derived = uncalibrated::Derived { raw_popularity, scale: derived.scale, encoder };
+    Ok(Model::with_derived(fitted, derived, popularity))
+}
+
+pub(super) fn read_retrieval(
+    items: usize,
+    factors: usize,
+    derived: &Derived,
+    columns: &mut Columns<'_>,
+) -> Result<Retrieval> {
+    let rows = derived.screened;
+    let bytes = rows.checked_mul(Screen::width(factors)).ok_or_else(|| corrupt("its factors fit no machine"))?;
+    let screen = Screen {
+        item: columns.next(rows)?,
+        rows: columns.next(bytes)?,
+        step: columns.next(rows)?,
+        norm: columns.next(Screen::chunks(rows))?,
+        popularity: columns.next(Screen::chunks(rows))?,
+    };
+    let (popular, prior) = (columns.next(items)?, columns.next(derived.prior)?);
+    let mut shelves = || Ok(Shelves { item: columns.next(items)?, key: columns.next(items)? });
+    Ok(Retrieval { screen, popular, prior, by_author: shelves()?, by_category: shelves()? })
+}
+
+/// Column after column.
+pub(super) struct Columns<'a> {
+    bytes: &'a Bytes,
+    at: usize,
+}
+
+impl<'a> Columns<'a> {
+    /// From an offset on.
+    pub(super) fn new(bytes: &'a Bytes, at: usize) -> Self {
+        Columns { bytes, at }
+    }
+
+    fn next<T: Pod>(&mut self, n: usize) -> Result<Column<T>> {
+        let start = self.at.next_multiple_of(ALIGNMENT);
+        let end = n.checked_mul(size_of::<T>()).and_then(|length| start.checked_add(length));
+        let column = end.and_then(|end| Column::view(self.bytes, start..end));
+        self.at = end.unwrap_or(start);
+        column.ok_or_else(|| corrupt("its columns are not as long as its header says"))
+    }
+
+    fn matrix(&mut self, rows: usize, columns: usize) -> Result<Matrix> {
+        let values = self.next(rows.checked_mul(columns).ok_or_else(|| corrupt("its factors fit no machine"))?)?;
+        Matrix::new(values, rows, columns).ok_or_else(|| corrupt("its factors are not as many as its header says"))
+    }
+
+    pub(super) fn end(&self) -> Result<()> {
+        match self.at == (**self.bytes).as_ref().len() {
+            true => Ok(()),
+            false => Err(corrupt("it is longer than its header says")),
+        }
+    }
+}

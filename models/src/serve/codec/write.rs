@@ -1,0 +1,97 @@
+//! A model as a header and columns.
+
+use super::{ALIGNMENT, Derived, FORMAT, Header, MAGIC, PREFIX, RatingHeader, checksum, config};
+use crate::error::{Error, Result};
+use crate::model::model::Model;
+use crate::serve::retrieve::Retrieval;
+
+pub(super) fn write(model: &Model, derived: Option<(Derived, &Retrieval)>) -> Result<Vec<u8>> {
+    let collaborative = model.collaborative_part();
+    let (derived, retrieval) = derived.unzip();
+    let header = Header {
+        feedback: *model.feedback(),
+        basis: collaborative.basis.clone(),
+        blend: collaborative.blend,
+        forest: model.forest().cloned(),
+        calibrations: model.calibrations().clone(),
+        weights: model.weights(),
+        items: model.items().len(),
+        factors: collaborative.factors.ncols(),
+        neighbours: collaborative.neighbours.item.len(),
+        ratings: model.ratings().map(|r| RatingHeader { items: r.items.len(), prior: r.prior.clone() }),
+        derived,
+    };
+    let header = bincode::serde::encode_to_vec(&header, config()).map_err(|e| Error::Corrupt(e.to_string()))?;
+    let mut columns = columns(model);
+    if let Some(retrieval) = retrieval {
+        columns.extend(derived_columns(model, retrieval));
+    }
+    let mut out =
+        Vec::with_capacity(PREFIX + header.len() + columns.iter().map(|c| c.len() + ALIGNMENT).sum::<usize>());
+    out.extend(MAGIC);
+    out.extend(FORMAT.to_le_bytes());
+    out.extend((header.len() as u32).to_le_bytes());
+    out.extend([0; 8]);
+    out.extend(header);
+    for column in columns {
+        out.resize(out.len().next_multiple_of(ALIGNMENT), 0);
+        out.extend_from_slice(column);
+    }
+    let checksum = checksum(&out[..PREFIX], &out[PREFIX..]);
+    out[PREFIX - 8..PREFIX].copy_from_slice(&checksum);
+    Ok(out)
+}
+
+/// In the order that [`super::read::read_fitted`] reads.
+fn columns(model: &Model) -> Vec<&[u8]> {
+    let (items, neighbours) = (model.items(), &model.collaborative_part().neighbours);
+    let mut columns = vec![
+        items.id.bytes(),
+        items.category.bytes(),
+        items.author.bytes(),
+        items.published.bytes(),
+        items.latest.bytes(),
+        items.ratings.bytes(),
+        items.favorites.bytes(),
+        items.positives.bytes(),
+        items.stars_sum.bytes(),
+        model.collaborative_part().factors.values.bytes(),
+        neighbours.start.bytes(),
+        neighbours.item.bytes(),
+        neighbours.weight.bytes(),
+    ];
+    if let Some(ratings) = model.ratings() {
+        columns.extend([ratings.items.bytes(), ratings.moments.bytes(), ratings.effects.bytes()]);
+    }
+    columns
+}
+
+/// In the order that [`super::read::read_derived`] reads.
+fn derived_columns<'a>(model: &'a Model, retrieval: &'a Retrieval) -> Vec<&'a [u8]> {
+    let encoder = model.encoder();
+    let mut columns =
+        vec![model.derived().raw_popularity.bytes(), model.popularity_column().bytes(), encoder.values.bytes()];
+    for groups in [&encoder.categories, &encoder.authors] {
+        columns.extend([
+            groups.ids.bytes(),
+            groups.of_item.bytes(),
+            groups.items.bytes(),
+            groups.positives.bytes(),
+            groups.embedding.values.bytes(),
+        ]);
+    }
+    let Retrieval { screen, popular, prior, by_author, by_category } = retrieval;
+    columns.extend([
+        screen.item.bytes(),
+        screen.rows.bytes(),
+        screen.step.bytes(),
+        screen.norm.bytes(),
+        screen.popularity.bytes(),
+        popular.bytes(),
+        prior.bytes(),
+    ]);
+    for shelves in [by_author, by_category] {
+        columns.extend([shelves.item.bytes(), shelves.key.bytes()]);
+    }
+    columns
+}

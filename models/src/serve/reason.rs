@@ -1,0 +1,152 @@
+//! The one reason that a page shows for an item: the part that adds most to its score over the part's base, and in
+//! that part the evidence that adds most. It is what an explanation lists first, found without the rest of it.
+
+use crate::data::dataset::NONE;
+use crate::data::items::ItemInfo;
+use crate::error::Result;
+use crate::model::ensemble::Parts;
+use crate::model::model::Model;
+use crate::model::score::Target;
+use crate::model::uncalibrated::User;
+use crate::parts::collaborative::Share;
+use crate::parts::content::{AGE, Attribution, FEATURES, Group, group_of};
+use crate::parts::rules::Taste;
+
+/// Ids are those of liked items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// Its vector is close to that of a liked item.
+    Liked(i64),
+    /// Readers of a liked item liked it too.
+    Readers(i64),
+    /// By the author of a liked item.
+    Author(i64),
+    /// In the category of a liked item.
+    Category(i64),
+    /// What the user likes in general.
+    Taste,
+    WellRated,
+    Popular,
+    New,
+}
+
+/// Years within which an item counts as new.
+const NEW_YEARS: f32 = 1.0;
+/// Items at a time, so that a long list times a long history stays within some megabytes.
+const BLOCK: usize = 256;
+
+/// Places among the parts.
+const COLLABORATIVE: usize = 0;
+const CONTENT: usize = 1;
+
+type Features = ([f32; FEATURES], Attribution);
+
+impl Model {
+    /// Why each item is recommended, given the parts that [`Model::score`] gave; None where nothing speaks for it.
+    pub fn reasons(&self, user: &User<'_>, items: &[(Target, Parts)]) -> Result<Vec<Option<Reason>>> {
+        let mut reasons = Vec::with_capacity(items.len());
+        for block in items.chunks(BLOCK) {
+            let known: Vec<u32> = block.iter().filter_map(|(target, _)| target.index()).collect();
+            let mut shares = self.collaborative_part().shares(user.reader(), &known)?.into_iter();
+            let gains: Vec<Vec<usize>> = block.iter().map(|(_, parts)| self.gains(parts)).collect();
+            // Together, for that costs a fraction of one by one.
+            let by_content = block.iter().zip(&gains).filter(|(_, gains)| gains.first() == Some(&CONTENT));
+            let targets: Vec<Target> = by_content.map(|((target, _), _)| *target).collect();
+            let mut found = targets.iter().copied().zip(self.attribute(user, &targets)).peekable();
+            for ((target, _), gains) in block.iter().zip(gains) {
+                let shares = target.index().and_then(|_| shares.next()).unwrap_or_default();
+                let features = found.next_if(|(of, _)| of == target).map(|(_, features)| features);
+                reasons.push(gains.into_iter().find_map(|part| match part {
+                    COLLABORATIVE => self.by_liked(*target, &shares),
+                    CONTENT => {
+                        let one = || self.attribute(user, &[*target]).pop().flatten();
+                        self.by_features(user, *target, features.clone().unwrap_or_else(one)?)
+                    }
+                    _ => Some(Reason::Popular),
+                }));
+            }
+        }
+        Ok(reasons)
+    }
+
+    /// The parts that speak for an item, the one that adds most to its score first.
+    fn gains(&self, parts: &Parts) -> Vec<usize> {
+        let bases = [0.0, self.forest().map_or(0.0, |f| f.mean()), 0.0];
+        let weights = self.weights().shares(parts);
+        let mut gains: Vec<(usize, f64)> = parts
+            .as_array()
+            .iter()
+            .enumerate()
+            .filter_map(|(part, value)| {
+                let base = self.calibrations()[part].apply(bases[part] as f32);
+                Some((part, weights[part] * f64::from((*value)? - base)))
+            })
+            .filter(|(_, gain)| *gain > 0.0)
+            .collect();
+        gains.sort_by(|a, b| b.1.total_cmp(&a.1));
+        gains.into_iter().map(|(part, _)| part).collect()
+    }
+
+    fn by_liked(&self, target: Target, shares: &[Share]) -> Option<Reason> {
+        let others = shares.iter().filter(|s| Some(s.item) != target.index() && s.whole() > 0.0);
+        let best = others.max_by(|a, b| a.whole().total_cmp(&b.whole()))?;
+        let id = self.items().id[best.item as usize];
+        Some(if best.neighbours > best.factors { Reason::Readers(id) } else { Reason::Liked(id) })
+    }
+
+    fn by_features(&self, user: &User<'_>, target: Target, (values, attribution): Features) -> Option<Reason> {
+        let sum = |group: Group| -> f64 {
+            let members = attribution.by_feature.iter().enumerate().filter(|(i, _)| group_of(*i) == Some(group));
+            members.map(|(_, v)| v).sum()
+        };
+        let groups = [Group::Author, Group::Category, Group::Counts, Group::Stars, Group::Age];
+        let best = groups.map(|g| (g, sum(g))).into_iter().max_by(|a, b| a.1.total_cmp(&b.1));
+        let (best, _) = best.filter(|(_, sum)| *sum > 0.0)?;
+        let info = self.info(target)?;
+        Some(match best {
+            Group::Author => self.liked_like(user, target, |i| i.author, info).map_or(Reason::Taste, Reason::Author),
+            Group::Category => {
+                self.liked_like(user, target, |i| i.category, info).map_or(Reason::Taste, Reason::Category)
+            }
+            Group::Counts => Reason::Popular,
+            Group::Stars => Reason::WellRated,
+            Group::Age if (0.0..NEW_YEARS).contains(&values[AGE]) => Reason::New,
+            Group::Age => Reason::Taste,
+        })
+    }
+
+    fn info(&self, target: Target) -> Option<ItemInfo> {
+        match target {
+            Target::Known(item) => Some(self.items().info(item)),
+            Target::Newcomer(info) => Some(info),
+            Target::Unknown => None,
+        }
+    }
+
+    /// The most liked item that shares an author or a category with the target.
+    fn liked_like(&self, user: &User<'_>, target: Target, key: fn(&ItemInfo) -> i64, info: ItemInfo) -> Option<i64> {
+        let items = self.items();
+        let wanted = Some(key(&info)).filter(|k| *k != NONE)?;
+        let alike = user
+            .reader()
+            .liked()
+            .iter()
+            .filter(|(item, _)| Some(*item) != target.index() && key(&items.info(*item)) == wanted);
+        alike.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(item, _)| items.id[*item as usize])
+    }
+}
+
+impl Taste {
+    /// The rule that gives an item most points; `liked` are the items that the taste was made of.
+    pub fn reason(&self, item: ItemInfo, now: i64, liked: &[(i64, ItemInfo)]) -> Option<Reason> {
+        let like = |key: fn(&ItemInfo) -> i64| liked.iter().find(|(_, i)| key(i) == key(&item)).map(|(id, _)| *id);
+        let [category, author, novelty] = self.points(item, now);
+        if category > 0.0 {
+            Some(like(|i| i.category).map_or(Reason::Taste, Reason::Category))
+        } else if author > 0.0 {
+            Some(like(|i| i.author).map_or(Reason::Taste, Reason::Author))
+        } else {
+            (novelty > 0.0).then_some(Reason::New)
+        }
+    }
+}
