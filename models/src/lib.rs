@@ -28,11 +28,13 @@ pub use data::feedback::Feedback;
 pub use data::items::{Exposure, ItemInfo, ItemTable};
 pub use data::split::SplitKind;
 pub use error::{Error, Result};
-pub use learn::evaluate::Summary;
+pub use learn::evaluate::{Evaluation, Summary, System};
 pub use learn::gate::Decision;
+pub use learn::memory::estimate_memory;
 pub use learn::metrics::Metrics;
 pub use learn::params::{NUMBERS, NumberOption, Params, ValidParams, WeightChoice};
-pub use learn::train::{Champion, Choice, Trained, estimate_memory, train};
+pub use learn::report::Choice;
+pub use learn::train::{Champion, Trained, train};
 pub use model::ensemble::{PART_NAMES, Parts, Weights};
 pub use model::model::Model;
 pub use model::profile::{UserSummary, fingerprint, summarise};
@@ -51,11 +53,10 @@ pub use serve::similar::{Kinship, Similar};
 
 /// The single steps of a run, for whoever measures one by itself (tests/peers).
 pub mod steps {
+    pub use crate::data::cut::Cut;
     pub use crate::data::feedback::Interactions;
-    pub use crate::data::split::{Split, core, split};
-    pub use crate::learn::evaluate::sample;
-    pub use crate::learn::metrics::{judge, mean, paired_interval};
-    pub use crate::learn::train::{HOLDOUT_SALT, VALIDATION_SALT};
+    pub use crate::data::split::{HOLDOUT_SALT, Split, VALIDATION_SALT, core, sample, split};
+    pub use crate::learn::metrics::{mean, measure, paired_interval};
     pub use crate::math::topk::top;
     pub use crate::parts::als::{AlsParams, Factorisation, factorise};
     pub use crate::parts::neighbours::{NeighbourParams, Neighbours};

@@ -4,7 +4,7 @@ mod common;
 
 use common::sources;
 use reco_models::{
-    Champion, Control, Dataset, Model, NONE, Params, Sources, SplitKind, Target, Trained, decode, encode, train,
+    Champion, Control, Dataset, Model, NONE, Params, Sources, SplitKind, System, Target, Trained, decode, encode, train,
 };
 use serde_json::{Value, json};
 
@@ -13,9 +13,9 @@ fn run(sources: Sources, options: Value, champion: Option<&Champion>, threads: u
     train(sources, &params, champion, threads, &Control::default()).unwrap()
 }
 
-fn ndcg(trained: &Trained, system: &str) -> f64 {
-    let summary = trained.summary(system);
-    assert!(summary.users > 0, "{system} was not evaluated");
+fn ndcg(trained: &Trained, system: System) -> f64 {
+    let summary = trained.evaluation.summary(system);
+    assert!(summary.users > 0, "{system:?} was not evaluated");
     summary.mean.ndcg
 }
 
@@ -24,12 +24,13 @@ fn champion(twin: Model) -> Champion {
 }
 
 fn check_floors(trained: &Trained) {
-    let [random, popularity, ensemble] = ["random", "popularity", "ensemble"].map(|system| ndcg(trained, system));
+    let [random, popularity, ensemble] =
+        [System::Random, System::Popularity, System::Ensemble].map(|system| ndcg(trained, system));
     assert!(popularity > 5.0 * random, "popularity {popularity}, random {random}");
     assert!(ensemble > 3.0 * popularity, "ensemble {ensemble}, popularity {popularity}");
-    for part in ["collaborative", "content_based", "popularity"] {
+    for part in [System::Collaborative, System::ContentBased, System::Popularity] {
         let alone = ndcg(trained, part);
-        assert!(ensemble >= alone, "the ensemble's {ensemble} is below {part}'s {alone}");
+        assert!(ensemble >= alone, "the ensemble's {ensemble} is below {part:?}'s {alone}");
     }
     assert!(trained.decision.promoted, "{:?}", trained.decision);
 }
@@ -44,7 +45,7 @@ fn learned_weights_rank_at_least_as_well_as_every_part() {
 #[test]
 fn the_fixed_weights_rank_twice_as_well_as_popularity() {
     let trained = run(sources(5000, 2000, 150_000), json!({}), None, 2);
-    assert!(ndcg(&trained, "ensemble") > 2.0 * ndcg(&trained, "popularity"));
+    assert!(ndcg(&trained, System::Ensemble) > 2.0 * ndcg(&trained, System::Popularity));
     assert_eq!(trained.model.weights().parts(), [0.5, 0.3, 0.2]);
 }
 
@@ -93,7 +94,7 @@ fn an_equal_challenger_is_not_promoted_and_is_compared_on_the_same_hold_out() {
     let second = run(sources(600, 300, 15_000), json!({}), Some(&champion(first.twin.clone())), 2);
     assert!(!second.decision.promoted, "{:?}", second.decision);
     let previous = second.decision.previous_ndcg.unwrap();
-    assert!((previous - ndcg(&first, "ensemble")).abs() < 1e-9, "{previous}");
+    assert!((previous - ndcg(&first, System::Ensemble)).abs() < 1e-9, "{previous}");
 }
 
 #[test]

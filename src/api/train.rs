@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
-use reco_models::{Control, Params, Phase, Trained, ValidParams};
+use reco_models::{Control, Params, Phase, System, Trained, ValidParams};
 use serde_json::{Map, Value, json};
 
 use crate::cache;
@@ -143,7 +143,7 @@ fn store_and_tell(
     store::finish(connection, version, seconds, Value::Object(timing.clone()))?;
     let steps: Vec<String> = timing.iter().map(|(name, s)| format!("{name} {s} s")).collect();
     notice::say(&format!("model {version}: {} ({})", trained.decision.reason, steps.join(", ")));
-    let ensemble = trained.summary("ensemble").mean;
+    let ensemble = trained.evaluation.summary(System::Ensemble).mean;
     let decision = &trained.decision;
     tell(
         connection,

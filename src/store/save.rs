@@ -1,6 +1,6 @@
 //! Writing a trained model: the registry row, its bytes, its metrics, and the tables that analysts query.
 
-use reco_models::{Model, NONE, Trained, fingerprint, summarise};
+use reco_models::{Model, NONE, System, Trained, fingerprint, summarise};
 use serde_json::{Value, json};
 
 use crate::failure::Outcome;
@@ -73,38 +73,7 @@ fn write_blob(connection: &Connection, version: i64, kind: &str, bytes: &[u8]) -
 
 fn write_model(connection: &Connection, version: i64, saved: &Saved<'_>, served: &[u8]) -> Outcome<()> {
     let Saved { trained, options, created_by } = saved;
-    let choice = &trained.choice;
-    let (recipe, tried) = (&choice.recipe, &choice.evidence);
-    let als = tried
-        .als
-        .iter()
-        .map(|(r, a, n)| json!({"regularization": short(*r), "alpha0": short(*a), "ndcg_at_10": short(*n as f32)}));
-    let neighbours = tried.neighbours.iter().map(|(r, n)| json!({"ridge": short(*r), "ndcg_at_10": short(*n as f32)}));
-    let shares =
-        tried.shares.iter().map(|(s, n)| json!({"neighbour_share": short(*s), "ndcg_at_10": short(*n as f32)}));
-    let evidence = json!({
-        "split": choice.split.name(),
-        "min_interactions": choice.min_interactions,
-        "regularization": short(recipe.als.regularization),
-        "alpha0": short(recipe.als.alpha0),
-        "ridge": short(recipe.neighbours.ridge),
-        "neighbour_share": short(recipe.blend.share),
-        "learned_weights": choice.learned_weights.parts().map(short),
-        "trees": choice.trees,
-        "ratings": choice.ratings.map(|r| json!({
-            "factors": r.factors,
-            "held_out": r.held_out,
-            "rmse": short(r.rmse as f32),
-            "baseline_rmse": short(r.baseline_rmse as f32),
-        })),
-        "tried": {
-            "als": als.collect::<Vec<Value>>(),
-            "als_share_of_users": short(tried.als_sample as f32),
-            "neighbours": neighbours.collect::<Vec<Value>>(),
-            "blend": shares.collect::<Vec<Value>>(),
-        },
-    });
-    let ensemble = trained.summary("ensemble").mean;
+    let ensemble = trained.evaluation.summary(System::Ensemble).mean;
     let data = &trained.data;
     connection.write(
         "INSERT INTO reco.model (version, created_at, created_by, promoted, reason, options, choice, weights, users, items,
@@ -117,7 +86,7 @@ fn write_model(connection: &Connection, version: i64, saved: &Saved<'_>, served:
             arg(trained.decision.promoted),
             arg(trained.decision.reason.clone()),
             arg(pgrx::JsonB(options.clone())),
-            arg(pgrx::JsonB(evidence)),
+            arg(pgrx::JsonB(trained.choice.report())),
             arg(trained.model.weights().parts().to_vec()),
             arg(data.users.len() as i64),
             arg(data.items.len() as i64),
@@ -135,13 +104,8 @@ fn write_model(connection: &Connection, version: i64, saved: &Saved<'_>, served:
     Ok(())
 }
 
-/// As many digits as an f32 has, so that 0.1 is shown as 0.1.
-fn short(value: f32) -> f64 {
-    value.to_string().parse().unwrap_or_default()
-}
-
 fn write_metrics(connection: &Connection, version: i64, trained: &Trained) -> Outcome<()> {
-    for (part, summary) in &trained.evaluation {
+    for (system, summary) in trained.evaluation.summaries() {
         let mean = &summary.mean;
         let figures = [
             mean.precision,
@@ -153,7 +117,7 @@ fn write_metrics(connection: &Connection, version: i64, trained: &Trained) -> Ou
             mean.mrr,
             mean.hit_rate,
         ];
-        let mut args = vec![arg(version), arg((*part).to_owned()), arg(summary.users as i32)];
+        let mut args = vec![arg(version), arg(system.name().to_owned()), arg(summary.users as i32)];
         args.extend(figures.map(|v| arg(v as f32)));
         connection.write(
             "INSERT INTO reco.metric (model_version, part, k, users, precision, recall, ndcg, ndcg_low, ndcg_high, map, mrr, hit_rate)

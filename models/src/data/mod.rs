@@ -1,6 +1,7 @@
 //! Users, items and their interactions, as every part of a model reads them.
 
 pub mod column;
+pub mod cut;
 pub mod dataset;
 pub mod feedback;
 pub mod items;

@@ -1,10 +1,10 @@
-//! Cutting interactions into a part to learn from and a part to be judged by.
+//! Cutting interactions into a part to learn from and a hold-out to evaluate on.
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use crate::data::cut::Cut;
 use crate::data::dataset::{Dataset, NONE};
-use crate::data::feedback::Feedback;
 
 /// How the hold-out is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,46 +36,60 @@ impl SplitKind {
 #[derive(Debug, Clone)]
 pub struct Split {
     pub kind: SplitKind,
-    pub train: Dataset,
+    pub train: Cut,
     /// Offsets into `items` by user.
     pub start: Vec<usize>,
     pub items: Vec<u32>,
 }
 
 impl Split {
+    /// The liked items of a user that were held out, ascending.
     pub fn held_out(&self, user: usize) -> &[u32] {
         &self.items[self.start[user]..self.start[user + 1]]
     }
 
-    /// Users with something to learn from and something to be judged by, ascending.
-    pub fn users(&self, feedback: &Feedback) -> Vec<u32> {
-        (0..self.train.users.len() as u32)
-            .filter(|u| !self.held_out(*u as usize).is_empty())
-            .filter(|u| feedback.positives(self.train.events.row(*u as usize)).next().is_some())
-            .collect()
+    /// Users with something to learn from and something to be evaluated on, ascending.
+    pub fn users(&self) -> Vec<u32> {
+        let mut users = self.train.users_with_likes();
+        users.retain(|user| !self.held_out(*user as usize).is_empty());
+        users
     }
 }
 
-/// Holds out about `share` of the interactions.
+/// Independent salts of the hold-out and of the validation part inside what is left.
+pub const HOLDOUT_SALT: u64 = 1;
+pub const VALIDATION_SALT: u64 = 2;
+
+/// Holds out about `share` (0 to 1) of the interactions.
 ///
 /// By user, a pair is held out if a hash of its two ids falls below the share: membership never changes from
 /// run to run, so that a model and its predecessor can be compared on pairs that neither has trained on.
 /// `salt` makes cuts inside of cuts independent.
-pub fn split(data: &Dataset, feedback: &Feedback, kind: SplitKind, share: f64, salt: u64) -> Split {
+pub fn split(cut: &Cut, kind: SplitKind, share: f64, salt: u64) -> Split {
+    let (data, feedback) = (&cut.data, &cut.feedback);
     let kind = match kind {
         SplitKind::Auto if mostly_timed(data) => SplitKind::Temporal,
         SplitKind::Auto => SplitKind::ByUser,
         fixed => fixed,
     };
-    let cut = if kind == SplitKind::Temporal { quantile_of_time(data, 1.0 - share) } else { NONE };
+    let last = if kind == SplitKind::Temporal { quantile_of_time(data, 1.0 - share) } else { NONE };
     let events = &data.events;
     let held = |user: usize, i: usize| match kind {
-        SplitKind::Temporal => events.at[i] > cut,
+        SplitKind::Temporal => events.at[i] > last,
         _ => hash_share(data.users[user], data.items[events.item[i] as usize], salt) < share,
     };
     let train = data.with_events(events.select(|u, i| !held(u, i), |item| item));
     let test = events.select(|u, i| held(u, i) && feedback.positive(events.stars[i], events.favorite[i]), |item| item);
-    Split { kind, train, start: test.start, items: test.item }
+    Split { kind, train: Cut::new(train, feedback.positive_stars), start: test.start, items: test.item }
+}
+
+/// At most `most` of the users, spread evenly.
+pub fn sample(users: &[u32], most: usize) -> Vec<u32> {
+    let n = users.len();
+    if n <= most {
+        return users.to_vec();
+    }
+    (0..most).map(|i| users[i * n / most]).collect()
 }
 
 /// A number in [0,1) that depends on nothing but the pair and the salt.
@@ -102,8 +116,8 @@ fn quantile_of_time(data: &Dataset, q: f64) -> i64 {
 }
 
 /// Users and items that have at least `min` positives among each other (the k-core), ascending indices.
-pub fn core(data: &Dataset, feedback: &Feedback, min: usize) -> (Vec<u32>, Vec<u32>) {
-    let matrix = feedback.interactions(data);
+pub fn core(cut: &Cut, min: usize) -> (Vec<u32>, Vec<u32>) {
+    let matrix = cut.liked();
     let mut user_in = vec![true; matrix.rows()];
     let mut item_in = vec![true; matrix.cols()];
     loop {
@@ -134,19 +148,17 @@ mod tests {
     use super::*;
     use crate::data::dataset::{Ratings, Sources};
 
-    const FEEDBACK: Feedback = Feedback { positive_stars: 4.0, now: NONE };
-
-    fn ratings(rows: &[(i64, i64, f32, i64)]) -> Dataset {
+    fn ratings(rows: &[(i64, i64, f32, i64)]) -> Cut {
         let ratings = Ratings {
             user: rows.iter().map(|r| r.0).collect(),
             item: rows.iter().map(|r| r.1).collect(),
             stars: rows.iter().map(|r| r.2).collect(),
             at: rows.iter().map(|r| r.3).collect(),
         };
-        Dataset::build(Sources { ratings, ..Sources::default() }).unwrap()
+        Cut::new(Dataset::build(Sources { ratings, ..Sources::default() }).unwrap(), 4.0)
     }
 
-    fn grid(users: i64, items: i64, at: impl Fn(i64) -> i64) -> Dataset {
+    fn grid(users: i64, items: i64, at: impl Fn(i64) -> i64) -> Cut {
         let pairs = (0..users * items).map(|n| (n / items, n % items, 5.0, at(n)));
         ratings(&pairs.collect::<Vec<_>>())
     }
@@ -154,42 +166,42 @@ mod tests {
     #[test]
     fn nothing_is_on_both_sides_and_nothing_is_lost() {
         let data = grid(50, 40, |_| NONE);
-        let cut = split(&data, &FEEDBACK, SplitKind::Auto, 0.2, 1);
+        let cut = split(&data, SplitKind::Auto, 0.2, 1);
         assert_eq!(cut.kind, SplitKind::ByUser);
-        assert_eq!(cut.train.events.len() + cut.items.len(), 2000);
+        assert_eq!(cut.train.data.events.len() + cut.items.len(), 2000);
         assert!((300..500).contains(&cut.items.len()), "{}", cut.items.len());
         for user in 0..50 {
-            assert!(cut.held_out(user).iter().all(|i| !cut.train.events.row(user).item.contains(i)));
+            assert!(cut.held_out(user).iter().all(|i| !cut.train.data.events.row(user).item.contains(i)));
         }
     }
 
     #[test]
     fn a_held_out_pair_stays_held_out_when_data_grow() {
         let (small, large) = (grid(20, 40, |_| NONE), grid(30, 40, |_| NONE));
-        let before = split(&small, &FEEDBACK, SplitKind::ByUser, 0.2, 1);
-        let after = split(&large, &FEEDBACK, SplitKind::ByUser, 0.2, 1);
+        let before = split(&small, SplitKind::ByUser, 0.2, 1);
+        let after = split(&large, SplitKind::ByUser, 0.2, 1);
         assert!((0..20).all(|u| before.held_out(u) == after.held_out(u)));
     }
 
     #[test]
     fn time_cuts_at_one_moment() {
         let data = grid(10, 100, |n| n * 60);
-        let cut = split(&data, &FEEDBACK, SplitKind::Auto, 0.2, 1);
+        let cut = split(&data, SplitKind::Auto, 0.2, 1);
         assert_eq!(cut.kind, SplitKind::Temporal);
-        assert_eq!(cut.train.latest, 799 * 60);
+        assert_eq!(cut.train.data.latest, 799 * 60);
         assert_eq!(cut.items.len(), 200);
     }
 
     #[test]
     fn one_moment_for_all_is_not_a_time() {
-        assert_eq!(split(&grid(10, 10, |_| 5), &FEEDBACK, SplitKind::Auto, 0.2, 1).kind, SplitKind::ByUser);
+        assert_eq!(split(&grid(10, 10, |_| 5), SplitKind::Auto, 0.2, 1).kind, SplitKind::ByUser);
     }
 
     #[test]
     fn disliked_items_are_held_out_but_never_relevant() {
         let data = ratings(&(0..100).map(|i| (1, i, 1.0, NONE)).collect::<Vec<_>>());
-        let cut = split(&data, &FEEDBACK, SplitKind::ByUser, 0.5, 1);
-        assert!(cut.items.is_empty() && cut.train.events.len() < 100);
+        let cut = split(&data, SplitKind::ByUser, 0.5, 1);
+        assert!(cut.items.is_empty() && cut.train.data.events.len() < 100);
     }
 
     #[test]
@@ -204,7 +216,7 @@ mod tests {
             (3, 1, 5.0, NONE),
             (4, 2, 1.0, NONE),
         ]);
-        assert_eq!(core(&data, &FEEDBACK, 2), (vec![0, 1], vec![0, 1]));
-        assert_eq!(core(&data, &FEEDBACK, 9), (vec![], vec![]));
+        assert_eq!(core(&data, 2), (vec![0, 1], vec![0, 1]));
+        assert_eq!(core(&data, 9), (vec![], vec![]));
     }
 }

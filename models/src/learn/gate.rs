@@ -15,19 +15,19 @@ pub struct Decision {
 
 /// The active model in a contest.
 #[derive(Debug, Clone, Copy)]
-pub enum Champion<'a> {
+pub enum Opponent<'a> {
     None,
     /// It was fitted around another kind of hold-out, and may have trained on this one.
     Incomparable,
     /// NDCG by user.
-    Judged(&'a [f64]),
+    Evaluated(&'a [f64]),
 }
 
 /// NDCG by user of the challenger and of popularity, and the champion.
 pub struct Contest<'a> {
     pub challenger: &'a [f64],
     pub popularity: &'a [f64],
-    pub champion: Champion<'a>,
+    pub champion: Opponent<'a>,
     pub force: bool,
     pub seed: u64,
 }
@@ -37,7 +37,7 @@ impl Contest<'_> {
         let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len().max(1) as f64;
         let new = mean(self.challenger);
         let previous_ndcg = match self.champion {
-            Champion::Judged(ndcg) => Some(mean(ndcg)),
+            Opponent::Evaluated(ndcg) => Some(mean(ndcg)),
             _ => None,
         };
         let decision = |promoted: bool, reason: String| Decision { promoted, reason, previous_ndcg };
@@ -51,8 +51,8 @@ impl Contest<'_> {
             );
         }
         let champion = match self.champion {
-            Champion::Judged(ndcg) => ndcg,
-            Champion::Incomparable => {
+            Opponent::Evaluated(ndcg) => ndcg,
+            Opponent::Incomparable => {
                 return decision(
                     false,
                     "the active model was fitted around another kind of hold-out (by time, by user) and cannot be \
@@ -60,7 +60,7 @@ impl Contest<'_> {
                         .into(),
                 );
             }
-            Champion::None => {
+            Opponent::None => {
                 let popularity = mean(self.popularity);
                 let verdict = if new > popularity { "beats" } else { "does not beat" };
                 let reason = format!("first model: NDCG@10 {new:.4} {verdict} popularity's {popularity:.4}");
@@ -90,7 +90,7 @@ mod tests {
 
     fn decide(challenger: &[f64], champion: Option<&[f64]>, force: bool) -> Decision {
         let popularity = vec![0.1; challenger.len()];
-        let champion = champion.map_or(Champion::None, Champion::Judged);
+        let champion = champion.map_or(Opponent::None, Opponent::Evaluated);
         Contest { challenger, popularity: &popularity, champion, force, seed: 1 }.decide()
     }
 
@@ -126,7 +126,7 @@ mod tests {
         let contest = |force| Contest {
             challenger: &challenger,
             popularity: &challenger,
-            champion: Champion::Incomparable,
+            champion: Opponent::Incomparable,
             force,
             seed: 1,
         };

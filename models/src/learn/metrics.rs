@@ -6,6 +6,9 @@
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 
+/// The cut-off of all that is chosen, evaluated and decided.
+pub const K: usize = 10;
+
 /// The metrics of one user's list, or their means, at a cut-off.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
@@ -17,8 +20,8 @@ pub struct Metrics {
     pub hit_rate: f64,
 }
 
-/// Judges a list (best first, no duplicates) by the relevant items (ascending, not empty) at cut-off `k` ≥ 1.
-pub fn judge(ranked: &[u32], relevant: &[u32], k: usize) -> Metrics {
+/// The metrics of a list (best first, no duplicates), given the relevant items (ascending, not empty), at cut-off `k` ≥ 1.
+pub fn measure(ranked: &[u32], relevant: &[u32], k: usize) -> Metrics {
     let discount = |rank: usize| 1.0 / ((rank + 2) as f64).log2();
     let possible = k.min(relevant.len());
     let (mut hits, mut gain, mut precisions, mut first) = (0usize, 0.0, 0.0, 0.0);
@@ -83,7 +86,7 @@ mod tests {
 
     #[test]
     fn by_hand() {
-        let m = judge(&[5, 1, 9, 2], &[1, 2, 3], 4);
+        let m = measure(&[5, 1, 9, 2], &[1, 2, 3], 4);
         assert_eq!((m.precision, m.mrr, m.hit_rate), (0.5, 0.5, 1.0));
         assert!((m.recall - 2.0 / 3.0).abs() < 1e-12);
         assert!((m.map - (0.5 + 0.5) / 3.0).abs() < 1e-12);
@@ -94,9 +97,9 @@ mod tests {
 
     #[test]
     fn perfect_and_empty_lists() {
-        let perfect = judge(&[1, 2], &[1, 2], 10);
+        let perfect = measure(&[1, 2], &[1, 2], 10);
         assert_eq!((perfect.ndcg, perfect.map, perfect.recall, perfect.precision), (1.0, 1.0, 1.0, 0.2));
-        assert_eq!(judge(&[], &[1], 10), Metrics::default());
+        assert_eq!(measure(&[], &[1], 10), Metrics::default());
         assert_eq!(mean(&[]), Metrics::default());
     }
 

@@ -1,5 +1,6 @@
 //! The options of a run: one table with default, range and meaning; only validated parameters can train.
 
+use std::ops::Deref;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -141,7 +142,7 @@ impl Params {
         }
         let get = |name: &str| NUMBERS.iter().position(|o| o.name == name).and_then(|i| self.numbers[i]);
         let or_default = |name: &str| get(name).unwrap_or_default();
-        Ok(ValidParams {
+        Ok(ValidParams(Values {
             factors: or_default("factors") as usize,
             epochs: or_default("epochs") as usize,
             regularization: get("regularization").map(|v| v as f32),
@@ -160,13 +161,25 @@ impl Params {
             weights: self.weights,
             budget: Budget::new(self.budget),
             force: self.force,
-        })
+        }))
     }
 }
 
-/// Parameters that are known to be in range.
+/// Parameters that are known to be in range. They can be read and not altered.
 #[derive(Debug, Clone)]
-pub struct ValidParams {
+pub struct ValidParams(Values);
+
+impl Deref for ValidParams {
+    type Target = Values;
+
+    fn deref(&self) -> &Values {
+        &self.0
+    }
+}
+
+/// The values of the options; see [`NUMBERS`] for their meanings and ranges. None: chosen by the run.
+#[derive(Debug, Clone)]
+pub struct Values {
     pub factors: usize,
     pub epochs: usize,
     pub regularization: Option<f32>,

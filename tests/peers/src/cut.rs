@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use reco_models::steps::{self, HOLDOUT_SALT, Interactions, Split, VALIDATION_SALT};
-use reco_models::{Dataset, Feedback, SplitKind};
+use reco_models::{Dataset, SplitKind};
 use serde_json::{Value, json};
 
 use crate::Outcome;
@@ -43,35 +43,27 @@ pub fn load_train(folder: &Path) -> Outcome<Interactions> {
     Ok(Interactions::new(shape, start, read(folder, "train.item")?, read(folder, "train.weight")?))
 }
 
-fn feedback(data: &Dataset) -> Feedback {
-    Feedback { positive_stars: POSITIVE_STARS, now: data.latest }
-}
-
-fn held_out(data: &Dataset, salt: u64) -> Split {
-    steps::split(data, &feedback(data), SplitKind::ByUser, SHARE, salt)
+fn held_out(part: &steps::Cut, salt: u64) -> Split {
+    steps::split(part, SplitKind::ByUser, SHARE, salt)
 }
 
 /// The part of the source that is learned from and judged, as `reco_train` finds it.
 pub fn outer(data: &Path) -> Outcome<Split> {
-    let all = Dataset::build(source::load(data)?)?;
-    let (users, items) = steps::core(&all, &feedback(&all), LEAST);
+    let all = steps::Cut::new(Dataset::build(source::load(data)?)?, POSITIVE_STARS);
+    let (users, items) = steps::core(&all, LEAST);
     Ok(held_out(&all.restrict(&users, &items), HOLDOUT_SALT))
 }
 
-fn users(split: &Split) -> Vec<u32> {
-    split.users(&feedback(&split.train))
-}
-
 pub fn test_users(outer: &Split) -> Vec<u32> {
-    steps::sample(&users(outer), TEST_USERS)
+    steps::sample(&outer.users(), TEST_USERS)
 }
 
 pub fn split(data: &Path) -> Outcome<Value> {
     let outer = outer(data)?;
     let inner = held_out(&outer.train, VALIDATION_SALT);
     let train = write_cut(&data.join("outer"), &outer, &test_users(&outer))?;
-    write_cut(&data.join("inner"), &inner, &users(&inner))?;
-    let items = &outer.train;
+    write_cut(&data.join("inner"), &inner, &inner.users())?;
+    let items = &outer.train.data;
     write(data, "item.category", items.category.iter().copied())?;
     write(data, "item.author", items.author.iter().copied())?;
     write(data, "item.published", items.published.iter().copied())?;
@@ -82,8 +74,8 @@ pub fn split(data: &Path) -> Outcome<Value> {
 }
 
 fn write_cut(folder: &Path, split: &Split, users: &[u32]) -> Outcome<Interactions> {
-    let train = feedback(&split.train).interactions(&split.train);
-    write_train(folder, &train)?;
+    let train = split.train.liked();
+    write_train(folder, train)?;
     write(folder, "users", users.iter().copied())?;
     let mut start = vec![0i64];
     let mut items = Vec::new();
@@ -93,7 +85,7 @@ fn write_cut(folder: &Path, split: &Split, users: &[u32]) -> Outcome<Interaction
     }
     write(folder, "test.start", start)?;
     write(folder, "test.item", items)?;
-    Ok(train)
+    Ok(train.clone())
 }
 
 fn write_train(folder: &Path, train: &Interactions) -> Outcome<()> {
@@ -105,7 +97,8 @@ fn write_train(folder: &Path, train: &Interactions) -> Outcome<()> {
 
 pub fn all(data: &Path) -> Outcome<Value> {
     let all = Dataset::build(source::load(data)?)?;
-    let pairs = Feedback { positive_stars: 1.0, now: all.latest }.interactions(&all);
-    write_train(&data.join("all"), &pairs)?;
+    let all = steps::Cut::new(all, 1.0);
+    let pairs = all.liked();
+    write_train(&data.join("all"), pairs)?;
     Ok(json!({"users": pairs.rows(), "items": pairs.cols(), "train": pairs.nnz()}))
 }

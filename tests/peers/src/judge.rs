@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use reco_models::Metrics;
-use reco_models::steps::{self, judge as judge_list, paired_interval};
+use reco_models::steps::{self, measure, paired_interval};
 use serde_json::{Value, json};
 
 use crate::Outcome;
@@ -22,7 +22,7 @@ pub fn judge(cut: &Path, lists: &[PathBuf]) -> Outcome<Value> {
         if lists.len() != cut.users.len() {
             return Err(format!("{}: {} lists for {} users", path.display(), lists.len(), cut.users.len()).into());
         }
-        let users: Vec<Metrics> = lists.iter().zip(&cut.relevant).map(|(l, r)| judge_list(l, r, K)).collect();
+        let users: Vec<Metrics> = lists.iter().zip(&cut.relevant).map(|(l, r)| measure(l, r, K)).collect();
         let ndcg: Vec<f64> = users.iter().map(|m| m.ndcg).collect();
         let (low, high) = paired_interval(first.as_ref().unwrap_or(&ndcg), &ndcg, SEED);
         let by_user: Vec<_> = users.iter().map(|m| [m.precision, m.recall, m.ndcg, m.map, m.mrr, m.hit_rate]).collect();

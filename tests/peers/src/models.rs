@@ -122,7 +122,7 @@ pub fn train(data: &Path, options: &str, threads: usize) -> Outcome<Value> {
     }
     let recipe = &trained.choice.recipe;
     let evaluation: serde_json::Map<String, Value> =
-        trained.evaluation.iter().map(|(name, s)| ((*name).into(), to_json(s.mean))).collect();
+        trained.evaluation.summaries().map(|(system, s)| (system.name().into(), to_json(s.mean))).collect();
     Ok(json!({
         "seconds": seconds, "phases": phases, "regularization": recipe.als.regularization, "alpha0": recipe.als.alpha0,
         "ridge": recipe.neighbours.ridge, "share": recipe.blend.share,
@@ -132,7 +132,7 @@ pub fn train(data: &Path, options: &str, threads: usize) -> Outcome<Value> {
 
 /// What the twin, which has not seen the hold-out, would show: by the whole score, and by its collaborative part.
 fn model_lists(twin: &Model, outer: &Split) -> Result<[Vec<Vec<u32>>; 2], Error> {
-    let data = &outer.train;
+    let data = &outer.train.data;
     let every: Vec<u32> = (0..data.items.len() as u32).collect();
     let targets: Vec<Target> = every.iter().map(|item| Target::Known(*item)).collect();
     let both = |user: &u32| -> Result<(Vec<u32>, Vec<u32>), Error> {

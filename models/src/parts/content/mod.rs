@@ -98,9 +98,9 @@ struct Negatives {
 
 impl Negatives {
     fn new(split: &Split) -> Negatives {
-        let by_popularity = split.train.events.item.clone();
-        let n = split.train.items.len() as f32;
-        let mut chance = vec![0.5 / n; split.train.items.len()];
+        let by_popularity = split.train.data.events.item.clone();
+        let n = split.train.data.items.len() as f32;
+        let mut chance = vec![0.5 / n; split.train.data.items.len()];
         for item in &by_popularity {
             chance[*item as usize] += 0.5 / by_popularity.len() as f32;
         }
@@ -129,7 +129,7 @@ fn user_rows(
 ) {
     let mut rng = rand_pcg::Pcg64Mcg::seed_from_u64(seed ^ u64::from(user).wrapping_mul(0x9E37_79B9_7F4A_7C15));
     let held_out = split.held_out(user as usize);
-    let seen = split.train.events.row(user as usize).item;
+    let seen = split.train.data.events.row(user as usize).item;
     let mut block = [[0.0f32; LANES]; VARYING];
     let mut push = |item: u32, label: f32, weight: f32| {
         encoder.encode(features, &encoder.known(item), 0, &mut block);

@@ -1,0 +1,87 @@
+//! The share of the neighbours in the collaborative part.
+
+use rayon::prelude::*;
+
+use super::{Search, Trials, clearly_better, mean};
+use crate::error::Result;
+use crate::learn::metrics::K;
+use crate::math::topk::top;
+use crate::parts::collaborative::{Blend, Collaborative};
+
+const SHARE_STEPS: u8 = 10;
+
+impl Search<'_> {
+    /// The best share; one model alone where the sum is not better by a standard error of the difference.
+    pub(super) fn blend(&self, part: &Collaborative, trials: &mut Trials) -> Result<Blend> {
+        let scales = self.scales(part)?;
+        let with = |share: f32| Blend { share, ..scales };
+        if self.params.neighbours == 0 || self.users.is_empty() {
+            return Ok(with(0.0));
+        }
+        if let Some(fixed) = self.params.neighbour_share {
+            return Ok(with(fixed));
+        }
+        let shares: Vec<f32> = (0..=SHARE_STEPS).map(|step| f32::from(step) / f32::from(SHARE_STEPS)).collect();
+        let by_user = self.ndcg_of_shares(part, scales, &shares)?;
+        let tried: Vec<(f32, Vec<f64>)> = shares
+            .iter()
+            .enumerate()
+            .map(|(i, share)| (*share, by_user.iter().map(|ndcg| ndcg[i]).collect()))
+            .collect();
+        trials.shares = tried.iter().map(|(share, ndcg)| (*share, mean(ndcg))).collect();
+        let better = |a: &&(f32, Vec<f64>), b: &&(f32, Vec<f64>)| mean(&a.1).total_cmp(&mean(&b.1));
+        let Some(best) = tried.iter().max_by(better) else { return Ok(with(0.0)) };
+        let alone = tried.iter().filter(|t| t.0 == 0.0 || t.0 == 1.0).max_by(better);
+        let chosen = alone.filter(|alone| !clearly_better(&best.1, &alone.1)).unwrap_or(best);
+        Ok(with(chosen.0))
+    }
+
+    /// NDCG of every share, by validation user. The two models' scores are computed once per user.
+    fn ndcg_of_shares(&self, part: &Collaborative, scales: Blend, shares: &[f32]) -> Result<Vec<Vec<f64>>> {
+        self.each_user(|user, liked, seen| {
+            let factor = part.fold_in(liked)?;
+            let alone = |share: f32| {
+                let blend = Blend { share, ..scales };
+                part.score_all_with(&part.reader_with(factor.clone(), liked.to_vec(), blend), blend)
+            };
+            let (als, counted) = (alone(0.0), alone(1.0));
+            let ndcg = shares.iter().map(|share| {
+                let sum: Vec<f32> = als.iter().zip(&counted).map(|(a, c)| (1.0 - share) * a + share * c).collect();
+                self.ndcg(user, &sum, seen)
+            });
+            Ok(ndcg.collect())
+        })
+    }
+
+    /// What the best scores of a typical user are like in each model.
+    fn scales(&self, part: &Collaborative) -> Result<Blend> {
+        let items = part.items();
+        let heights: Vec<(f32, f32)> = self
+            .users
+            .par_iter()
+            .map(|user| {
+                self.control.check()?;
+                let liked = self.liked(*user);
+                let liking: f32 = liked.iter().map(|(_, weight)| weight).sum();
+                let alone = Blend { share: 0.0, als_scale: 1.0, neighbour_scale: 1.0 };
+                let reader = part.reader_with(part.fold_in(&liked)?, liked.clone(), alone);
+                let als = height(&part.score_all_with(&reader, alone));
+                let counted = height(&part.neighbours.score_all(&liked, items)) / liking.sqrt().max(f32::MIN_POSITIVE);
+                Ok((als, counted))
+            })
+            .collect::<Result<_>>()?;
+        let n = heights.len().max(1) as f32;
+        let positive = |sum: f32| if sum > 0.0 && sum.is_finite() { sum / n } else { 1.0 };
+        Ok(Blend {
+            share: 0.0,
+            als_scale: positive(heights.iter().map(|h| h.0).sum()),
+            neighbour_scale: positive(heights.iter().map(|h| h.1).sum()),
+        })
+    }
+}
+
+/// The mean of the best scores.
+fn height(scores: &[f32]) -> f32 {
+    let best = top(scores, K, &[]);
+    best.iter().map(|i| scores[*i as usize]).sum::<f32>() / best.len().max(1) as f32
+}

@@ -1,0 +1,173 @@
+//! The choice of the collaborative part on validation: regularization and α0 of ALS, the ridge of the neighbours, and
+//! the share of each in the sum.
+
+mod als;
+mod blend;
+
+use rayon::prelude::*;
+
+use crate::control::Control;
+use crate::data::feedback::Interactions;
+use crate::data::split::{Split, sample};
+use crate::error::Result;
+use crate::learn::metrics::{self, K};
+use crate::learn::params::ValidParams;
+use crate::math::topk::top;
+use crate::parts::als::{AlsParams, Factorisation, factorise};
+use crate::parts::collaborative::{Blend, Collaborative};
+use crate::parts::neighbours::{NeighbourParams, Neighbours, Regressions};
+
+/// How to fit a collaborative part; all that validation decided.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Recipe {
+    pub als: AlsParams,
+    pub neighbours: NeighbourParams,
+    pub blend: Blend,
+}
+
+/// What was tried, each with its NDCG@10 on validation.
+#[derive(Debug, Clone, Default)]
+pub struct Trials {
+    /// (regularization, alpha0, NDCG)
+    pub als: Vec<(f32, f32, f64)>,
+    /// Share of the users that the ALS tries were fitted on.
+    pub als_sample: f64,
+    /// (ridge, NDCG)
+    pub neighbours: Vec<(f32, f64)>,
+    /// (share of the neighbours, NDCG)
+    pub shares: Vec<(f32, f64)>,
+    /// Whether the clock ended the search, so that a faster machine would have tried more.
+    pub cut_short: bool,
+}
+
+/// Users that a choice is made by.
+pub const VALIDATION_USERS: usize = 2000;
+/// In shared readers; Book-Crossing takes 30, MovieLens 100k and the generated library 100.
+const RIDGES: [f32; 4] = [10.0, 30.0, 100.0, 300.0];
+
+/// Chooses on the hold-out of `inner` and gives the part fitted on its training side.
+///
+/// # Errors
+/// [`crate::Error::Stopped`], and [`crate::Error::NotFinite`] where a factorisation cannot be solved.
+pub fn choose(inner: &Split, params: &ValidParams, control: &Control) -> Result<(Recipe, Collaborative, Trials)> {
+    let users = sample(&inner.users(), VALIDATION_USERS);
+    let search = Search { inner, matrix: inner.train.liked(), users, params, control };
+    let mut trials = Trials::default();
+    let als = search.als(&mut trials)?;
+    control.done(0.4)?;
+    let factors = factorise(search.matrix, &als, &Control::sharing_stop(control))?;
+    control.done(0.5)?;
+    let (neighbour_params, neighbours) = search.neighbours(&mut trials)?;
+    control.done(0.8)?;
+    let mut part = Collaborative {
+        factors: factors.items.into(),
+        basis: factors.user_basis,
+        neighbours,
+        blend: Blend { share: 0.0, als_scale: 1.0, neighbour_scale: 1.0 },
+    };
+    part.blend = search.blend(&part, &mut trials)?;
+    Ok((Recipe { als, neighbours: neighbour_params, blend: part.blend }, part, trials))
+}
+
+/// Fits a chosen part. The factorisation is given as well: it can fold in further items.
+pub fn fit(matrix: &Interactions, recipe: &Recipe, control: &Control) -> Result<(Collaborative, Factorisation)> {
+    let factors = factorise(matrix, &recipe.als, control)?;
+    // Neighbours that have no share in the sum need not be counted, stored or loaded.
+    let neighbours = if recipe.blend.share > 0.0 {
+        Neighbours::fit(matrix, &recipe.neighbours, control)?
+    } else {
+        Neighbours::none(matrix.cols())
+    };
+    let part = Collaborative {
+        factors: factors.items.clone().into(),
+        basis: factors.user_basis.clone(),
+        neighbours,
+        blend: recipe.blend,
+    };
+    Ok((part, factors))
+}
+
+struct Search<'a> {
+    inner: &'a Split,
+    matrix: &'a Interactions,
+    users: Vec<u32>,
+    params: &'a ValidParams,
+    control: &'a Control,
+}
+
+impl Search<'_> {
+    fn liked(&self, user: u32) -> Vec<(u32, f32)> {
+        self.inner.train.liked_by(user)
+    }
+
+    /// What `of` gives for each validation user, the liked items and their indices, which a list leaves out.
+    fn each_user<T: Send>(&self, of: impl Fn(u32, &[(u32, f32)], &[u32]) -> Result<T> + Sync) -> Result<Vec<T>> {
+        self.users
+            .par_iter()
+            .map(|user| {
+                self.control.check()?;
+                let liked = self.liked(*user);
+                let seen: Vec<u32> = liked.iter().map(|(item, _)| *item).collect();
+                of(*user, &liked, &seen)
+            })
+            .collect()
+    }
+
+    fn ndcg(&self, user: u32, scores: &[f32], seen: &[u32]) -> f64 {
+        metrics::measure(&top(scores, K, seen), self.inner.held_out(user as usize), K).ndcg
+    }
+
+    /// NDCG by validation user of the scores that `score` gives for all items.
+    fn ndcg_by_user(&self, score: impl Fn(u32, &[(u32, f32)]) -> Result<Vec<f32>> + Sync) -> Result<Vec<f64>> {
+        self.each_user(|user, liked, seen| Ok(self.ndcg(user, &score(user, liked)?, seen)))
+    }
+
+    fn neighbours(&self, trials: &mut Trials) -> Result<(NeighbourParams, Neighbours)> {
+        let items = self.matrix.cols();
+        let most = self.params.neighbours;
+        let ridges = self.params.ridge.map_or(RIDGES.to_vec(), |fixed| vec![fixed]);
+        let mut best = (NeighbourParams { ridge: ridges[0], most }, Neighbours::none(items));
+        if most == 0 || self.users.is_empty() {
+            return Ok(best);
+        }
+        let quiet = Control::sharing_stop(self.control);
+        let regressions = Regressions::fit(self.matrix, most, &ridges, &quiet)?;
+        let mut best_ndcg = f64::NEG_INFINITY;
+        for (place, ridge) in ridges.into_iter().enumerate() {
+            let neighbours = regressions.neighbours(place);
+            let ndcg = mean(&self.ndcg_by_user(|_, liked| Ok(neighbours.score_all(liked, items)))?);
+            trials.neighbours.push((ridge, ndcg));
+            if ndcg > best_ndcg {
+                (best, best_ndcg) = ((NeighbourParams { ridge, most }, neighbours), ndcg);
+            }
+        }
+        Ok(best)
+    }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+/// By more than one standard error of the paired difference.
+fn clearly_better(a: &[f64], b: &[f64]) -> bool {
+    let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+    let gain = mean(&differences);
+    let variance = mean(&differences.iter().map(|d| (d - gain).powi(2)).collect::<Vec<_>>());
+    gain > (variance / differences.len().max(1) as f64).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn better_means_by_a_standard_error() {
+        let base: Vec<f64> = (0..100).map(|i| f64::from(i % 10)).collect();
+        let more: Vec<f64> = base.iter().map(|v| v + 0.1).collect();
+        assert!(clearly_better(&more, &base) && !clearly_better(&base, &base));
+        let noisy: Vec<f64> =
+            base.iter().enumerate().map(|(i, v)| if i % 2 == 0 { v + 1.0 } else { v - 0.99 }).collect();
+        assert!(!clearly_better(&noisy, &base));
+    }
+}

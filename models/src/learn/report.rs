@@ -1,0 +1,68 @@
+//! What validation chose and why, as the registry shows it.
+
+use serde_json::{Value, json};
+
+use crate::data::split::SplitKind;
+use crate::learn::choose::{Recipe, Trials};
+use crate::model::ensemble::Weights;
+use crate::parts::ratings::RatingEvidence;
+
+/// What validation chose.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    pub split: SplitKind,
+    /// Positives that each user and item that was trained on has at least.
+    pub min_interactions: usize,
+    pub recipe: Recipe,
+    pub trials: Trials,
+    pub learned_weights: Weights,
+    pub trees: usize,
+    /// How well stars are predicted; None with too few reviews.
+    pub ratings: Option<RatingEvidence>,
+}
+
+impl Choice {
+    /// As the column `choice` of `reco_models` shows it; the reference lists the keys.
+    pub fn report(&self) -> Value {
+        json!({
+            "split": self.split.name(),
+            "min_interactions": self.min_interactions,
+            "regularization": short(self.recipe.als.regularization),
+            "alpha0": short(self.recipe.als.alpha0),
+            "ridge": short(self.recipe.neighbours.ridge),
+            "neighbour_share": short(self.recipe.blend.share),
+            "learned_weights": self.learned_weights.parts().map(short),
+            "trees": self.trees,
+            "ratings": self.ratings.map(|r| json!({
+                "factors": r.factors,
+                "held_out": r.held_out,
+                "rmse": short(r.rmse as f32),
+                "baseline_rmse": short(r.baseline_rmse as f32),
+            })),
+            "tried": self.trials.report(),
+        })
+    }
+}
+
+impl Trials {
+    fn report(&self) -> Value {
+        let ndcg = |value: f64| short(value as f32);
+        let als = self
+            .als
+            .iter()
+            .map(|(r, a, n)| json!({"regularization": short(*r), "alpha0": short(*a), "ndcg_at_10": ndcg(*n)}));
+        let neighbours = self.neighbours.iter().map(|(r, n)| json!({"ridge": short(*r), "ndcg_at_10": ndcg(*n)}));
+        let shares = self.shares.iter().map(|(s, n)| json!({"neighbour_share": short(*s), "ndcg_at_10": ndcg(*n)}));
+        json!({
+            "als": als.collect::<Vec<Value>>(),
+            "als_share_of_users": short(self.als_sample as f32),
+            "neighbours": neighbours.collect::<Vec<Value>>(),
+            "blend": shares.collect::<Vec<Value>>(),
+        })
+    }
+}
+
+/// As many digits as an f32 has, so that 0.1 is shown as 0.1.
+fn short(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or_default()
+}
