@@ -7,7 +7,7 @@ use thiserror::Error;
 pub enum Error {
     #[error("the run was stopped")]
     Stopped,
-    #[error("option \"{name}\" is {value}: {expected}")]
+    #[error("option \"{name}\" must be {expected}, not {value}")]
     Option { name: String, value: String, expected: String },
     #[error("unknown option \"{name}\"")]
     UnknownOption { name: String, known: String },

@@ -255,7 +255,7 @@ def check_options(reference):
         right = float(default) == float(expected) if expected and default != "chosen" else default == "chosen" and not expected
         check(right, f"docs/reference.md: {name}: default {default}, and it is {expected or 'chosen'}")
         error = error_of(f"""SELECT reco_train('{{"{name}": "?"}}')""")
-        real = re.search(r"a (whole )?number from ([\d.e]+) to ([\d.e]+) is expected", error)
+        real = re.search(r"a (whole )?number from ([\d.e]+) to ([\d.e]+)", error)
         there = f"{real[2]} to {real[3]}" + (", whole" if real[1] else "") if real else error
         check(span == there, f"docs/reference.md: {name}: range {span}, and it is {there}")
 

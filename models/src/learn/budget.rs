@@ -1,4 +1,4 @@
-//! What a run may cost, and how the parts that can be had smaller share it.
+//! What time a run may take, and how it is shared among the steps that can be made smaller.
 //!
 //! Shares are planned by counting operations at the speed of a nominal machine, never by the clock, so that the same
 //! data and budget give the same model everywhere. The clock only ends a search that takes far longer than planned,
@@ -12,14 +12,14 @@ use crate::parts::als::AlsParams;
 
 /// Operations a second of the factorisation on two cores of 2020.
 const ALS_SPEED: f64 = 1.5e10;
-/// Items a second that are ranked by all systems, likewise; four million where the catalogue fits the caches.
+/// Items a second that are ranked by all systems on the same machine; four million where the catalogue fits the caches.
 const RANKING_SPEED: f64 = 2e6;
 /// Content rows a second that a hundred trees learn from.
 const ROW_SPEED: f64 = 5e4;
-/// The search is ended when so much of the budget is gone: what follows cannot be left out.
+/// The search ends when this share of the budget is gone: what follows cannot be left out.
 const SEARCH_ENDS: f64 = 0.5;
 const MOST_TRIES: usize = 12;
-/// Fewer tries are no search.
+/// With fewer tries there is nothing to choose from.
 const LEAST_TRIES: usize = 4;
 /// A sample of fewer positives says little about the whole.
 const LEAST_POSITIVES: f64 = 200_000.0;
@@ -62,7 +62,7 @@ impl Budget {
         self.ranked(0.25, users, items)
     }
 
-    /// Likewise in an eighth, to learn the weights.
+    /// How many of the users can be ranked against all items in an eighth of the budget, to learn the weights.
     pub fn weighed(&self, users: usize, items: usize) -> usize {
         self.ranked(0.125, users, items)
     }

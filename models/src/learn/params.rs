@@ -45,7 +45,7 @@ pub const NUMBERS: [NumberOption; 14] = [
         false,
         "share of the neighbours in the collaborative part, the rest being ALS; chosen on validation",
     ),
-    number("positive_stars", Some(4.0), (1.0, 5.0), false, "a review of so many stars or more counts as liked"),
+    number("positive_stars", Some(4.0), (1.0, 5.0), false, "a review of this many stars or more counts as liked"),
     number(
         "min_interactions",
         None,
@@ -56,7 +56,7 @@ pub const NUMBERS: [NumberOption; 14] = [
     number("holdout", Some(0.2), (0.05, 0.5), false, "share of the positives that is held out to evaluate"),
     number("trees", Some(100.0), (0.0, 1000.0), true, "trees of the content model; 0 leaves it out"),
     number("learning_rate", Some(0.1), (0.001, 1.0), false, "shrinkage of the content model"),
-    number("evaluation_users", Some(4000.0), (10.0, 1e7), true, "at most so many hold-out users are ranked"),
+    number("evaluation_users", Some(4000.0), (10.0, 1e7), true, "hold-out users that are ranked, at most"),
     number(
         "seed",
         Some(42.0),
@@ -101,10 +101,13 @@ impl Default for Params {
 
 impl Params {
     /// Reads a JSON object, e.g. `{"factors": 64, "weights": "auto"}`.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a value of the wrong type, [`Error::UnknownOption`], which lists the known ones.
     pub fn from_json(options: &Value) -> Result<Self> {
         let mut params = Params::default();
         let Value::Object(map) = options else {
-            return Err(wrong("options", options, "a JSON object such as {\"factors\": 64} is expected"));
+            return Err(wrong("options", options, "a JSON object such as {\"factors\": 64}"));
         };
         for (name, value) in map {
             params.set(name, value)?;
@@ -113,13 +116,16 @@ impl Params {
     }
 
     /// Sets one option by name; checks the type, not yet the range.
+    ///
+    /// # Errors
+    /// As [`Params::from_json`].
     pub fn set(&mut self, name: &str, value: &Value) -> Result<()> {
         match name {
             "split" => self.split = parse_split(value)?,
             "weights" => self.weights = parse_weights(value)?,
             "budget" => self.budget = parse_budget(value)?,
             "force" => {
-                self.force = value.as_bool().ok_or_else(|| wrong(name, value, "true or false is expected"))?;
+                self.force = value.as_bool().ok_or_else(|| wrong(name, value, "true or false"))?;
             }
             _ => {
                 let Some(i) = NUMBERS.iter().position(|o| o.name == name) else {
@@ -132,6 +138,10 @@ impl Params {
         Ok(())
     }
 
+    /// The only way to parameters that can train.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a number out of its range, or a fraction where a whole number is needed.
     pub fn validate(&self) -> Result<ValidParams> {
         for (option, value) in NUMBERS.iter().zip(self.numbers) {
             let Some(value) = value else { continue };
@@ -206,7 +216,7 @@ fn wrong(name: &str, value: impl std::fmt::Display, expected: &str) -> Error {
 
 fn range_text(option: &NumberOption) -> String {
     let kind = if option.integer { "a whole number" } else { "a number" };
-    format!("{kind} from {} to {} is expected ({})", option.min, option.max, option.meaning)
+    format!("{kind} from {} to {} ({})", option.min, option.max, option.meaning)
 }
 
 fn known_names() -> String {
@@ -218,12 +228,12 @@ fn known_names() -> String {
 
 fn parse_split(value: &Value) -> Result<SplitKind> {
     let kind = value.as_str().and_then(SplitKind::from_name);
-    kind.ok_or_else(|| wrong("split", value, "\"auto\", \"temporal\" or \"by_user\" is expected"))
+    kind.ok_or_else(|| wrong("split", value, "\"auto\", \"temporal\" or \"by_user\""))
 }
 
 /// "90s", "5min" or "1h".
 fn parse_budget(value: &Value) -> Result<Duration> {
-    const EXPECTED: &str = "a time such as \"30s\", \"5min\" or \"1h\" is expected, from 1s to 24h";
+    const EXPECTED: &str = "a time such as \"30s\", \"5min\" or \"1h\", from 1s to 24h";
     let text = value.as_str().unwrap_or_default().trim();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let unit = match text[digits..].trim() {
@@ -238,8 +248,8 @@ fn parse_budget(value: &Value) -> Result<Duration> {
 }
 
 fn parse_weights(value: &Value) -> Result<WeightChoice> {
-    const EXPECTED: &str = "\"auto\" or {\"collaborative\": 0.5, \"content_based\": 0.3, \"popularity\": 0.2} \
-                            is expected, each from 0 to 1, not all 0";
+    const EXPECTED: &str = "\"auto\" or {\"collaborative\": 0.5, \"content_based\": 0.3, \"popularity\": 0.2}, \
+                            each from 0 to 1 and not all 0";
     if value.as_str() == Some("auto") {
         return Ok(WeightChoice::Auto);
     }
@@ -275,10 +285,13 @@ mod tests {
     fn errors_name_the_option_and_its_range() {
         assert_eq!(
             message(json!({"factors": 0})),
-            "option \"factors\" is 0: a whole number from 1 to 256 is expected (length of the user and item vectors)"
+            "option \"factors\" must be a whole number from 1 to 256 (length of the user and item vectors), not 0"
         );
         assert!(message(json!({"factors": 1.5})).contains("whole number"));
-        assert!(message(json!({"epochs": "many"})).contains("\"epochs\" is \"many\""));
+        assert!(
+            message(json!({"epochs": "many"})).contains("\"epochs\" must be a whole number")
+                && message(json!({"epochs": "many"})).ends_with("not \"many\"")
+        );
         assert!(message(json!({"weights": {"collaborative": 2}})).contains("from 0 to 1"));
         assert!(message(json!({"weights": {"collaborative": 0}})).contains("not all 0"));
         assert!(message(json!({"split": "none"})).contains("temporal"));
