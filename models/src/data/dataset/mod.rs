@@ -1,131 +1,18 @@
 //! What was read, as dense indices: users, items and their merged interactions in compressed rows.
 
+mod events;
+mod history;
+mod sources;
+
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 
-/// "No such value" for ids and times. PostgreSQL's own `-infinity` maps to it as well.
-pub const NONE: i64 = i64::MIN;
+pub use events::{Events, Row};
+pub use history::History;
+pub use sources::{Accounts, Catalog, Favorites, NONE, Ratings, Sources};
 
-/// Reviews as read, one element per row of the source. Times are seconds since 1970, or [`NONE`].
-#[derive(Debug, Default, Clone)]
-pub struct Ratings {
-    pub user: Vec<i64>,
-    pub item: Vec<i64>,
-    pub stars: Vec<f32>,
-    pub at: Vec<i64>,
-}
-
-/// Favourites as read.
-#[derive(Debug, Default, Clone)]
-pub struct Favorites {
-    pub user: Vec<i64>,
-    pub item: Vec<i64>,
-    pub at: Vec<i64>,
-}
-
-/// The catalogue as read.
-#[derive(Debug, Default, Clone)]
-pub struct Catalog {
-    pub id: Vec<i64>,
-    pub category: Vec<i64>,
-    pub author: Vec<i64>,
-    pub published: Vec<i64>,
-}
-
-/// The accounts as read; `since` is the time of registration.
-#[derive(Debug, Default, Clone)]
-pub struct Accounts {
-    pub id: Vec<i64>,
-    pub since: Vec<i64>,
-}
-
-/// The four sources of a run, read under one snapshot.
-#[derive(Debug, Default, Clone)]
-pub struct Sources {
-    pub ratings: Ratings,
-    pub favorites: Favorites,
-    pub catalog: Catalog,
-    pub accounts: Accounts,
-}
-
-/// Interactions by user: one per (user, item), sorted by item; a review and a favourite of one pair are merged.
-#[derive(Debug, Default, Clone)]
-pub struct Events {
-    /// `users + 1` offsets.
-    pub start: Vec<usize>,
-    pub item: Vec<u32>,
-    /// 1 to 5, or 0 without a review.
-    pub stars: Vec<f32>,
-    pub favorite: Vec<bool>,
-    /// Seconds since 1970 of the latest of the two, or [`NONE`].
-    pub at: Vec<i64>,
-}
-
-/// One user's interactions, borrowed from [`Events`] or assembled at query time.
-#[derive(Debug, Clone, Copy)]
-pub struct Row<'a> {
-    pub item: &'a [u32],
-    pub stars: &'a [f32],
-    pub favorite: &'a [bool],
-    pub at: &'a [i64],
-}
-
-impl Row<'_> {
-    pub fn len(&self) -> usize {
-        self.item.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.item.is_empty()
-    }
-}
-
-impl Events {
-    pub fn users(&self) -> usize {
-        self.start.len().saturating_sub(1)
-    }
-
-    pub fn len(&self) -> usize {
-        self.item.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.item.is_empty()
-    }
-
-    pub fn row(&self, user: usize) -> Row<'_> {
-        let range = self.start[user]..self.start[user + 1];
-        Row {
-            item: &self.item[range.clone()],
-            stars: &self.stars[range.clone()],
-            favorite: &self.favorite[range.clone()],
-            at: &self.at[range],
-        }
-    }
-
-    /// The events for which `keep(user, index)` holds, for the same users; items renumbered by `renumber`.
-    pub fn select(&self, keep: impl Fn(usize, usize) -> bool, renumber: impl Fn(u32) -> u32) -> Events {
-        let mut out = Events { start: Vec::with_capacity(self.start.len()), ..Events::default() };
-        out.start.push(0);
-        for user in 0..self.users() {
-            for i in self.start[user]..self.start[user + 1] {
-                if keep(user, i) {
-                    out.push(renumber(self.item[i]), self.stars[i], self.favorite[i], self.at[i]);
-                }
-            }
-            out.start.push(out.item.len());
-        }
-        out
-    }
-
-    fn push(&mut self, item: u32, stars: f32, favorite: bool, at: i64) {
-        self.item.push(item);
-        self.stars.push(stars);
-        self.favorite.push(favorite);
-        self.at.push(at);
-    }
-}
+use events::Record;
 
 /// Users, items and interactions of a run. User and item indices are ranks of the ids.
 #[derive(Debug, Default, Clone)]
@@ -256,25 +143,6 @@ fn distinct(columns: &[&[i64]]) -> Vec<i64> {
     all
 }
 
-/// One record of a source row, ordered by user, item and time, so that the latest review of a pair comes last.
-#[derive(Clone, Copy, PartialEq)]
-struct Record {
-    user: u32,
-    item: u32,
-    at: i64,
-    /// 0: a favourite.
-    stars: f32,
-}
-
-impl Record {
-    /// Stars break ties of time, so that the result does not depend on the order of reading.
-    fn order(&self, other: &Record) -> std::cmp::Ordering {
-        (self.user, self.item, self.at)
-            .cmp(&(other.user, other.item, other.at))
-            .then(self.stars.total_cmp(&other.stars))
-    }
-}
-
 fn merge(users: &[i64], items: &[i64], ratings: &Ratings, favorites: &Favorites) -> Events {
     // Every id is in its list: the lists were made from these columns.
     let rank = |ids: &[i64], id: &i64| ids.binary_search(id).unwrap_or(0) as u32;
@@ -294,64 +162,7 @@ fn merge(users: &[i64], items: &[i64], ratings: &Ratings, favorites: &Favorites)
         stars: 0.0,
     }));
     records.par_sort_unstable_by(Record::order);
-    fold(&records, users.len())
-}
-
-/// Events from ordered records.
-fn fold(records: &[Record], users: usize) -> Events {
-    let mut events = Events { start: vec![0; users + 1], ..Events::default() };
-    let mut pair = None;
-    for record in records {
-        if pair != Some((record.user, record.item)) {
-            pair = Some((record.user, record.item));
-            events.push(record.item, 0.0, false, record.at);
-            events.start[record.user as usize + 1] += 1;
-        }
-        let last = events.item.len() - 1;
-        events.at[last] = events.at[last].max(record.at);
-        if record.stars > 0.0 {
-            events.stars[last] = record.stars;
-        } else {
-            events.favorite[last] = true;
-        }
-    }
-    for user in 0..users {
-        events.start[user + 1] += events.start[user];
-    }
-    events
-}
-
-/// One user's interactions as they are now, merged as in training.
-#[derive(Debug, Default, Clone)]
-pub struct History {
-    events: Events,
-    /// Interactions with items that the model does not know.
-    pub unknown: usize,
-}
-
-impl History {
-    /// `index` gives an item's index in the model. Reviews with stars out of range are left out.
-    /// Runs in the calling thread only: a backend must not start threads to answer a query.
-    pub fn new(ratings: &Ratings, favorites: &Favorites, index: impl Fn(i64) -> Option<u32>) -> History {
-        let rated = (0..ratings.item.len())
-            .filter(|i| (1.0..=5.0).contains(&ratings.stars[*i]))
-            .map(|i| (ratings.item[i], ratings.at[i], ratings.stars[i]));
-        let favored = (0..favorites.item.len()).map(|i| (favorites.item[i], favorites.at[i], 0.0));
-        let mut unknown = 0;
-        let mut records = Vec::new();
-        for (id, at, stars) in rated.chain(favored) {
-            match index(id) {
-                Some(item) => records.push(Record { user: 0, item, at, stars }),
-                None => unknown += 1,
-            }
-        }
-        records.sort_unstable_by(Record::order);
-        History { events: fold(&records, 1), unknown }
-    }
-
-    pub fn row(&self) -> Row<'_> {
-        self.events.row(0)
-    }
+    Events::from_sorted(&records, users.len())
 }
 
 #[cfg(test)]

@@ -1,0 +1,123 @@
+//! Interactions in compressed rows, and how they are merged out of what was read.
+
+/// Interactions by user: one per (user, item), sorted by item; a review and a favourite of one pair are merged.
+#[derive(Debug, Default, Clone)]
+pub struct Events {
+    /// `users + 1` offsets.
+    pub start: Vec<usize>,
+    pub item: Vec<u32>,
+    /// 1 to 5, or 0 without a review.
+    pub stars: Vec<f32>,
+    pub favorite: Vec<bool>,
+    /// Seconds since 1970 of the latest of the two, or [`NONE`].
+    pub at: Vec<i64>,
+}
+
+/// One user's interactions, borrowed from [`Events`] or assembled at query time.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    pub item: &'a [u32],
+    pub stars: &'a [f32],
+    pub favorite: &'a [bool],
+    pub at: &'a [i64],
+}
+
+impl Row<'_> {
+    pub fn len(&self) -> usize {
+        self.item.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.item.is_empty()
+    }
+}
+
+impl Events {
+    pub fn users(&self) -> usize {
+        self.start.len().saturating_sub(1)
+    }
+
+    pub fn len(&self) -> usize {
+        self.item.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.item.is_empty()
+    }
+
+    pub fn row(&self, user: usize) -> Row<'_> {
+        let range = self.start[user]..self.start[user + 1];
+        Row {
+            item: &self.item[range.clone()],
+            stars: &self.stars[range.clone()],
+            favorite: &self.favorite[range.clone()],
+            at: &self.at[range],
+        }
+    }
+
+    /// The events for which `keep(user, index)` holds, for the same users; items renumbered by `renumber`.
+    pub fn select(&self, keep: impl Fn(usize, usize) -> bool, renumber: impl Fn(u32) -> u32) -> Events {
+        let mut out = Events { start: Vec::with_capacity(self.start.len()), ..Events::default() };
+        out.start.push(0);
+        for user in 0..self.users() {
+            for i in self.start[user]..self.start[user + 1] {
+                if keep(user, i) {
+                    out.push(renumber(self.item[i]), self.stars[i], self.favorite[i], self.at[i]);
+                }
+            }
+            out.start.push(out.item.len());
+        }
+        out
+    }
+
+    /// Merges records that are sorted by [`Record::order`].
+    pub(super) fn from_sorted(records: &[Record], users: usize) -> Events {
+        let mut events = Events { start: vec![0; users + 1], ..Events::default() };
+        let mut pair = None;
+        for record in records {
+            if pair != Some((record.user, record.item)) {
+                pair = Some((record.user, record.item));
+                events.push(record.item, 0.0, false, record.at);
+                events.start[record.user as usize + 1] += 1;
+            }
+            let last = events.item.len() - 1;
+            events.at[last] = events.at[last].max(record.at);
+            if record.stars > 0.0 {
+                events.stars[last] = record.stars;
+            } else {
+                events.favorite[last] = true;
+            }
+        }
+        for user in 0..users {
+            events.start[user + 1] += events.start[user];
+        }
+        events
+    }
+
+    pub(super) fn push(&mut self, item: u32, stars: f32, favorite: bool, at: i64) {
+        self.item.push(item);
+        self.stars.push(stars);
+        self.favorite.push(favorite);
+        self.at.push(at);
+    }
+}
+
+/// A review or a favourite, as it was read.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Record {
+    pub user: u32,
+    pub item: u32,
+    pub at: i64,
+    /// 0: a favourite.
+    pub stars: f32,
+}
+
+impl Record {
+    /// By user, item and time, so that the latest review of a pair comes last. Stars break ties of time, so that the
+    /// result does not depend on the order of reading.
+    pub fn order(&self, other: &Record) -> std::cmp::Ordering {
+        (self.user, self.item, self.at)
+            .cmp(&(other.user, other.item, other.at))
+            .then(self.stars.total_cmp(&other.stars))
+    }
+}

@@ -1,0 +1,37 @@
+//! One user's interactions at query time.
+
+use super::events::{Events, Record, Row};
+use super::sources::{Favorites, Ratings};
+
+/// One user's interactions as they are now, merged as in training.
+#[derive(Debug, Default, Clone)]
+pub struct History {
+    events: Events,
+    /// Interactions with items that the model does not know.
+    pub unknown: usize,
+}
+
+impl History {
+    /// `index` gives an item's index in the model. Reviews with stars out of range are left out.
+    /// Runs in the calling thread only: a backend must not start threads to answer a query.
+    pub fn new(ratings: &Ratings, favorites: &Favorites, index: impl Fn(i64) -> Option<u32>) -> History {
+        let rated = (0..ratings.item.len())
+            .filter(|i| (1.0..=5.0).contains(&ratings.stars[*i]))
+            .map(|i| (ratings.item[i], ratings.at[i], ratings.stars[i]));
+        let favored = (0..favorites.item.len()).map(|i| (favorites.item[i], favorites.at[i], 0.0));
+        let mut unknown = 0;
+        let mut records = Vec::new();
+        for (id, at, stars) in rated.chain(favored) {
+            match index(id) {
+                Some(item) => records.push(Record { user: 0, item, at, stars }),
+                None => unknown += 1,
+            }
+        }
+        records.sort_unstable_by(Record::order);
+        History { events: Events::from_sorted(&records, 1), unknown }
+    }
+
+    pub fn row(&self) -> Row<'_> {
+        self.events.row(0)
+    }
+}
