@@ -9,7 +9,7 @@ use crate::model::model::Model;
 use crate::model::score::Target;
 use crate::model::uncalibrated::User;
 use crate::parts::collaborative::Share;
-use crate::parts::content::{AGE, Attribution, FEATURES, Group, group_of};
+use crate::parts::content::{AGE, Attribution, FEATURES, Topic, topic_of};
 use crate::parts::rules::Taste;
 
 /// Ids are those of liked items.
@@ -95,23 +95,23 @@ impl Model {
     }
 
     fn by_features(&self, user: &User<'_>, target: Target, (values, attribution): Features) -> Option<Reason> {
-        let sum = |group: Group| -> f64 {
-            let members = attribution.by_feature.iter().enumerate().filter(|(i, _)| group_of(*i) == Some(group));
+        let sum = |topic: Topic| -> f64 {
+            let members = attribution.by_feature.iter().enumerate().filter(|(i, _)| topic_of(*i) == Some(topic));
             members.map(|(_, v)| v).sum()
         };
-        let groups = [Group::Author, Group::Category, Group::Counts, Group::Stars, Group::Age];
-        let best = groups.map(|g| (g, sum(g))).into_iter().max_by(|a, b| a.1.total_cmp(&b.1));
+        let topics = [Topic::Author, Topic::Category, Topic::Counts, Topic::Stars, Topic::Age];
+        let best = topics.map(|topic| (topic, sum(topic))).into_iter().max_by(|a, b| a.1.total_cmp(&b.1));
         let (best, _) = best.filter(|(_, sum)| *sum > 0.0)?;
         let info = self.info(target)?;
         Some(match best {
-            Group::Author => self.liked_like(user, target, |i| i.author, info).map_or(Reason::Taste, Reason::Author),
-            Group::Category => {
+            Topic::Author => self.liked_like(user, target, |i| i.author, info).map_or(Reason::Taste, Reason::Author),
+            Topic::Category => {
                 self.liked_like(user, target, |i| i.category, info).map_or(Reason::Taste, Reason::Category)
             }
-            Group::Counts => Reason::Popular,
-            Group::Stars => Reason::WellRated,
-            Group::Age if (0.0..NEW_YEARS).contains(&values[AGE]) => Reason::New,
-            Group::Age => Reason::Taste,
+            Topic::Counts => Reason::Popular,
+            Topic::Stars => Reason::WellRated,
+            Topic::Age if (0.0..NEW_YEARS).contains(&values[AGE]) => Reason::New,
+            Topic::Age => Reason::Taste,
         })
     }
 

@@ -1,0 +1,156 @@
+//! A user as the encoder sees one: figures of the whole history, and of each category and author in it.
+
+use super::groups::NO_GROUP;
+use super::names::{AGE, AUTHOR_FEATURES, CATEGORY_FEATURES, POPULARITY, UNKNOWN, USER_FEATURES};
+use super::{Candidate, Encoder};
+use crate::data::dataset::Row;
+
+/// A user as the encoder sees it.
+#[derive(Debug, Clone)]
+pub struct UserFeatures<'a> {
+    pub values: [f32; USER_FEATURES],
+    pub(super) mean_popularity: f32,
+    pub(super) mean_age: f32,
+    pub(super) weights: f32,
+    pub(super) categories: GroupTotals,
+    pub(super) authors: GroupTotals,
+    pub factor: Vec<f32>,
+    pub(super) row: Row<'a>,
+    pub(super) tables: Option<Tables>,
+}
+
+impl<'a> UserFeatures<'a> {
+    pub(super) fn new(encoder: &Encoder, row: Row<'a>, since: i64, factor: Vec<f32>) -> Self {
+        let mut categories = Vec::new();
+        let mut authors = Vec::new();
+        let (mut weights, mut popularity, mut ages, mut aged) = (0.0f32, 0.0f32, 0.0f32, 0.0f32);
+        let (mut reviews, mut stars_sum, mut favorites, mut positives) = (0u32, 0.0f32, 0u32, 0u32);
+        for i in 0..row.len() {
+            let item = row.item[i] as usize;
+            let (stars, favorite) = (row.stars[i], row.favorite[i]);
+            reviews += u32::from(stars > 0.0);
+            stars_sum += stars;
+            favorites += u32::from(favorite);
+            let weight = encoder.feedback.weight(stars, favorite, row.at[i]);
+            let totals = Totals { weight, stars_sum: stars, ratings: f32::from(stars > 0.0) };
+            categories.push((encoder.categories.of_item[item], totals));
+            authors.push((encoder.authors.of_item[item], totals));
+            if weight > 0.0 {
+                positives += 1;
+                weights += weight;
+                popularity += weight * encoder.values[item][POPULARITY];
+                if encoder.values[item][AGE] != UNKNOWN {
+                    ages += weight * encoder.values[item][AGE];
+                    aged += weight;
+                }
+            }
+        }
+        let (categories, authors) = (GroupTotals::new(categories), GroupTotals::new(authors));
+        let share = |part: f32, whole: f32| if whole > 0.0 { part / whole } else { 0.0 };
+        let mean_popularity = share(popularity, weights);
+        let account_age = encoder.age(since);
+        UserFeatures {
+            values: [
+                (positives as f32).ln_1p(),
+                (reviews as f32).ln_1p(),
+                if reviews > 0 { stars_sum / reviews as f32 } else { encoder.mean_stars },
+                share(favorites as f32, row.len() as f32),
+                account_age,
+                share(categories.heaviest(), weights),
+                mean_popularity,
+                share(authors.heaviest(), weights),
+            ],
+            mean_popularity,
+            mean_age: if aged > 0.0 { ages / aged } else { UNKNOWN },
+            weights,
+            categories,
+            authors,
+            factor,
+            row,
+            tables: None,
+        }
+    }
+
+    pub fn share(&self, weight: f32, own: Totals) -> f32 {
+        let whole = self.weights - own.weight;
+        if whole > 0.0 { weight / whole } else { 0.0 }
+    }
+
+    /// The candidate's own share in the user's sums.
+    pub fn own(&self, candidate: &Candidate, encoder: &Encoder) -> Totals {
+        let Some(place) = candidate.item.and_then(|item| self.row.item.binary_search(&item).ok()) else {
+            return Totals::default();
+        };
+        let (stars, favorite, at) = (self.row.stars[place], self.row.favorite[place], self.row.at[place]);
+        Totals {
+            weight: encoder.feedback.weight(stars, favorite, at),
+            stars_sum: stars,
+            ratings: f32::from(stars > 0.0),
+        }
+    }
+}
+
+/// Pair features by group; the last row is that of no group.
+#[derive(Debug, Clone)]
+pub struct Tables {
+    pub categories: Vec<[f32; CATEGORY_FEATURES]>,
+    pub authors: Vec<[f32; AUTHOR_FEATURES]>,
+}
+
+impl Tables {
+    pub fn look_up(&self, candidate: &Candidate) -> ([f32; CATEGORY_FEATURES], [f32; AUTHOR_FEATURES]) {
+        let row = |group: u32, rows: usize| (group as usize).min(rows - 1);
+        (
+            self.categories[row(candidate.category, self.categories.len())],
+            self.authors[row(candidate.author, self.authors.len())],
+        )
+    }
+}
+
+/// How much a user liked one group of items.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Totals {
+    pub weight: f32,
+    pub stars_sum: f32,
+    pub ratings: f32,
+}
+
+/// By group, ascending.
+#[derive(Debug, Clone, Default)]
+pub struct GroupTotals(Vec<(u32, Totals)>);
+
+impl GroupTotals {
+    pub fn new(mut all: Vec<(u32, Totals)>) -> GroupTotals {
+        all.retain(|(group, _)| *group != NO_GROUP);
+        // Stable: the sums of floats must not depend on how equal groups were ordered.
+        all.sort_by_key(|(group, _)| *group);
+        all.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                kept.1.weight += next.1.weight;
+                kept.1.stars_sum += next.1.stars_sum;
+                kept.1.ratings += next.1.ratings;
+            }
+            same
+        });
+        GroupTotals(all)
+    }
+
+    fn get(&self, group: u32) -> Totals {
+        self.0.binary_search_by_key(&group, |(g, _)| *g).map_or(Totals::default(), |i| self.0[i].1)
+    }
+
+    /// What the user thinks of a group, a candidate of it left out.
+    pub fn without(&self, group: u32, own: Totals) -> Totals {
+        let all = self.get(group);
+        Totals {
+            weight: (all.weight - own.weight).max(0.0),
+            stars_sum: all.stars_sum - own.stars_sum,
+            ratings: all.ratings - own.ratings,
+        }
+    }
+
+    pub fn heaviest(&self) -> f32 {
+        self.0.iter().map(|(_, t)| t.weight).fold(0.0, f32::max)
+    }
+}
