@@ -39,32 +39,33 @@ const TOP: usize = 5;
 pub fn summarise(row: Row<'_>, items: &ItemTable, feedback: &Feedback) -> UserSummary {
     let ratings = row.stars.iter().filter(|s| **s > 0.0).count();
     let liked: Vec<(u32, f32)> = feedback.positives(row).collect();
-    let heaviest =
-        |key: &[i64]| top_shares(liked.iter().map(|(item, weight)| (key[*item as usize], *weight)).collect());
+    let total: f32 = liked.iter().map(|(_, weight)| weight).sum();
+    let shares =
+        |keys: &[i64]| heaviest(&liked, keys, TOP).into_iter().map(|(id, weight)| (id, weight / total)).collect();
     UserSummary {
         ratings: ratings as u32,
         favorites: row.favorite.iter().filter(|f| **f).count() as u32,
         positives: liked.len() as u32,
         mean_stars: row.stars.iter().sum::<f32>() / ratings.max(1) as f32,
-        categories: heaviest(&items.category),
-        authors: heaviest(&items.author),
+        categories: shares(&items.category),
+        authors: shares(&items.author),
     }
 }
 
-fn top_shares(mut pairs: Vec<(i64, f32)>) -> Vec<(i64, f32)> {
-    let total: f32 = pairs.iter().map(|(_, weight)| weight).sum();
-    pairs.retain(|(id, _)| *id != NONE);
-    pairs.sort_by_key(|(id, _)| *id);
-    pairs.dedup_by(|next, kept| {
+/// At most `most` of the keys (categories or authors, by item) that liked items have, each with the summed weight of
+/// these items, heaviest first; equal ones by ascending id. [`NONE`] is no key.
+pub fn heaviest(liked: &[(u32, f32)], keys: &[i64], most: usize) -> Vec<(i64, f32)> {
+    let mut sums: Vec<(i64, f32)> = liked.iter().map(|(item, weight)| (keys[*item as usize], *weight)).collect();
+    sums.retain(|(key, _)| *key != NONE);
+    sums.sort_by_key(|(key, _)| *key);
+    sums.dedup_by(|next, kept| {
         let same = next.0 == kept.0;
-        if same {
-            kept.1 += next.1;
-        }
+        kept.1 += if same { next.1 } else { 0.0 };
         same
     });
-    pairs.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-    pairs.truncate(TOP);
-    pairs.into_iter().map(|(id, weight)| (id, weight / total)).collect()
+    sums.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    sums.truncate(most);
+    sums
 }
 
 #[cfg(test)]
@@ -86,7 +87,14 @@ mod tests {
 
     #[test]
     fn shares_are_of_all_that_was_liked() {
-        let shares = top_shares(vec![(7, 1.0), (NONE, 2.0), (7, 1.0), (3, 1.0)]);
-        assert_eq!(shares, [(7, 0.4), (3, 0.2)]);
+        let items = ItemTable {
+            category: vec![7, NONE, 7, 3, NONE].into(),
+            author: vec![NONE; 5].into(),
+            ..ItemTable::default()
+        };
+        let row = Row { item: &[0, 1, 2, 3, 4], stars: &[5.0; 5], favorite: &[false; 5], at: &[NONE; 5] };
+        let summary = summarise(row, &items, &Feedback { positive_stars: 4.0, now: NONE });
+        assert_eq!(summary.categories, [(7, 0.4), (3, 0.2)]);
+        assert!(summary.authors.is_empty());
     }
 }

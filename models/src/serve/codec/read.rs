@@ -12,7 +12,7 @@ use crate::parts::collaborative::Collaborative;
 use crate::parts::content::{Encoder, Groups};
 use crate::parts::neighbours::Neighbours;
 use crate::parts::ratings::RatingModel;
-use crate::serve::retrieve::{Retrieval, Screen, Shelves};
+use crate::serve::retrieve::{InvertedIndex, Retrieval, Screen};
 
 pub(super) fn read_fitted(header: Header, columns: &mut Columns<'_>) -> Result<Fitted> {
     let n = header.items;
@@ -94,8 +94,8 @@ pub(super) fn read_retrieval(
         popularity: columns.next(Screen::chunks(rows))?,
     };
     let (popular, prior) = (columns.next(items)?, columns.next(derived.prior)?);
-    let mut shelves = || Ok(Shelves { item: columns.next(items)?, key: columns.next(items)? });
-    Ok(Retrieval { screen, popular, prior, by_author: shelves()?, by_category: shelves()? })
+    let mut index = || Ok(InvertedIndex { item: columns.next(items)?, key: columns.next(items)? });
+    Ok(Retrieval { screen, popular, prior, by_author: index()?, by_category: index()? })
 }
 
 /// Column after column.

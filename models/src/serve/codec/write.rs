@@ -90,8 +90,8 @@ fn derived_columns<'a>(model: &'a Model, retrieval: &'a Retrieval) -> Vec<&'a [u
         popular.bytes(),
         prior.bytes(),
     ]);
-    for shelves in [by_author, by_category] {
-        columns.extend([shelves.item.bytes(), shelves.key.bytes()]);
+    for index in [by_author, by_category] {
+        columns.extend([index.item.bytes(), index.key.bytes()]);
     }
     columns
 }

@@ -1,0 +1,38 @@
+//! A score without its trees.
+
+use crate::model::ensemble::Weights;
+use crate::model::model::Model;
+
+/// What the cheap parts add to a score.
+pub struct PartialScore<'a> {
+    pub model: &'a Model,
+    pub weights: Weights,
+}
+
+impl PartialScore<'_> {
+    pub fn of(&self, item: u32, raw: f32) -> f32 {
+        self.sum(raw, self.model.popularity()[item as usize])
+    }
+
+    fn sum(&self, raw: f32, popularity: f32) -> f32 {
+        let [collaborative, _, popular] = self.weights.parts();
+        collaborative * self.model.calibrations()[0].apply(raw) + popular * popularity
+    }
+
+    /// A raw score up to which the sum is not above `bar`, as large as a bisection finds.
+    pub fn needed(&self, bar: f32, popularity: f32) -> f32 {
+        let [mut low, mut high] = self.model.calibrations()[0].range();
+        if self.sum(high, popularity) <= bar {
+            // Above the scale all raw scores are alike.
+            return f32::INFINITY;
+        }
+        if self.sum(low, popularity) > bar {
+            return f32::NEG_INFINITY;
+        }
+        for _ in 0..20 {
+            let middle = 0.5 * (low + high);
+            if self.sum(middle, popularity) > bar { high = middle } else { low = middle }
+        }
+        low
+    }
+}

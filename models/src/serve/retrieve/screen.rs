@@ -1,0 +1,118 @@
+//! The best by the factors, exactly, without reading them all.
+
+use super::partial::PartialScore;
+use super::top_items::{Settled, TopItems};
+use crate::data::column::Column;
+use crate::math::simd::{LANES, dispatch, dot, madd, total};
+use crate::model::model::Model;
+use crate::parts::collaborative::Reader;
+
+/// Rows per step of the pass over the norms; their bound is that of the first.
+const CHUNK: usize = 1024;
+
+/// Factors of one byte each, by falling norm.
+#[derive(Debug, Clone)]
+pub struct Screen {
+    pub item: Column<u32>,
+    /// The factors of each, padded with zeros to [`Screen::width`].
+    pub rows: Column<i8>,
+    /// By row: a byte of 1 stands for so much.
+    pub step: Column<f32>,
+    /// By chunk: the largest norm in it.
+    pub norm: Column<f32>,
+    /// By chunk: the highest popularity from it on.
+    pub popularity: Column<f32>,
+}
+
+impl Screen {
+    /// Bytes of a row of so many factors: whole vectors.
+    pub fn width(factors: usize) -> usize {
+        factors.next_multiple_of(LANES)
+    }
+
+    /// Chunks of so many rows.
+    pub fn chunks(rows: usize) -> usize {
+        rows.div_ceil(CHUNK)
+    }
+
+    pub fn new(model: &Model) -> Screen {
+        let factors = &model.collaborative_part().factors;
+        let popularity = model.popularity();
+        let row = |item: u32| factors.row(item as usize);
+        let mut order: Vec<(f32, u32)> = (0..factors.nrows() as u32)
+            .map(|item| (dot(row(item), row(item)).sqrt(), item))
+            .filter(|(norm, _)| *norm > 0.0)
+            .collect();
+        order.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let highest = |chunk: &[(f32, u32)]| chunk.iter().map(|(_, i)| popularity[*i as usize]).fold(0.0, f32::max);
+        let mut from_here: Vec<f32> = order.chunks(CHUNK).map(highest).collect();
+        for i in (1..from_here.len()).rev() {
+            from_here[i - 1] = from_here[i - 1].max(from_here[i]);
+        }
+        let width = Screen::width(factors.ncols());
+        let mut rows = vec![0i8; order.len() * width];
+        let mut step = Vec::with_capacity(order.len());
+        for ((_, item), bytes) in order.iter().zip(rows.chunks_exact_mut(width.max(1))) {
+            let largest = row(*item).iter().map(|v| v.abs()).fold(f32::MIN_POSITIVE, f32::max);
+            step.push(largest / 127.0);
+            bytes.iter_mut().zip(row(*item)).for_each(|(byte, v)| *byte = (v / largest * 127.0).round() as i8);
+        }
+        Screen {
+            norm: order.chunks(CHUNK).map(|chunk| chunk[0].0).collect(),
+            popularity: from_here.into(),
+            item: order.into_iter().map(|(_, item)| item).collect(),
+            rows: rows.into(),
+            step: step.into(),
+        }
+    }
+
+    /// Offers every item that can enter the list and is not settled.
+    pub fn pass(
+        &self,
+        partial: &PartialScore<'_>,
+        reader: &Reader,
+        weight: f32,
+        settled: &mut Settled,
+        list: &mut TopItems,
+    ) {
+        let factors = &partial.model.collaborative_part().factors;
+        let width = Screen::width(factors.ncols());
+        let mut vector = reader.factor.clone();
+        let length = dot(&vector, &vector).sqrt();
+        // Rounding moves a factor by half a step at most; the rest is for the float sums.
+        let slack = 0.5001 * vector.iter().map(|v| v.abs()).sum::<f32>();
+        vector.resize(width, 0.0);
+        let mut products = [0.0; CHUNK];
+        for (chunk, (norm, popularity)) in self.norm.iter().zip(&*self.popularity).enumerate() {
+            let needed = partial.needed(list.bar(), *popularity);
+            if 1.0001 * weight * norm * length <= needed {
+                break;
+            }
+            let range = chunk * CHUNK..((chunk + 1) * CHUNK).min(self.item.len());
+            screen_rows(&self.rows[range.start * width..range.end * width], &vector, &mut products);
+            for ((item, step), product) in self.item[range.clone()].iter().zip(&self.step[range]).zip(&products) {
+                if weight * step * (product + slack) > needed && settled.settle(*item) {
+                    let product = dot(factors.row(*item as usize), &reader.factor);
+                    list.offer(partial.of(*item, weight * product), *item);
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn screen_rows_generic<const FMA: bool>(rows: &[i8], vector: &[f32], out: &mut [f32]) {
+    for (row, out) in rows.chunks_exact(vector.len()).zip(out) {
+        let mut sums = [0.0f32; LANES];
+        for (bytes, values) in row.chunks_exact(LANES).zip(vector.chunks_exact(LANES)) {
+            for ((sum, byte), value) in sums.iter_mut().zip(bytes).zip(values) {
+                *sum = madd::<FMA>(f32::from(*byte), *value, *sum);
+            }
+        }
+        *out = total(sums);
+    }
+}
+
+dispatch! {
+    fn screen_rows = screen_rows_generic(rows: &[i8], vector: &[f32], out: &mut [f32])
+}

@@ -1,0 +1,64 @@
+//! The best items so far, and the items that need not be looked at again.
+
+/// A bit per item that is settled: excluded, or already taken.
+#[derive(Clone)]
+pub struct Settled(Vec<u64>);
+
+impl Settled {
+    pub fn new(items: usize, excluded: &[u32]) -> Settled {
+        let mut settled = Settled(vec![0; items.div_ceil(64)]);
+        for item in excluded {
+            settled.settle(*item);
+        }
+        settled
+    }
+
+    /// Whether it was not settled before.
+    pub fn settle(&mut self, item: u32) -> bool {
+        let (word, bit) = (item as usize / 64, 1u64 << (item % 64));
+        let new = self.0[word] & bit == 0;
+        self.0[word] |= bit;
+        new
+    }
+}
+
+/// The best of a stream: twice as many are kept as are wanted, and halved when they are full.
+pub struct TopItems {
+    most: usize,
+    bar: f32,
+    kept: Vec<(f32, u32)>,
+}
+
+impl TopItems {
+    pub fn new(most: usize) -> TopItems {
+        TopItems { most, bar: f32::NEG_INFINITY, kept: Vec::with_capacity(2 * most) }
+    }
+
+    /// Nothing below this can be among the best.
+    pub fn bar(&self) -> f32 {
+        self.bar
+    }
+
+    pub fn offer(&mut self, score: f32, item: u32) {
+        if score <= self.bar {
+            return;
+        }
+        self.kept.push((score, item));
+        if self.kept.len() == 2 * self.most {
+            self.halve();
+        }
+    }
+
+    fn halve(&mut self) {
+        self.kept.select_nth_unstable_by(self.most - 1, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        self.kept.truncate(self.most);
+        self.bar = self.kept[self.most - 1].0;
+    }
+
+    pub fn into_items(mut self) -> Vec<u32> {
+        if self.kept.len() > self.most {
+            self.halve();
+        }
+        self.kept.into_iter().map(|(_, item)| item).collect()
+    }
+}
