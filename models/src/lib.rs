@@ -38,7 +38,7 @@ pub use learn::train::{Champion, Trained, train};
 pub use model::ensemble::{PART_NAMES, Parts, Weights};
 pub use model::model::Model;
 pub use model::profile::{UserSummary, fingerprint, summarise};
-pub use model::score::{Scored, Source, Target};
+pub use model::score::{Rung, Scored, Target};
 pub use model::uncalibrated::User;
 pub use parts::ratings::{Rater, RatingEvidence, RatingModel, UserPrior};
 pub use parts::rules::{MOST_POINTS, Taste};

@@ -4,8 +4,8 @@ mod common;
 
 use common::sources;
 use reco_models::{
-    Control, Evidence, Favorites, ItemInfo, MOST_POINTS, NONE, PART_NAMES, Params, Reason, Row, Scored, Source,
-    Sources, Target, Taste, Term, Trained, User, train,
+    Control, Evidence, Favorites, ItemInfo, MOST_POINTS, NONE, PART_NAMES, Params, Reason, Row, Rung, Scored, Sources,
+    Target, Taste, Term, Trained, User, train,
 };
 use serde_json::{Value, json};
 
@@ -91,15 +91,15 @@ fn contributions_sum_to_the_score_on_every_rung() {
                         assert!(term.part == 0 && row.item.contains(&item));
                     }
                 }
-                met.push(scored.source);
+                met.push(scored.rung);
                 pairs += 1;
             }
         });
         assert!(pairs > 500);
-        for rung in [Source::Hybrid, Source::FoldIn, Source::Popularity] {
+        for rung in [Rung::Hybrid, Rung::FoldIn, Rung::Popularity] {
             assert!(met.contains(&rung), "{rung:?} was not met");
         }
-        assert!(met.contains(&Source::Content) || trained.model.forest().is_none());
+        assert!(met.contains(&Rung::Content) || trained.model.forest().is_none());
     }
 }
 

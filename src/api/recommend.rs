@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use pgrx::prelude::*;
 use reco_models::{
-    EXHAUSTIVE, Exposure, ItemInfo, Parts, Pick, RARELY, Scored, ServedModel, Source, Target, User, diversify, explore,
+    EXHAUSTIVE, Exposure, ItemInfo, Parts, Pick, RARELY, Rung, Scored, ServedModel, Target, User, diversify, explore,
     explore_seed,
 };
 
@@ -59,7 +59,7 @@ fn reco_recommend(
     }));
     TableIterator::new(rows.into_iter().zip(1..).map(move |(row, rank)| {
         let Parts { collaborative, content_based, popularity } = row.scored.parts;
-        let source = row.scored.source.name();
+        let source = row.scored.rung.name();
         let Row { id, scored, reason, propensity } = row;
         (rank, id, scored.score, collaborative, content_based, popularity, source, version, reason, propensity)
     }))
@@ -402,7 +402,7 @@ fn by_rules(connection: &Connection, mapping: &Mapping, user: i64, request: &Req
     let reasons = reason::by_rules(connection, mapping, &reader, &infos)?;
     let row = |((score, id, _), reason): ((f32, i64, ItemInfo), _)| {
         let parts = Parts { content_based: Some(score), ..Parts::default() };
-        Row { id, scored: Scored { score, parts, source: Source::Rules }, reason, propensity: None }
+        Row { id, scored: Scored { score, parts, rung: Rung::Rules }, reason, propensity: None }
     };
     Ok(scored.into_iter().zip(reasons).map(row).collect())
 }

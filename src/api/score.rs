@@ -1,7 +1,7 @@
 //! `reco_score` and `reco_scores`: read-only, in the caller's snapshot, down the ladder from the model to the rules.
 
 use pgrx::prelude::*;
-use reco_models::{ItemInfo, NONE, Parts, Scored, Source};
+use reco_models::{ItemInfo, NONE, Parts, Rung, Scored};
 
 use super::reader::{self, Reader, RulesReader, Served, Site};
 use crate::failure::{Failure, Outcome, or_raise};
@@ -32,7 +32,7 @@ fn reco_score(
     let (scored, version) = or_raise(score(user_id, &items));
     TableIterator::new(items.into_iter().zip(scored).map(move |(item, s)| {
         let Parts { collaborative, content_based, popularity } = s.parts;
-        (item, s.score, collaborative, content_based, popularity, s.source.name(), version)
+        (item, s.score, collaborative, content_based, popularity, s.rung.name(), version)
     }))
 }
 
@@ -117,7 +117,7 @@ fn by_rules(connection: &Connection, mapping: &Mapping, user: i64, items: &[i64]
             let info = candidates.binary_search_by_key(id, |(id, _)| *id).map_or(unknown, |i| candidates[i].1);
             let score = reader.taste.score(info, reader.now);
             let parts = Parts { content_based: Some(score), ..Parts::default() };
-            Scored { score, parts, source: Source::Rules }
+            Scored { score, parts, rung: Rung::Rules }
         })
         .collect())
 }

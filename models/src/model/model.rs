@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::math::simd::prefetch;
 use crate::model::calibration::Calibration;
 use crate::model::ensemble::{Parts, Weights};
-use crate::model::score::{Scored, Source, Target};
+use crate::model::score::{Rung, Scored, Target};
 use crate::model::uncalibrated::{Derived, Uncalibrated, User};
 use crate::parts::collaborative::Collaborative;
 use crate::parts::content::{Attribution, Candidate, FEATURES, Forest, LANES, VARYING};
@@ -274,12 +274,12 @@ impl Model {
         let collaborative = raw.filter(|_| exists).map(|raw| self.calibrations[0].apply(raw));
         let popularity = known.map_or(0.0, |item| self.popularity[item as usize]);
         let parts = Parts { collaborative, content_based, popularity: Some(popularity) };
-        let source = match (collaborative, content_based) {
-            (Some(_), _) if user.folded_in => Source::FoldIn,
-            (Some(_), _) => Source::Hybrid,
-            (None, Some(_)) => Source::Content,
-            (None, None) => Source::Popularity,
+        let rung = match (collaborative, content_based) {
+            (Some(_), _) if user.folded_in => Rung::FoldIn,
+            (Some(_), _) => Rung::Hybrid,
+            (None, Some(_)) => Rung::Content,
+            (None, None) => Rung::Popularity,
         };
-        Scored { score: self.weights.blend(&parts), parts, source }
+        Scored { score: self.weights.blend(&parts), parts, rung }
     }
 }

@@ -24,25 +24,30 @@ impl Target {
     }
 }
 
-/// Which step of the ladder a score stands on.
+/// A rung of the ladder from the whole model down to the rules: what a score could be made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub enum Rung {
+    /// All parts, with the vector that training stored for the user.
     Hybrid,
+    /// All parts; the vector was solved for, because the user's interactions have changed since the training.
     FoldIn,
+    /// No collaborative part: the user likes nothing that has factors, or the item is newer than the model.
     Content,
+    /// Neither of the two.
     Popularity,
+    /// No model: the rules of the site.
     Rules,
 }
 
-impl Source {
+impl Rung {
     /// As the column `source` shows it.
     pub fn name(self) -> &'static str {
         match self {
-            Source::Hybrid => "hybrid",
-            Source::FoldIn => "fold_in",
-            Source::Content => "content",
-            Source::Popularity => "popularity",
-            Source::Rules => "rules",
+            Rung::Hybrid => "hybrid",
+            Rung::FoldIn => "fold_in",
+            Rung::Content => "content",
+            Rung::Popularity => "popularity",
+            Rung::Rules => "rules",
         }
     }
 }
@@ -53,5 +58,5 @@ pub struct Scored {
     /// In [0,1]: the weighted mean of the parts.
     pub score: f32,
     pub parts: Parts,
-    pub source: Source,
+    pub rung: Rung,
 }
