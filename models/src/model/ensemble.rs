@@ -4,6 +4,10 @@ use serde::{Deserialize, Serialize};
 
 /// Collaborative, content-based, popularity: the order of every three-element array of this crate.
 pub const PART_NAMES: [&str; 3] = ["collaborative", "content_based", "popularity"];
+/// Places in those arrays.
+pub const COLLABORATIVE: usize = 0;
+pub const CONTENT_BASED: usize = 1;
+pub const POPULARITY: usize = 2;
 
 /// A row's parts, each in [0,1], or None where the part does not exist for the row.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

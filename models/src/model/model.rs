@@ -8,7 +8,7 @@ use crate::data::items::{Exposure, ItemTable};
 use crate::error::{Error, Result};
 use crate::math::simd::prefetch;
 use crate::model::calibration::Calibration;
-use crate::model::ensemble::{Parts, Weights};
+use crate::model::ensemble::{COLLABORATIVE, CONTENT_BASED, Parts, Weights};
 use crate::model::score::{Rung, Scored, Target};
 use crate::model::uncalibrated::{Derived, Uncalibrated, User};
 use crate::parts::collaborative::Collaborative;
@@ -211,7 +211,7 @@ impl Model {
         if let Some(forest) = &self.raw.forest {
             for (targets, content) in targets.chunks(GATHERED).zip(content.chunks_mut(GATHERED)) {
                 self.raw.content_raw(forest, user, self.gather(targets).into_iter(), |i, raw| {
-                    content[i] = Some(self.calibrations[1].apply(raw));
+                    content[i] = Some(self.calibrations[CONTENT_BASED].apply(raw));
                 });
             }
         }
@@ -223,7 +223,7 @@ impl Model {
         let forest = self.raw.forest.as_ref()?;
         // What rounding may add to a sum of some hundred leaves.
         let raw = forest.ceiling(&user.prepared) * (1.0 + 1e-6) + 1e-6;
-        Some(self.calibrations[1].apply(raw as f32))
+        Some(self.calibrations[CONTENT_BASED].apply(raw as f32))
     }
 
     /// The candidates among the targets, by their place. They lie anywhere in the model: all are asked for before the
@@ -270,8 +270,8 @@ impl Model {
         let known = target.index();
         // An item that nobody liked has the raw score 0, as the evaluation has it. Were its part absent, the trees alone
         // would decide: of the ten best of Book-Crossing half would be books that nobody likes.
-        let exists = known.is_some() && !user.reader.factor.is_empty();
-        let collaborative = raw.filter(|_| exists).map(|raw| self.calibrations[0].apply(raw));
+        let exists = known.is_some() && !user.likes.factor.is_empty();
+        let collaborative = raw.filter(|_| exists).map(|raw| self.calibrations[COLLABORATIVE].apply(raw));
         let popularity = known.map_or(0.0, |item| self.popularity[item as usize]);
         let parts = Parts { collaborative, content_based, popularity: Some(popularity) };
         let rung = match (collaborative, content_based) {

@@ -6,10 +6,10 @@ use crate::data::feedback::Feedback;
 use crate::data::items::ItemTable;
 use crate::error::Result;
 use crate::model::calibration::Calibration;
-use crate::model::ensemble::Weights;
+use crate::model::ensemble::{POPULARITY, Weights};
 use crate::model::model::Model;
 use crate::model::score::Target;
-use crate::parts::collaborative::{Collaborative, Reader};
+use crate::parts::collaborative::{Collaborative, Likes};
 use crate::parts::content::{Candidate, Encoder, Forest, LANES, UserFeatures, VARYING};
 use crate::parts::popularity::{self, Scale};
 use crate::parts::ratings::RatingModel;
@@ -35,7 +35,7 @@ pub struct Derived {
 
 /// A user, ready to be scored against any number of items.
 pub struct User<'a> {
-    pub(super) reader: Reader,
+    pub(super) likes: Likes,
     pub(super) features: UserFeatures<'a>,
     pub(super) prepared: Vec<u32>,
     pub(super) folded_in: bool,
@@ -43,8 +43,8 @@ pub struct User<'a> {
 
 impl User<'_> {
     /// The user as the collaborative part sees one.
-    pub fn reader(&self) -> &Reader {
-        &self.reader
+    pub fn likes(&self) -> &Likes {
+        &self.likes
     }
 }
 
@@ -64,7 +64,7 @@ impl Uncalibrated {
 
     /// A model that scores. `calibrations` by part: collaborative, content-based, popularity.
     pub fn calibrated(self, calibrations: [Calibration; 3], weights: Weights, ratings: Option<RatingModel>) -> Model {
-        let popularity = self.derived.raw_popularity.iter().map(|raw| calibrations[2].apply(*raw)).collect();
+        let popularity = self.derived.raw_popularity.iter().map(|raw| calibrations[POPULARITY].apply(*raw)).collect();
         Model { raw: self, calibrations, popularity, weights, ratings }
     }
 
@@ -109,9 +109,9 @@ impl Uncalibrated {
             None => self.collaborative.fold_in(&liked)?,
         };
         let features = self.features(row, since, factor.clone());
-        let reader = self.collaborative.reader(factor, liked);
+        let likes = self.collaborative.likes(factor, liked);
         let prepared = self.forest.as_ref().map_or(Vec::new(), |f| f.prepare(&features.values));
-        Ok(User { reader, features, prepared, folded_in })
+        Ok(User { likes, features, prepared, folded_in })
     }
 
     /// Prepares a user for the scoring of most items.
@@ -123,9 +123,9 @@ impl Uncalibrated {
     /// exist.
     pub fn raw(&self, user: &User<'_>, items: &[u32]) -> [Vec<f32>; 3] {
         let collaborative = if items.len() == self.items.len() {
-            self.collaborative.score_all(&user.reader)
+            self.collaborative.score_all(&user.likes)
         } else {
-            self.collaborative.score(&user.reader, items)
+            self.collaborative.score(&user.likes, items)
         };
         let mut content = vec![0.0; items.len()];
         if let Some(forest) = &self.forest {
@@ -138,7 +138,7 @@ impl Uncalibrated {
     /// Raw collaborative scores of the targets that the model knows.
     pub fn collaborative(&self, user: &User<'_>, targets: &[Target]) -> Vec<Option<f32>> {
         let known: Vec<u32> = targets.iter().filter_map(|t| t.index()).collect();
-        let mut raw = self.collaborative.score(&user.reader, &known).into_iter();
+        let mut raw = self.collaborative.score(&user.likes, &known).into_iter();
         targets.iter().map(|target| target.index().and_then(|_| raw.next())).collect()
     }
 

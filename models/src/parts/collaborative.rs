@@ -37,34 +37,36 @@ pub struct Collaborative {
     pub blend: Blend,
 }
 
-/// A user as this part sees it.
+/// What a user likes, as this part scores it.
 #[derive(Debug, Clone, Default)]
-pub struct Reader {
-    /// Empty without a liked item that has a factor.
+pub struct Likes {
+    /// The user's vector, k long; empty without a liked item that has a factor.
     pub factor: Vec<f32>,
     /// Liked items with their weights.
-    liked: Vec<(u32, f32)>,
+    items: Vec<(u32, f32)>,
+    /// What a sum over the neighbours is multiplied by in a raw score.
     neighbour_weight: f32,
+}
+
+impl Likes {
+    /// Liked items with their weights in (0, 1], by ascending index.
+    pub fn items(&self) -> &[(u32, f32)] {
+        &self.items
+    }
 }
 
 /// What one liked item adds to a raw score, through the factors and through the neighbours.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Share {
+pub struct Contribution {
+    /// Index of the liked item.
     pub item: u32,
     pub factors: f64,
     pub neighbours: f64,
 }
 
-impl Share {
+impl Contribution {
     pub fn whole(&self) -> f64 {
         self.factors + self.neighbours
-    }
-}
-
-impl Reader {
-    /// Liked items with their weights, by ascending index.
-    pub fn liked(&self) -> &[(u32, f32)] {
-        &self.liked
     }
 }
 
@@ -97,41 +99,41 @@ impl Collaborative {
         Ok(solver.solve(liked.into_iter(), &mut scratch)?.to_vec())
     }
 
-    pub fn reader(&self, factor: Vec<f32>, liked: Vec<(u32, f32)>) -> Reader {
-        self.reader_with(factor, liked, self.blend)
+    pub fn likes(&self, factor: Vec<f32>, liked: Vec<(u32, f32)>) -> Likes {
+        self.likes_with(factor, liked, self.blend)
     }
 
     /// For another blend than the model's own, while that is being searched.
-    pub fn reader_with(&self, factor: Vec<f32>, liked: Vec<(u32, f32)>, blend: Blend) -> Reader {
+    pub fn likes_with(&self, factor: Vec<f32>, liked: Vec<(u32, f32)>, blend: Blend) -> Likes {
         let liking: f32 = liked.iter().map(|(_, weight)| weight).sum();
         let neighbour_weight = if liking > 0.0 { blend.share / (blend.neighbour_scale * liking.sqrt()) } else { 0.0 };
-        Reader { factor, liked, neighbour_weight }
+        Likes { factor, items: liked, neighbour_weight }
     }
 
     /// Raw scores of all items.
-    pub fn score_all(&self, reader: &Reader) -> Vec<f32> {
-        self.score_all_with(reader, self.blend)
+    pub fn score_all(&self, likes: &Likes) -> Vec<f32> {
+        self.score_all_with(likes, self.blend)
     }
 
-    pub fn score_all_with(&self, reader: &Reader, blend: Blend) -> Vec<f32> {
+    pub fn score_all_with(&self, likes: &Likes, blend: Blend) -> Vec<f32> {
         let n = self.items();
         let mut scores = vec![0.0; n];
-        if !reader.factor.is_empty() {
-            dot_rows(self.factors(0..n), &reader.factor, &mut scores);
+        if !likes.factor.is_empty() {
+            dot_rows(self.factors(0..n), &likes.factor, &mut scores);
             let weight = (1.0 - blend.share) / blend.als_scale;
             scores.iter_mut().for_each(|s| *s *= weight);
         }
         if blend.share > 0.0 {
-            let counted = self.neighbours.score_all(&reader.liked, n);
-            scores.iter_mut().zip(counted).for_each(|(s, c)| *s += reader.neighbour_weight * c);
+            let counted = self.neighbours.score_all(&likes.items, n);
+            scores.iter_mut().zip(counted).for_each(|(s, c)| *s += likes.neighbour_weight * c);
         }
         scores
     }
 
     /// Every neighbour of a liked item once, ascending, with what the neighbours add to its raw score.
-    pub fn neighbour_sums(&self, reader: &Reader) -> Vec<(u32, f32)> {
-        let weight = reader.neighbour_weight;
-        let liked = reader.liked.iter().filter(|_| weight > 0.0);
+    pub fn neighbour_sums(&self, likes: &Likes) -> Vec<(u32, f32)> {
+        let weight = likes.neighbour_weight;
+        let liked = likes.items.iter().filter(|_| weight > 0.0);
         let mut sums: Vec<(u32, f32)> = liked
             .flat_map(|(item, liking)| {
                 let (neighbours, weights) = self.neighbours.of(*item);
@@ -150,40 +152,41 @@ impl Collaborative {
     }
 
     /// Raw scores of some items, in their order.
-    pub fn score(&self, reader: &Reader, items: &[u32]) -> Vec<f32> {
+    pub fn score(&self, likes: &Likes, items: &[u32]) -> Vec<f32> {
         let mut scores = vec![0.0; items.len()];
-        if !reader.factor.is_empty() && self.blend.share < 1.0 {
+        if !likes.factor.is_empty() && self.blend.share < 1.0 {
             let weight = (1.0 - self.blend.share) / self.blend.als_scale;
             for (place, (score, item)) in scores.iter_mut().zip(items).enumerate() {
                 if let Some(later) = items.get(place + AHEAD) {
                     prefetch(self.factors.row(*later as usize));
                 }
                 let item = *item as usize;
-                *score = weight * dot(self.factors(item..item + 1), &reader.factor);
+                *score = weight * dot(self.factors(item..item + 1), &likes.factor);
             }
         }
         if self.blend.share > 0.0 {
-            self.neighbours.score(&reader.liked, items, |place, counted| {
-                scores[place] += reader.neighbour_weight * counted;
+            self.neighbours.score(&likes.items, items, |place, counted| {
+                scores[place] += likes.neighbour_weight * counted;
             });
         }
         scores
     }
 
-    /// What each liked item adds to the raw scores of some items: per item one share for every liked item, in order.
+    /// What each liked item adds to the raw scores of some items: per item one contribution for every liked
+    /// item, in order.
     /// They sum to [`Collaborative::score`] but for rounding, for both models are linear in the liked items.
-    pub fn shares(&self, reader: &Reader, items: &[u32]) -> Result<Vec<Vec<Share>>> {
-        let blank = |(item, _): &(u32, f32)| Share { item: *item, factors: 0.0, neighbours: 0.0 };
-        let mut all = vec![reader.liked.iter().map(blank).collect::<Vec<_>>(); items.len()];
-        if self.blend.share < 1.0 && !reader.factor.is_empty() {
-            self.add_factors(reader, items, &mut all)?;
+    pub fn contributions(&self, likes: &Likes, items: &[u32]) -> Result<Vec<Vec<Contribution>>> {
+        let blank = |(item, _): &(u32, f32)| Contribution { item: *item, factors: 0.0, neighbours: 0.0 };
+        let mut all = vec![likes.items.iter().map(blank).collect::<Vec<_>>(); items.len()];
+        if self.blend.share < 1.0 && !likes.factor.is_empty() {
+            self.add_factors(likes, items, &mut all)?;
         }
         if self.blend.share > 0.0 {
-            for (shares, item) in all.iter_mut().zip(items) {
-                for (share, (liked, liking)) in shares.iter_mut().zip(&reader.liked) {
+            for (contributions, item) in all.iter_mut().zip(items) {
+                for (contribution, (liked, liking)) in contributions.iter_mut().zip(&likes.items) {
                     let (neighbours, weights) = self.neighbours.of(*liked);
                     if let Ok(place) = neighbours.binary_search(item) {
-                        share.neighbours = f64::from(reader.neighbour_weight * liking * weights[place]);
+                        contribution.neighbours = f64::from(likes.neighbour_weight * liking * weights[place]);
                     }
                 }
             }
@@ -191,16 +194,16 @@ impl Collaborative {
         Ok(all)
     }
 
-    fn add_factors(&self, reader: &Reader, items: &[u32], all: &mut [Vec<Share>]) -> Result<()> {
+    fn add_factors(&self, likes: &Likes, items: &[u32], all: &mut [Vec<Contribution>]) -> Result<()> {
         // The same ones that the factor was solved from.
-        let places: Vec<usize> = (0..reader.liked.len()).filter(|i| self.has_factor(reader.liked[*i].0)).collect();
-        let pairs: Vec<(u32, f32)> = places.iter().map(|i| reader.liked[*i]).collect();
+        let places: Vec<usize> = (0..likes.items.len()).filter(|i| self.has_factor(likes.items[*i].0)).collect();
+        let pairs: Vec<(u32, f32)> = places.iter().map(|i| likes.items[*i]).collect();
         let solver = Solver::new(self.side(), &self.basis);
         let solved = solver.shares(&pairs, items, &mut solver.scratch())?;
         let weight = f64::from((1.0 - self.blend.share) / self.blend.als_scale);
-        for (shares, solved) in all.iter_mut().zip(solved.rows()) {
+        for (contributions, solved) in all.iter_mut().zip(solved.rows()) {
             for (place, share) in places.iter().zip(solved) {
-                shares[*place].factors = weight * f64::from(*share);
+                contributions[*place].factors = weight * f64::from(*share);
             }
         }
         Ok(())

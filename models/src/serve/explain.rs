@@ -7,6 +7,7 @@
 
 use crate::error::Result;
 use crate::model::calibration::Calibration;
+use crate::model::ensemble::{COLLABORATIVE, CONTENT_BASED};
 use crate::model::model::Model;
 use crate::model::score::{Scored, Target};
 use crate::model::uncalibrated::User;
@@ -44,8 +45,8 @@ impl Model {
         for (part, value) in scored.parts.as_array().into_iter().enumerate() {
             let Some(value) = value else { continue };
             let (base, evidence) = match part {
-                0 => (0.0, self.liked(user, target)?),
-                1 => self.features_of(user, target),
+                COLLABORATIVE => (0.0, self.liked(user, target)?),
+                CONTENT_BASED => self.features_of(user, target),
                 _ => (0.0, self.popularity_of(target)),
             };
             let weight = shares[part];
@@ -78,8 +79,8 @@ impl Model {
 
     fn liked(&self, user: &User<'_>, target: Target) -> Result<Vec<(Evidence, f64)>> {
         let Target::Known(item) = target else { return Ok(Vec::new()) };
-        let shares = self.collaborative_part().shares(user.reader(), &[item])?;
-        Ok(shares.iter().flatten().map(|share| (Evidence::Liked(share.item), share.whole())).collect())
+        let contributions = self.collaborative_part().contributions(user.likes(), &[item])?;
+        Ok(contributions.iter().flatten().map(|c| (Evidence::Liked(c.item), c.whole())).collect())
     }
 
     /// The mean of the forest, and what each feature adds.

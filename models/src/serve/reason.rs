@@ -4,11 +4,11 @@
 use crate::data::dataset::NONE;
 use crate::data::items::ItemInfo;
 use crate::error::Result;
-use crate::model::ensemble::Parts;
+use crate::model::ensemble::{COLLABORATIVE, CONTENT_BASED, Parts};
 use crate::model::model::Model;
 use crate::model::score::Target;
 use crate::model::uncalibrated::User;
-use crate::parts::collaborative::Share;
+use crate::parts::collaborative::Contribution;
 use crate::parts::content::{AGE, Attribution, FEATURES, Topic, topic_of};
 use crate::parts::rules::Taste;
 
@@ -35,10 +35,6 @@ const NEW_YEARS: f32 = 1.0;
 /// Items at a time, so that a long list times a long history stays within some megabytes.
 const BLOCK: usize = 256;
 
-/// Places among the parts.
-const COLLABORATIVE: usize = 0;
-const CONTENT: usize = 1;
-
 type Features = ([f32; FEATURES], Attribution);
 
 impl Model {
@@ -46,31 +42,37 @@ impl Model {
     pub fn reasons(&self, user: &User<'_>, items: &[(Target, Parts)]) -> Result<Vec<Option<Reason>>> {
         let mut reasons = Vec::with_capacity(items.len());
         for block in items.chunks(BLOCK) {
-            let known: Vec<u32> = block.iter().filter_map(|(target, _)| target.index()).collect();
-            let mut shares = self.collaborative_part().shares(user.reader(), &known)?.into_iter();
-            let gains: Vec<Vec<usize>> = block.iter().map(|(_, parts)| self.gains(parts)).collect();
-            // Together, for that costs a fraction of one by one.
-            let by_content = block.iter().zip(&gains).filter(|(_, gains)| gains.first() == Some(&CONTENT));
-            let targets: Vec<Target> = by_content.map(|((target, _), _)| *target).collect();
-            let mut found = targets.iter().copied().zip(self.attribute(user, &targets)).peekable();
-            for ((target, _), gains) in block.iter().zip(gains) {
-                let shares = target.index().and_then(|_| shares.next()).unwrap_or_default();
-                let features = found.next_if(|(of, _)| of == target).map(|(_, features)| features);
-                reasons.push(gains.into_iter().find_map(|part| match part {
-                    COLLABORATIVE => self.by_liked(*target, &shares),
-                    CONTENT => {
-                        let one = || self.attribute(user, &[*target]).pop().flatten();
-                        self.by_features(user, *target, features.clone().unwrap_or_else(one)?)
-                    }
-                    _ => Some(Reason::Popular),
-                }));
-            }
+            reasons.append(&mut self.reasons_of_block(user, block)?);
         }
         Ok(reasons)
     }
 
+    fn reasons_of_block(&self, user: &User<'_>, block: &[(Target, Parts)]) -> Result<Vec<Option<Reason>>> {
+        let known: Vec<u32> = block.iter().filter_map(|(target, _)| target.index()).collect();
+        let mut contributions = self.collaborative_part().contributions(user.likes(), &known)?.into_iter();
+        let by_gain: Vec<Vec<usize>> = block.iter().map(|(_, parts)| self.by_gain(parts)).collect();
+        let content_leads = |parts: &[usize]| parts.first() == Some(&CONTENT_BASED);
+        // All at once: one by one, Shapley values cost several times as much.
+        let leading = block.iter().zip(&by_gain).filter(|(_, parts)| content_leads(parts));
+        let leading: Vec<Target> = leading.map(|((target, _), _)| *target).collect();
+        let mut attributed = self.attribute(user, &leading).into_iter();
+        let reason = |((target, _), parts): (&(Target, Parts), Vec<usize>)| {
+            let contributions = target.index().and_then(|_| contributions.next()).unwrap_or_default();
+            let mut features = if content_leads(&parts) { attributed.next().flatten() } else { None };
+            parts.into_iter().find_map(|part| match part {
+                COLLABORATIVE => self.by_liked(*target, &contributions),
+                CONTENT_BASED => {
+                    let one = || self.attribute(user, &[*target]).pop().flatten();
+                    self.by_features(user, *target, features.take().or_else(one)?)
+                }
+                _ => Some(Reason::Popular),
+            })
+        };
+        Ok(block.iter().zip(by_gain).map(reason).collect())
+    }
+
     /// The parts that speak for an item, the one that adds most to its score first.
-    fn gains(&self, parts: &Parts) -> Vec<usize> {
+    fn by_gain(&self, parts: &Parts) -> Vec<usize> {
         let bases = [0.0, self.forest().map_or(0.0, |f| f.mean()), 0.0];
         let weights = self.weights().shares(parts);
         let mut gains: Vec<(usize, f64)> = parts
@@ -87,8 +89,8 @@ impl Model {
         gains.into_iter().map(|(part, _)| part).collect()
     }
 
-    fn by_liked(&self, target: Target, shares: &[Share]) -> Option<Reason> {
-        let others = shares.iter().filter(|s| Some(s.item) != target.index() && s.whole() > 0.0);
+    fn by_liked(&self, target: Target, contributions: &[Contribution]) -> Option<Reason> {
+        let others = contributions.iter().filter(|c| Some(c.item) != target.index() && c.whole() > 0.0);
         let best = others.max_by(|a, b| a.whole().total_cmp(&b.whole()))?;
         let id = self.items().id[best.item as usize];
         Some(if best.neighbours > best.factors { Reason::Readers(id) } else { Reason::Liked(id) })
@@ -128,8 +130,8 @@ impl Model {
         let items = self.items();
         let wanted = Some(key(&info)).filter(|k| *k != NONE)?;
         let alike = user
-            .reader()
-            .liked()
+            .likes()
+            .items()
             .iter()
             .filter(|(item, _)| Some(*item) != target.index() && key(&items.info(*item)) == wanted);
         alike.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(item, _)| items.id[*item as usize])

@@ -42,7 +42,7 @@ impl Search<'_> {
             let factor = part.fold_in(liked)?;
             let alone = |share: f32| {
                 let blend = Blend { share, ..scales };
-                part.score_all_with(&part.reader_with(factor.clone(), liked.to_vec(), blend), blend)
+                part.score_all_with(&part.likes_with(factor.clone(), liked.to_vec(), blend), blend)
             };
             let (als, counted) = (alone(0.0), alone(1.0));
             let ndcg = shares.iter().map(|share| {
@@ -64,8 +64,8 @@ impl Search<'_> {
                 let liked = self.liked(*user);
                 let liking: f32 = liked.iter().map(|(_, weight)| weight).sum();
                 let alone = Blend { share: 0.0, als_scale: 1.0, neighbour_scale: 1.0 };
-                let reader = part.reader_with(part.fold_in(&liked)?, liked.clone(), alone);
-                let als = height(&part.score_all_with(&reader, alone));
+                let likes = part.likes_with(part.fold_in(&liked)?, liked.clone(), alone);
+                let als = height(&part.score_all_with(&likes, alone));
                 let counted = height(&part.neighbours.score_all(&liked, items)) / liking.sqrt().max(f32::MIN_POSITIVE);
                 Ok((als, counted))
             })

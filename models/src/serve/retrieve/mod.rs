@@ -82,7 +82,7 @@ impl Retrieval {
     }
 
     fn candidates(&self, model: &Model, user: &User<'_>, excluded: &[u32], category: Option<i64>) -> Vec<u32> {
-        let (table, liked) = (model.items(), user.reader().liked());
+        let (table, liked) = (model.items(), user.likes().items());
         let barred = Settled::new(table.len(), excluded);
         let mut best = self.best_by_parts(model, user, barred.clone());
         // What did not get into that list is open to the others again.
@@ -102,18 +102,18 @@ impl Retrieval {
 
     fn best_by_parts(&self, model: &Model, user: &User<'_>, mut settled: Settled) -> Vec<u32> {
         let collaborative = model.collaborative_part();
-        let reader = user.reader();
-        if reader.factor.is_empty() {
+        let likes = user.likes();
+        if likes.factor.is_empty() {
             return Vec::new();
         }
         let partial = PartialScore { model, weights: model.weights() };
         let by_factors = (1.0 - collaborative.blend.share) / collaborative.blend.als_scale;
         let raw = |item: u32, neighbours: f32| match by_factors > 0.0 {
-            true => by_factors * dot(collaborative.factors.row(item as usize), &reader.factor) + neighbours,
+            true => by_factors * dot(collaborative.factors.row(item as usize), &likes.factor) + neighbours,
             false => neighbours,
         };
         let mut list = TopItems::new(BY_PARTS);
-        for (item, sum) in collaborative.neighbour_sums(reader) {
+        for (item, sum) in collaborative.neighbour_sums(likes) {
             if settled.settle(item) {
                 list.offer(partial.of(item, raw(item, sum)), item);
             }
@@ -128,7 +128,7 @@ impl Retrieval {
             }
         }
         if by_factors > 0.0 {
-            self.screen.pass(&partial, reader, by_factors, &mut settled, &mut list);
+            self.screen.pass(&partial, likes, by_factors, &mut settled, &mut list);
         }
         list.into_items()
     }

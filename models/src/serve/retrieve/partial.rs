@@ -1,6 +1,6 @@
 //! A score without its trees.
 
-use crate::model::ensemble::Weights;
+use crate::model::ensemble::{COLLABORATIVE, Weights};
 use crate::model::model::Model;
 
 /// What the cheap parts add to a score.
@@ -16,12 +16,12 @@ impl PartialScore<'_> {
 
     fn sum(&self, raw: f32, popularity: f32) -> f32 {
         let [collaborative, _, popular] = self.weights.parts();
-        collaborative * self.model.calibrations()[0].apply(raw) + popular * popularity
+        collaborative * self.model.calibrations()[COLLABORATIVE].apply(raw) + popular * popularity
     }
 
     /// A raw score up to which the sum is not above `bar`, as large as a bisection finds.
     pub fn needed(&self, bar: f32, popularity: f32) -> f32 {
-        let [mut low, mut high] = self.model.calibrations()[0].range();
+        let [mut low, mut high] = self.model.calibrations()[COLLABORATIVE].range();
         if self.sum(high, popularity) <= bar {
             // Above the scale all raw scores are alike.
             return f32::INFINITY;

@@ -5,7 +5,7 @@ use super::top_items::{Settled, TopItems};
 use crate::data::column::Column;
 use crate::math::simd::{LANES, dispatch, dot, madd, total};
 use crate::model::model::Model;
-use crate::parts::collaborative::Reader;
+use crate::parts::collaborative::Likes;
 
 /// Rows per step of the pass over the norms; their bound is that of the first.
 const CHUNK: usize = 1024;
@@ -70,14 +70,14 @@ impl Screen {
     pub fn pass(
         &self,
         partial: &PartialScore<'_>,
-        reader: &Reader,
+        likes: &Likes,
         weight: f32,
         settled: &mut Settled,
         list: &mut TopItems,
     ) {
         let factors = &partial.model.collaborative_part().factors;
         let width = Screen::width(factors.ncols());
-        let mut vector = reader.factor.clone();
+        let mut vector = likes.factor.clone();
         let length = dot(&vector, &vector).sqrt();
         // Rounding moves a factor by half a step at most; the rest is for the float sums.
         let slack = 0.5001 * vector.iter().map(|v| v.abs()).sum::<f32>();
@@ -92,7 +92,7 @@ impl Screen {
             screen_rows(&self.rows[range.start * width..range.end * width], &vector, &mut products);
             for ((item, step), product) in self.item[range.clone()].iter().zip(&self.step[range]).zip(&products) {
                 if weight * step * (product + slack) > needed && settled.settle(*item) {
-                    let product = dot(factors.row(*item as usize), &reader.factor);
+                    let product = dot(factors.row(*item as usize), &likes.factor);
                     list.offer(partial.of(*item, weight * product), *item);
                 }
             }

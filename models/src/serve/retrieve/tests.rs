@@ -71,7 +71,7 @@ fn the_screen_finds_what_a_full_sort_finds() {
             let favorites = Favorites { user: vec![1; 3], item: liked.map(i64::from).to_vec(), at: vec![NONE; 3] };
             let history = model.history(&Ratings::default(), &favorites);
             let user = model.user(history.row(), NONE, None).unwrap();
-            let raw = model.collaborative_part().score_all(user.reader());
+            let raw = model.collaborative_part().score_all(user.likes());
             let partial = PartialScore { model: &model, weights: model.weights() };
             let all: Vec<f32> = (0..ITEMS as u32).map(|i| partial.of(i, raw[i as usize])).collect();
             let expected = top(&all, BY_PARTS, &liked);
