@@ -92,7 +92,7 @@ impl Run<'_> {
 
         self.control.enter(Phase::Ratings)?;
         let data = all.data;
-        let ratings = ratings::judge(&data, self.params.seed, self.control)?;
+        let ratings = ratings::evaluate(&data, self.params.seed, self.control)?;
         let model = model.with_ratings(RatingModel::fit(&data, self.params.seed, self.control)?);
         let trees = settled.forest.as_ref().map_or(0, Forest::trees);
         let Settled { recipe, learned_weights, .. } = settled;

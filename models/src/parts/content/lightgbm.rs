@@ -12,13 +12,13 @@ use crate::error::{Error, Result};
 
 /// Row-major features with labels in {0, 1} and positive weights.
 #[derive(Debug, Default)]
-pub struct Rows {
+pub struct Examples {
     pub features: Vec<f32>,
     pub label: Vec<f32>,
     pub weight: Vec<f32>,
 }
 
-impl Rows {
+impl Examples {
     fn check(&self, columns: usize) -> Result<()> {
         // LightGBM aborts the process on some of these, and with it the whole cluster.
         let rows = self.label.len();
@@ -46,8 +46,8 @@ const PATIENCE: usize = 10;
 
 /// Boosts trees on `train`, and keeps as many as had the least logistic loss on `valid`.
 pub fn boost(
-    train: &Rows,
-    valid: &Rows,
+    train: &Examples,
+    valid: &Examples,
     columns: usize,
     params: &BoostParams,
     control: &Control,
@@ -55,8 +55,8 @@ pub fn boost(
     train.check(columns)?;
     valid.check(columns)?;
     let text = parameters(params);
-    let train = Dataset::new(train, columns, &text, None)?;
-    let valid = Dataset::new(valid, columns, &text, Some(&train))?;
+    let train = LightGbmDataset::new(train, columns, &text, None)?;
+    let valid = LightGbmDataset::new(valid, columns, &text, Some(&train))?;
     control.check()?;
     let booster = Booster::new(&train, &valid, &text)?;
     let (mut best, mut best_loss) = (0, f64::INFINITY);
@@ -100,10 +100,10 @@ fn c_string(text: &str) -> Result<CString> {
     CString::new(text).map_err(|_| Error::LightGbm("a NUL in the parameters".into()))
 }
 
-struct Dataset(sys::DatasetHandle);
+struct LightGbmDataset(sys::DatasetHandle);
 
-impl Dataset {
-    fn new(rows: &Rows, columns: usize, params: &str, reference: Option<&Dataset>) -> Result<Self> {
+impl LightGbmDataset {
+    fn new(rows: &Examples, columns: usize, params: &str, reference: Option<&LightGbmDataset>) -> Result<Self> {
         let params = c_string(params)?;
         let mut handle: sys::DatasetHandle = ptr::null_mut();
         // SAFETY: the matrix has label.len() × columns values (checked), and LightGBM copies it.
@@ -119,7 +119,7 @@ impl Dataset {
                 &mut handle,
             )
         })?;
-        let dataset = Dataset(handle);
+        let dataset = LightGbmDataset(handle);
         dataset.set(c"label", &rows.label)?;
         dataset.set(c"weight", &rows.weight)?;
         Ok(dataset)
@@ -139,7 +139,7 @@ impl Dataset {
     }
 }
 
-impl Drop for Dataset {
+impl Drop for LightGbmDataset {
     fn drop(&mut self) {
         // SAFETY: made by LightGBM and freed once.
         unsafe { sys::LGBM_DatasetFree(self.0) };
@@ -149,11 +149,11 @@ impl Drop for Dataset {
 struct Booster<'a> {
     handle: sys::BoosterHandle,
     /// The booster reads its data sets until it is freed.
-    _data: [&'a Dataset; 2],
+    _data: [&'a LightGbmDataset; 2],
 }
 
 impl<'a> Booster<'a> {
-    fn new(train: &'a Dataset, valid: &'a Dataset, params: &str) -> Result<Self> {
+    fn new(train: &'a LightGbmDataset, valid: &'a LightGbmDataset, params: &str) -> Result<Self> {
         let params = c_string(params)?;
         let mut handle: sys::BoosterHandle = ptr::null_mut();
         // SAFETY: live handles and a NUL-terminated string.
@@ -211,18 +211,18 @@ impl<'a> Booster<'a> {
     }
 
     #[cfg(test)]
-    fn raw_scores(&self, rows: &Rows, columns: usize, count: usize) -> Vec<f64> {
+    fn raw_scores(&self, rows: &Examples, columns: usize, count: usize) -> Vec<f64> {
         self.predict(rows, columns, count, sys::C_API_PREDICT_RAW_SCORE as c_int, 1)
     }
 
     /// Per row, what each feature adds, and the mean.
     #[cfg(test)]
-    fn contributions(&self, rows: &Rows, columns: usize, count: usize) -> Vec<f64> {
+    fn contributions(&self, rows: &Examples, columns: usize, count: usize) -> Vec<f64> {
         self.predict(rows, columns, count, sys::C_API_PREDICT_CONTRIB as c_int, columns + 1)
     }
 
     #[cfg(test)]
-    fn predict(&self, rows: &Rows, columns: usize, count: usize, what: c_int, width: usize) -> Vec<f64> {
+    fn predict(&self, rows: &Examples, columns: usize, count: usize, what: c_int, width: usize) -> Vec<f64> {
         let mut out = vec![0.0; rows.label.len() * width];
         let mut length = 0i64;
         // SAFETY: `width` values per row are written.
@@ -289,11 +289,11 @@ mod tests {
     use super::*;
     use crate::parts::content::forest::{Forest, LANES};
 
-    fn rows(count: usize, columns: usize) -> Rows {
+    fn rows(count: usize, columns: usize) -> Examples {
         let value = |r: usize, c: usize| ((r * 2654435761 + c * 40503) % 1009) as f32 / 100.0 - 3.0;
         let features: Vec<f32> = (0..count * columns).map(|i| value(i / columns, i % columns)).collect();
         let label = (0..count).map(|r| f32::from(value(r, 0) * value(r, 1) > value(r, 2))).collect();
-        Rows { features, label, weight: (0..count).map(|r| 1.0 + (r % 3) as f32).collect() }
+        Examples { features, label, weight: (0..count).map(|r| 1.0 + (r % 3) as f32).collect() }
     }
 
     const PARAMS: BoostParams = BoostParams { trees: 40, leaves: 16, learning_rate: 0.1, seed: 7 };
@@ -303,8 +303,8 @@ mod tests {
         let (columns, varying) = (6, 4);
         let (train, valid) = (rows(4000, columns), rows(999, columns));
         let text = parameters(&PARAMS);
-        let data = Dataset::new(&train, columns, &text, None).unwrap();
-        let check = Dataset::new(&valid, columns, &text, Some(&data)).unwrap();
+        let data = LightGbmDataset::new(&train, columns, &text, None).unwrap();
+        let check = LightGbmDataset::new(&valid, columns, &text, Some(&data)).unwrap();
         let booster = Booster::new(&data, &check, &text).unwrap();
         for _ in 0..PARAMS.trees {
             booster.update().unwrap();
@@ -339,7 +339,7 @@ mod tests {
     #[test]
     fn bad_rows_never_reach_lightgbm() {
         let good = rows(200, 3);
-        let damage: [fn(&mut Rows); 5] = [
+        let damage: [fn(&mut Examples); 5] = [
             |r| r.label[3] = 2.0,
             |r| r.weight[3] = 0.0,
             |r| r.features[3] = f32::NAN,

@@ -26,7 +26,7 @@ pub use forest::{Forest, LANES};
 pub use lightgbm::BoostParams;
 pub use shapley::Attribution;
 
-use lightgbm::Rows;
+use lightgbm::Examples;
 
 /// Rows beyond this number are not drawn: they no longer change the trees, and a set this large is binned in
 /// well under a second, during which a run cannot be stopped.
@@ -56,21 +56,21 @@ pub fn train<'a>(
     let step = (positives * (1 + NEGATIVES)).div_ceil(most_rows);
     let users: Vec<u32> = users.iter().copied().step_by(step).collect();
     let sampler = Negatives::new(split);
-    let draw = |valid: bool| -> Result<Rows> {
+    let draw = |valid: bool| -> Result<Examples> {
         let chosen: Vec<u32> =
             users.iter().enumerate().filter(|(i, _)| (i % VALID_ONE_IN == 0) == valid).map(|(_, u)| *u).collect();
-        let parts: Vec<Rows> = chosen
+        let parts: Vec<Examples> = chosen
             .par_chunks(256)
             .map(|users| {
                 control.check()?;
-                let mut rows = Rows::default();
+                let mut examples = Examples::default();
                 for user in users {
-                    user_rows(encoder, split, &sampler, *user, &encode_user(*user)?, params.seed, &mut rows);
+                    draw_examples(encoder, split, &sampler, *user, &encode_user(*user)?, params.seed, &mut examples);
                 }
-                Ok(rows)
+                Ok(examples)
             })
             .collect::<Result<_>>()?;
-        Ok(parts.into_iter().fold(Rows::default(), |mut all, mut part| {
+        Ok(parts.into_iter().fold(Examples::default(), |mut all, mut part| {
             all.features.append(&mut part.features);
             all.label.append(&mut part.label);
             all.weight.append(&mut part.weight);
@@ -118,14 +118,14 @@ impl Negatives {
     }
 }
 
-fn user_rows(
+fn draw_examples(
     encoder: &Encoder,
     split: &Split,
     negatives: &Negatives,
     user: u32,
     features: &UserFeatures<'_>,
     seed: u64,
-    rows: &mut Rows,
+    examples: &mut Examples,
 ) {
     let mut rng = rand_pcg::Pcg64Mcg::seed_from_u64(seed ^ u64::from(user).wrapping_mul(0x9E37_79B9_7F4A_7C15));
     let held_out = split.held_out(user as usize);
@@ -133,10 +133,10 @@ fn user_rows(
     let mut block = [[0.0f32; LANES]; VARYING];
     let mut push = |item: u32, label: f32, weight: f32| {
         encoder.encode(features, &encoder.known(item), 0, &mut block);
-        rows.features.extend(block.iter().map(|row| row[0]));
-        rows.features.extend_from_slice(&features.values);
-        rows.label.push(label);
-        rows.weight.push(weight);
+        examples.features.extend(block.iter().map(|row| row[0]));
+        examples.features.extend_from_slice(&features.values);
+        examples.label.push(label);
+        examples.weight.push(weight);
     };
     for item in held_out {
         push(*item, 1.0, 1.0);

@@ -34,11 +34,11 @@ const WARM_UP: usize = 1;
 const LEAST_NOISE: f64 = 1e-4;
 /// Rows per task of a parallel loop.
 const TASK_ROWS: usize = 64;
-/// What [`judge`] holds of each rating besides the data: a copy of the event, and both matrices.
+/// What [`evaluate`] holds of each rating besides the data: a copy of the event, and both matrices.
 pub const BYTES_PER_RATING: usize = 18 + 2 * 8;
 /// Of each user and item: moments, prior, effects, and the five vectors of their regression.
 pub const BYTES_PER_ROW: usize = 4 * (55 + 9 + 9 + 5 * 13);
-/// Share of the ratings that [`judge`] holds out, and the salt of that cut.
+/// Share of the ratings that [`evaluate`] holds out, and the salt of that cut.
 const HELD_OUT: f64 = 0.1;
 const HELD_OUT_SALT: u64 = 3;
 
@@ -91,7 +91,7 @@ struct Table {
 }
 
 /// Rows of one side: what the other side sees of them, and what was expected of them.
-struct Side {
+struct Beliefs {
     moments: Vec<f32>,
     prior: Prior,
 }
@@ -187,7 +187,7 @@ fn latest(reviews: &Ratings) -> Vec<(i64, f32)> {
 ///
 /// # Errors
 /// As [`RatingModel::fit`].
-pub fn judge(data: &Dataset, seed: u64, control: &Control) -> Result<Option<RatingEvidence>> {
+pub fn evaluate(data: &Dataset, seed: u64, control: &Control) -> Result<Option<RatingEvidence>> {
     let events = &data.events;
     let held = |user: usize, i: usize| {
         events.stars[i] > 0.0
@@ -236,8 +236,8 @@ fn reviews(data: &Dataset, user: usize) -> Ratings {
 fn fit(data: &Dataset, factors: usize, seed: u64, control: &Control) -> Result<Option<RatingModel>> {
     let Some(table) = Table::new(data)? else { return Ok(None) };
     let size = factors + 1;
-    let mut users = Side::new(size, &table.by_user, seed);
-    let mut items = Side::new(size, &table.by_item, seed);
+    let mut users = Beliefs::new(size, &table.by_user, seed);
+    let mut items = Beliefs::new(size, &table.by_item, seed);
     items.randomise(size, seed);
     let ratings = table.by_user.nnz() as f64;
     let spread = table.by_user.data().iter().map(|z| f64::from(*z).powi(2)).sum::<f64>();
@@ -260,7 +260,7 @@ fn fit(data: &Dataset, factors: usize, seed: u64, control: &Control) -> Result<O
     Ok(Some(finish(table, users, items, noise)?))
 }
 
-fn finish(table: Table, users: Side, items: Side, noise: f64) -> Result<RatingModel> {
+fn finish(table: Table, users: Beliefs, items: Beliefs, noise: f64) -> Result<RatingModel> {
     let size = items.prior.center.len();
     let center = |prior: &Prior| prior.center.iter().map(|c| *c as f32).collect::<Vec<_>>();
     let mut moments = items.moments;
@@ -330,10 +330,10 @@ fn centred(events: &Events, mean: f32, number: &[u32], items: usize) -> Interact
     Interactions::new((start.len() - 1, items), start, index, z)
 }
 
-impl Side {
-    fn new(size: usize, matrix: &Interactions, seed: u64) -> Side {
+impl Beliefs {
+    fn new(size: usize, matrix: &Interactions, seed: u64) -> Beliefs {
         let prior = Prior::new(size, matrix.rows(), matrix.cols(), seed);
-        Side { moments: vec![0.0; matrix.rows() * moments::width(size)], prior }
+        Beliefs { moments: vec![0.0; matrix.rows() * moments::width(size)], prior }
     }
 
     /// Small random factors, as if they were certain.

@@ -179,19 +179,19 @@ fn finds_what_biases_cannot_say() {
 }
 
 #[test]
-fn judging_compares_with_the_biases() {
+fn an_evaluation_compares_with_the_biases() {
     let data = Dataset::build(Sources { ratings: clubs(80, 60).1, ..Sources::default() }).unwrap();
-    let evidence = judge(&data, 42, &Control::default()).unwrap().unwrap();
+    let evidence = evaluate(&data, 42, &Control::default()).unwrap().unwrap();
     assert!(evidence.held_out > 100 && evidence.rmse < 0.4 * evidence.baseline_rmse, "{evidence:?}");
     let one = Dataset::build(Sources { ratings: ratings([(1, 1, 4.0)]), ..Sources::default() }).unwrap();
-    assert_eq!(judge(&one, 42, &Control::default()).unwrap(), None);
+    assert_eq!(evaluate(&one, 42, &Control::default()).unwrap(), None);
 }
 
 #[test]
 fn no_rating_is_no_model() {
     let empty = Dataset::build(Sources::default()).unwrap();
     assert_eq!(RatingModel::fit(&empty, 42, &Control::default()).unwrap(), None);
-    assert_eq!(judge(&empty, 42, &Control::default()).unwrap(), None);
+    assert_eq!(evaluate(&empty, 42, &Control::default()).unwrap(), None);
 }
 
 #[test]

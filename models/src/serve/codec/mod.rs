@@ -56,7 +56,7 @@ struct Header {
     factors: usize,
     neighbours: usize,
     ratings: Option<RatingHeader>,
-    derived: Option<Derived>,
+    image: Option<ImageHeader>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -67,9 +67,9 @@ struct RatingHeader {
 
 /// Of an image only.
 #[derive(Serialize, Deserialize)]
-struct Derived {
+struct ImageHeader {
     /// [`hash`] of the stored model that the image was made from.
-    source: i64,
+    stored_hash: i64,
     scale: Scale,
     total_positives: f32,
     mean_stars: f32,
@@ -87,11 +87,11 @@ pub fn encode(model: &Model) -> Result<Vec<u8>> {
 
 /// To be mapped: everything that would be computed of the stored model is in it. `source` is the [`hash`] of that.
 /// `pause` is called every few milliseconds while every item is scored.
-pub fn image(model: &Model, source: i64, pause: impl FnMut()) -> Result<Vec<u8>> {
+pub fn image(model: &Model, stored_hash: i64, pause: impl FnMut()) -> Result<Vec<u8>> {
     let retrieval = Retrieval::new(model, pause)?;
     let encoder = model.encoder();
-    let derived = Derived {
-        source,
+    let image = ImageHeader {
+        stored_hash,
         scale: model.derived().scale,
         total_positives: encoder.total_positives,
         mean_stars: encoder.mean_stars,
@@ -100,7 +100,7 @@ pub fn image(model: &Model, source: i64, pause: impl FnMut()) -> Result<Vec<u8>>
         screened: retrieval.screen.item.len(),
         prior: retrieval.prior.len(),
     };
-    write(model, Some((derived, &retrieval)))
+    write(model, Some((image, &retrieval)))
 }
 
 /// A hash of content, to key caches by.
@@ -112,7 +112,7 @@ pub fn hash(bytes: &[u8]) -> i64 {
 pub fn decode(bytes: &Bytes) -> Result<Model> {
     verify(bytes)?;
     let (header, mut columns) = open(bytes)?;
-    if header.derived.is_some() {
+    if header.image.is_some() {
         return Err(corrupt("it is an image, not a stored model"));
     }
     let fitted = read_fitted(header, &mut columns)?;
@@ -122,16 +122,16 @@ pub fn decode(bytes: &Bytes) -> Result<Model> {
 
 /// An image that [`image`] wrote from that source and whose checksum holds (see [`verify`]); its columns are views of
 /// the bytes.
-pub fn open_image(bytes: &Bytes, source: i64) -> Result<ServedModel> {
+pub fn open_image(bytes: &Bytes, stored_hash: i64) -> Result<ServedModel> {
     let (mut header, mut columns) = open(bytes)?;
-    let derived = header.derived.take().ok_or_else(|| corrupt("it is a stored model, not an image"))?;
-    if derived.source != source {
+    let image = header.image.take().ok_or_else(|| corrupt("it is a stored model, not an image"))?;
+    if image.stored_hash != stored_hash {
         return Err(corrupt("it is the image of another model"));
     }
     let fitted = read_fitted(header, &mut columns)?;
     let (items, factors) = (fitted.items.len(), fitted.collaborative.factors.ncols());
-    let model = read_derived(fitted, &derived, &mut columns)?;
-    let retrieval = read_retrieval(items, factors, &derived, &mut columns)?;
+    let model = read_derived(fitted, &image, &mut columns)?;
+    let retrieval = read_retrieval(items, factors, &image, &mut columns)?;
     columns.end()?;
     Ok(ServedModel::with_retrieval(model, retrieval))
 }

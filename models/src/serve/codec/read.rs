@@ -2,12 +2,12 @@
 
 use bytemuck::Pod;
 
-use super::{ALIGNMENT, Derived, Header, RatingHeader, corrupt};
+use super::{ALIGNMENT, Header, ImageHeader, RatingHeader, corrupt};
 use crate::data::column::{Bytes, Column, Matrix};
 use crate::data::items::ItemTable;
 use crate::error::Result;
 use crate::model::model::{Fitted, Model};
-use crate::model::uncalibrated;
+use crate::model::uncalibrated::Derived;
 use crate::parts::collaborative::Collaborative;
 use crate::parts::content::{Encoder, Groups};
 use crate::parts::neighbours::Neighbours;
@@ -53,7 +53,7 @@ fn read_ratings(header: RatingHeader, columns: &mut Columns<'_>) -> Result<Ratin
     })
 }
 
-pub(super) fn read_derived(fitted: Fitted, derived: &Derived, columns: &mut Columns<'_>) -> Result<Model> {
+pub(super) fn read_derived(fitted: Fitted, image: &ImageHeader, columns: &mut Columns<'_>) -> Result<Model> {
     let (n, k) = (fitted.items.len(), fitted.collaborative.factors.ncols());
     let (raw_popularity, popularity, values) = (columns.next(n)?, columns.next(n)?, columns.next(n)?);
     let mut groups = |count: usize| -> Result<Groups> {
@@ -65,26 +65,26 @@ pub(super) fn read_derived(fitted: Fitted, derived: &Derived, columns: &mut Colu
             embedding: columns.matrix(count, k)?,
         })
     };
-    let (categories, authors) = (groups(derived.categories)?, groups(derived.authors)?);
+    let (categories, authors) = (groups(image.categories)?, groups(image.authors)?);
     let encoder = Encoder {
         feedback: fitted.feedback,
         values,
         categories,
         authors,
-        total_positives: derived.total_positives,
-        mean_stars: derived.mean_stars,
+        total_positives: image.total_positives,
+        mean_stars: image.mean_stars,
     };
-    let derived = uncalibrated::Derived { raw_popularity, scale: derived.scale, encoder };
+    let derived = Derived { raw_popularity, scale: image.scale, encoder };
     Ok(Model::with_derived(fitted, derived, popularity))
 }
 
 pub(super) fn read_retrieval(
     items: usize,
     factors: usize,
-    derived: &Derived,
+    image: &ImageHeader,
     columns: &mut Columns<'_>,
 ) -> Result<Retrieval> {
-    let rows = derived.screened;
+    let rows = image.screened;
     let bytes = rows.checked_mul(Screen::width(factors)).ok_or_else(|| corrupt("its factors fit no machine"))?;
     let screen = Screen {
         item: columns.next(rows)?,
@@ -93,7 +93,7 @@ pub(super) fn read_retrieval(
         norm: columns.next(Screen::chunks(rows))?,
         popularity: columns.next(Screen::chunks(rows))?,
     };
-    let (popular, prior) = (columns.next(items)?, columns.next(derived.prior)?);
+    let (popular, prior) = (columns.next(items)?, columns.next(image.prior)?);
     let mut index = || Ok(InvertedIndex { item: columns.next(items)?, key: columns.next(items)? });
     Ok(Retrieval { screen, popular, prior, by_author: index()?, by_category: index()? })
 }

@@ -1,13 +1,13 @@
 //! A model as a header and columns.
 
-use super::{ALIGNMENT, Derived, FORMAT, Header, MAGIC, PREFIX, RatingHeader, checksum, config};
+use super::{ALIGNMENT, FORMAT, Header, ImageHeader, MAGIC, PREFIX, RatingHeader, checksum, config};
 use crate::error::{Error, Result};
 use crate::model::model::Model;
 use crate::serve::retrieve::Retrieval;
 
-pub(super) fn write(model: &Model, derived: Option<(Derived, &Retrieval)>) -> Result<Vec<u8>> {
+pub(super) fn write(model: &Model, image: Option<(ImageHeader, &Retrieval)>) -> Result<Vec<u8>> {
     let collaborative = model.collaborative_part();
-    let (derived, retrieval) = derived.unzip();
+    let (image, retrieval) = image.unzip();
     let header = Header {
         feedback: *model.feedback(),
         basis: collaborative.basis.clone(),
@@ -19,7 +19,7 @@ pub(super) fn write(model: &Model, derived: Option<(Derived, &Retrieval)>) -> Re
         factors: collaborative.factors.ncols(),
         neighbours: collaborative.neighbours.item.len(),
         ratings: model.ratings().map(|r| RatingHeader { items: r.items.len(), prior: r.prior.clone() }),
-        derived,
+        image,
     };
     let header = bincode::serde::encode_to_vec(&header, config()).map_err(|e| Error::Corrupt(e.to_string()))?;
     let mut columns = columns(model);
