@@ -1,4 +1,4 @@
-//! A trained model: everything it takes to score any user and item, and nothing of how it came to be.
+//! A trained model: all that scoring any user and item needs, and nothing about its training.
 
 use std::ops::Deref;
 
@@ -12,10 +12,10 @@ use crate::model::ensemble::{COLLABORATIVE, CONTENT_BASED, Parts, Weights};
 use crate::model::score::{Rung, Scored, Target};
 use crate::model::uncalibrated::{Derived, Uncalibrated, User};
 use crate::parts::collaborative::Collaborative;
-use crate::parts::content::{Attribution, Candidate, FEATURES, Forest, LANES, VARYING};
+use crate::parts::content::{Attribution, Candidate, FEATURES, Forest, VARYING};
 use crate::parts::ratings::RatingModel;
 
-/// What is stored of a model, as it was read: not yet checked, and all that is needed for [`Model::new`].
+/// The stored values of a model as they were read, not checked yet: see [`Model::new`].
 #[derive(Debug, Clone)]
 pub struct Fitted {
     pub feedback: Feedback,
@@ -25,11 +25,11 @@ pub struct Fitted {
     /// By part.
     pub calibrations: [Calibration; 3],
     pub weights: Weights,
-    /// What predicts stars; None without a review, and in a twin, which nobody asks.
+    /// Predicts stars; None without a review, and in a twin, which is never asked for stars.
     pub ratings: Option<RatingModel>,
 }
 
-/// A model that is complete: its parts fit each other, and its scores are on one scale.
+/// A complete model: its parts fit each other, and its scores are on one scale.
 #[derive(Debug, Clone)]
 pub struct Model {
     pub(super) raw: Uncalibrated,
@@ -39,7 +39,7 @@ pub struct Model {
     pub(super) ratings: Option<RatingModel>,
 }
 
-/// Raw scores, features and look-ups are those of the parts.
+/// Raw scores, features and the folding in of users are those of the parts.
 impl Deref for Model {
     type Target = Uncalibrated;
 
@@ -48,7 +48,7 @@ impl Deref for Model {
     }
 }
 
-/// Targets that are gathered together: what they need fits the second-level cache.
+/// Targets per block of [`Model::gather`]: what is read of them fits the second-level cache.
 const GATHERED: usize = 256;
 
 impl Fitted {
@@ -80,7 +80,7 @@ impl Fitted {
         }
     }
 
-    /// A model of parts that are known to be sound, or whose faults are the point of a test.
+    /// Without checks: for values that were checked, and for tests of damaged ones.
     fn assemble(self) -> Model {
         Uncalibrated::new(self.feedback, self.items, self.collaborative, self.forest).calibrated(
             self.calibrations,
@@ -98,14 +98,15 @@ impl Model {
         Ok(fitted.assemble())
     }
 
-    /// A model whose derived values were computed when it was written, and are trusted as its checksum is.
+    /// With derived values that were computed when the model was written. They are covered by the checksum of the image,
+    /// and not checked again.
     pub(crate) fn with_derived(fitted: Fitted, derived: Derived, popularity: Column<f32>) -> Model {
         let Fitted { feedback, items, collaborative, forest, calibrations, weights, ratings } = fitted;
         let raw = Uncalibrated { feedback, items, collaborative, forest, derived };
         Model { raw, calibrations, popularity, weights, ratings }
     }
 
-    /// For tests of what is damaged.
+    /// For tests of damaged values.
     #[cfg(test)]
     pub(crate) fn unchecked(fitted: Fitted) -> Model {
         fitted.assemble()
@@ -122,22 +123,22 @@ impl Model {
         self
     }
 
-    /// With what predicts stars.
+    /// With another model of the stars, or none.
     pub fn with_ratings(self, ratings: Option<RatingModel>) -> Model {
         Model { ratings, ..self }
     }
 
-    /// What counts as liked, and how much.
+    /// Says which interactions count as liked, and how much.
     pub fn feedback(&self) -> &Feedback {
         &self.raw.feedback
     }
 
-    /// What the model knows of each item, by ascending id.
+    /// The items of the model, by ascending id.
     pub fn items(&self) -> &ItemTable {
         &self.raw.items
     }
 
-    /// Length of the user and item vectors.
+    /// The length of the user and item vectors, k.
     pub fn factors(&self) -> usize {
         self.raw.collaborative.factors.ncols()
     }
@@ -152,7 +153,7 @@ impl Model {
         self.raw.forest.as_ref()
     }
 
-    /// By part: collaborative, content-based, popularity.
+    /// By part, in the order of [`crate::PART_NAMES`].
     pub fn calibrations(&self) -> &[Calibration; 3] {
         &self.calibrations
     }
@@ -162,7 +163,7 @@ impl Model {
         self.weights
     }
 
-    /// What predicts stars; None without reviews, and in a twin.
+    /// Predicts stars; None without reviews, and in a twin.
     pub fn ratings(&self) -> Option<&RatingModel> {
         self.ratings.as_ref()
     }
@@ -181,24 +182,44 @@ impl Model {
         &self.popularity
     }
 
-    /// Reactions to an item, the good ones among them.
+    /// The interactions with an item, by its index.
     pub fn exposure(&self, item: u32) -> Exposure {
         self.raw.items.exposure(item)
     }
 
-    /// The share of good reactions over all items, in [0,1].
+    /// The share of positive interactions over all items, in [0,1]; 0 without any.
     pub fn positive_rate(&self) -> f32 {
         let sum = |column: &[u32]| column.iter().map(|n| f64::from(*n)).sum::<f64>();
         let items = &self.raw.items;
         (sum(&items.positives) / (sum(&items.ratings) + sum(&items.favorites)).max(1.0)) as f32
     }
 
-    /// The four terms of an item's popularity, each in [0,1].
+    /// The four terms of an item's popularity, each in [0,1], in the order of the names in `parts::popularity`.
     pub fn popularity_terms(&self, item: u32) -> [f32; 4] {
         self.raw.derived.scale.terms(&self.raw.items, &self.raw.feedback, item as usize)
     }
 
-    /// One element per target, in order.
+    /// Scores of a user with each of the targets, in their order.
+    ///
+    /// ```
+    /// # use reco_models::{Control, Favorites, Params, Ratings, Sources, Target, train};
+    /// # let mut sources = Sources::default();
+    /// # for (user, item) in (0..40).flat_map(|u| (0..20).map(move |i| (u, i))).filter(|(u, i)| (u + i) % 3 > 0) {
+    /// #     sources.favorites.user.push(user);
+    /// #     sources.favorites.item.push(item);
+    /// #     sources.favorites.at.push(reco_models::NONE);
+    /// # }
+    /// # let params = Params::from_json(&serde_json::json!({"factors": 4}))?.validate()?;
+    /// # let model = train(sources, &params, None, 1, &Control::default())?.model;
+    /// // A user who added item 3 to the favourites since the training.
+    /// let favorites = Favorites { user: vec![7], item: vec![3], at: vec![reco_models::NONE] };
+    /// let history = model.history(&Ratings::default(), &favorites);
+    /// let user = model.user(history.row(), reco_models::NONE, None)?;
+    /// let targets = [model.items().index(5).map_or(Target::Unknown, Target::Known), Target::Unknown];
+    /// let scored = model.score(&user, &targets);
+    /// assert!(scored[0].score > scored[1].score);
+    /// # Ok::<(), reco_models::Error>(())
+    /// ```
     pub fn score(&self, user: &User<'_>, targets: &[Target]) -> Vec<Scored> {
         let parts = self.raw.collaborative(user, targets).into_iter().zip(self.content(user, targets));
         let scored = |(target, (raw, content)): (&Target, _)| self.blend(user, *target, raw, content);
@@ -218,7 +239,7 @@ impl Model {
         content
     }
 
-    /// What the content part of no item exceeds for a user; None where there is none.
+    /// An upper bound of the content part of any item for a user; None without a content part.
     pub(crate) fn content_ceiling(&self, user: &User<'_>) -> Option<f32> {
         let forest = self.raw.forest.as_ref()?;
         // What rounding may add to a sum of some hundred leaves.
@@ -226,8 +247,8 @@ impl Model {
         Some(self.calibrations[CONTENT_BASED].apply(raw as f32))
     }
 
-    /// The candidates among the targets, by their place. They lie anywhere in the model: all are asked for before the
-    /// first is read, so that one wait serves for many.
+    /// The candidates among the targets, each with its place. They lie anywhere in memory: all are prefetched before the
+    /// first is read, so that the waits overlap.
     fn gather(&self, targets: &[Target]) -> Vec<(usize, Candidate)> {
         for item in targets.iter().filter_map(|t| t.index()) {
             self.encoder().prefetch(item);
@@ -241,25 +262,19 @@ impl Model {
         candidates
     }
 
-    /// The features of the user with each target, and what each adds to its raw content score; None where there is none.
+    /// For each target the features of the pair and what each of them adds to the raw content score; None for a target
+    /// without a content part.
     pub fn attribute(&self, user: &User<'_>, targets: &[Target]) -> Vec<Option<([f32; FEATURES], Attribution)>> {
         let Some(forest) = &self.raw.forest else { return vec![None; targets.len()] };
         let candidates: Vec<Option<Candidate>> = targets.iter().map(|target| self.raw.candidate(*target)).collect();
-        let features = |candidate: &Candidate| {
-            let mut block = [[0.0f32; LANES]; VARYING];
-            self.encoder().encode(&user.features, candidate, 0, &mut block);
-            let mut values = [0.0; FEATURES];
-            let all = block.iter().map(|row| row[0]).chain(user.features.values);
-            values.iter_mut().zip(all).for_each(|(to, from)| *to = from);
-            values
-        };
-        let rows: Vec<[f32; FEATURES]> = candidates.iter().flatten().map(features).collect();
+        let row = |candidate: &Candidate| self.encoder().row(&user.features, candidate);
+        let rows: Vec<[f32; FEATURES]> = candidates.iter().flatten().map(row).collect();
         let attributions = forest.shapley(&rows.iter().map(|row| row.as_slice()).collect::<Vec<_>>());
         let mut found = rows.into_iter().zip(attributions);
         candidates.iter().map(|candidate| candidate.as_ref().and_then(|_| found.next())).collect()
     }
 
-    /// The weighted mean of the parts that the target has.
+    /// The score of a target from its raw collaborative score and its calibrated content part.
     pub(crate) fn blend(
         &self,
         user: &User<'_>,
@@ -268,8 +283,8 @@ impl Model {
         content_based: Option<f32>,
     ) -> Scored {
         let known = target.index();
-        // An item that nobody liked has the raw score 0, as the evaluation has it. Were its part absent, the trees alone
-        // would decide: of the ten best of Book-Crossing half would be books that nobody likes.
+        // An item without a like has the raw score 0, as in the evaluation. Without a collaborative part its score would
+        // be that of the trees: on Book-Crossing, half of the ten best would then be books that no user likes.
         let exists = known.is_some() && !user.likes.factor.is_empty();
         let collaborative = raw.filter(|_| exists).map(|raw| self.calibrations[COLLABORATIVE].apply(raw));
         let popularity = known.map_or(0.0, |item| self.popularity[item as usize]);

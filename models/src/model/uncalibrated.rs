@@ -1,4 +1,4 @@
-//! The parts of a model as they were fitted: each gives raw scores on a scale of its own.
+//! The fitted parts of a model, before calibration: each gives raw scores on a scale of its own.
 
 use crate::data::column::Column;
 use crate::data::dataset::{Favorites, History, Ratings, Row};
@@ -14,7 +14,7 @@ use crate::parts::content::{Candidate, Encoder, Forest, LANES, UserFeatures, VAR
 use crate::parts::popularity::{self, Scale};
 use crate::parts::ratings::RatingModel;
 
-/// What was fitted of each part, and what follows from it. Calibrations and weights make a [`Model`] of it.
+/// The fitted parts, and what follows from them. Calibrations and weights make a [`Model`] of it.
 #[derive(Debug, Clone)]
 pub struct Uncalibrated {
     pub(super) feedback: Feedback,
@@ -24,7 +24,7 @@ pub struct Uncalibrated {
     pub(super) derived: Derived,
 }
 
-/// What follows from the fitted parts, computed once so that scoring is fast.
+/// Values that follow from the fitted parts, computed once so that scoring is fast.
 #[derive(Debug, Clone)]
 pub struct Derived {
     /// By item, in [0,1].
@@ -42,14 +42,14 @@ pub struct User<'a> {
 }
 
 impl User<'_> {
-    /// The user as the collaborative part sees one.
+    /// What the user likes, as the collaborative part scores it.
     pub fn likes(&self) -> &Likes {
         &self.likes
     }
 }
 
 impl Uncalibrated {
-    /// Derives what scoring needs: time linear in the items, and in the readings of the liked ones.
+    /// Derives what scoring needs, in a time linear in the items.
     pub fn new(feedback: Feedback, items: ItemTable, collaborative: Collaborative, forest: Option<Forest>) -> Self {
         let raw_popularity: Column<f32> = popularity::popularity(&items, &feedback).into();
         let encoder = Encoder::new(&items, collaborative.factors.view(), &raw_popularity, feedback);
@@ -57,18 +57,18 @@ impl Uncalibrated {
         Uncalibrated { feedback, items, collaborative, forest, derived }
     }
 
-    /// The same parts with a forest, or another one.
+    /// The same parts with another forest, or none.
     pub fn with_forest(self, forest: Option<Forest>) -> Self {
         Uncalibrated { forest, ..self }
     }
 
-    /// A model that scores. `calibrations` by part: collaborative, content-based, popularity.
+    /// A complete model. `calibrations` by part, in the order of [`crate::PART_NAMES`].
     pub fn calibrated(self, calibrations: [Calibration; 3], weights: Weights, ratings: Option<RatingModel>) -> Model {
         let popularity = self.derived.raw_popularity.iter().map(|raw| calibrations[POPULARITY].apply(*raw)).collect();
         Model { raw: self, calibrations, popularity, weights, ratings }
     }
 
-    /// What gives features to users and items.
+    /// Encodes users and items as features.
     pub fn encoder(&self) -> &Encoder {
         &self.derived.encoder
     }
@@ -78,12 +78,12 @@ impl Uncalibrated {
         &self.derived.raw_popularity
     }
 
-    /// A user's interactions with the items of the model.
+    /// One user's reviews and favourites, merged, as interactions with the items of the model.
     pub fn history(&self, ratings: &Ratings, favorites: &Favorites) -> History {
         History::new(ratings, favorites, |id| self.items.index(id))
     }
 
-    /// The vector of a user, k long, from interactions with known items; empty without a liked one.
+    /// The vector of a user, k long, from interactions with known items; empty without a liked item that has factors.
     ///
     /// # Errors
     /// [`crate::Error::NotFinite`] where the system of the user cannot be solved.
@@ -91,13 +91,14 @@ impl Uncalibrated {
         self.collaborative.fold_in(&self.feedback.positives(row).collect::<Vec<_>>())
     }
 
-    /// Features of a user with the given interactions (items by index, ascending) and vector (empty: none).
+    /// Features of a user. `row`: the interactions; `since`: when the user registered, seconds since 1970, or
+    /// [`crate::NONE`]; `factor`: the user's vector, k long, or empty.
     pub fn features<'a>(&self, row: Row<'a>, since: i64, factor: Vec<f32>) -> UserFeatures<'a> {
         self.encoder().user(row, since, factor)
     }
 
-    /// `since`: when the user registered, seconds since 1970, or [`crate::NONE`]. `stored`: the user's vector if it was
-    /// trained on exactly these interactions, else None: it is solved for.
+    /// A user with the interactions `row`. `since`: when the user registered, seconds since 1970, or [`crate::NONE`].
+    /// `stored`: the user's vector, k long, if it was trained on exactly these interactions. With None it is solved for.
     ///
     /// # Errors
     /// Those of [`Uncalibrated::fold_in`].
@@ -114,13 +115,7 @@ impl Uncalibrated {
         Ok(User { likes, features, prepared, folded_in })
     }
 
-    /// Prepares a user for the scoring of most items.
-    pub fn tabulate(&self, user: &mut User<'_>) {
-        self.encoder().tabulate(&mut user.features);
-    }
-
-    /// Raw scores of the given items by part (collaborative, content-based, popularity); zeros where a part does not
-    /// exist.
+    /// Raw scores of the given items by part, in the order of [`crate::PART_NAMES`]; zeros for a part that does not exist.
     pub fn raw(&self, user: &User<'_>, items: &[u32]) -> [Vec<f32>; 3] {
         let collaborative = if items.len() == self.items.len() {
             self.collaborative.score_all(&user.likes)
@@ -135,14 +130,14 @@ impl Uncalibrated {
         [collaborative, content, items.iter().map(|i| self.derived.raw_popularity[*i as usize]).collect()]
     }
 
-    /// Raw collaborative scores of the targets that the model knows.
+    /// The raw collaborative score of each target; None for one that the model does not know.
     pub fn collaborative(&self, user: &User<'_>, targets: &[Target]) -> Vec<Option<f32>> {
         let known: Vec<u32> = targets.iter().filter_map(|t| t.index()).collect();
         let mut raw = self.collaborative.score(&user.likes, &known).into_iter();
         targets.iter().map(|target| target.index().and_then(|_| raw.next())).collect()
     }
 
-    /// The target as the content part sees it; None where nothing is known of it.
+    /// The target as the content part sees it; None for an unknown one.
     pub(super) fn candidate(&self, target: Target) -> Option<Candidate> {
         match target {
             Target::Known(item) => Some(self.encoder().known(item)),
@@ -151,7 +146,7 @@ impl Uncalibrated {
         }
     }
 
-    /// Hands the raw content score of every candidate to `put`, by the candidate's number.
+    /// Calls `put` with the number and the raw content score of every candidate.
     pub(super) fn content_raw(
         &self,
         forest: &Forest,

@@ -137,8 +137,7 @@ fn model_lists(twin: &Model, outer: &Split) -> Result<[Vec<Vec<u32>>; 2], Error>
     let targets: Vec<Target> = every.iter().map(|item| Target::Known(*item)).collect();
     let both = |user: &u32| -> Result<(Vec<u32>, Vec<u32>), Error> {
         let row = data.events.row(*user as usize);
-        let mut ready = twin.user(row, data.since[*user as usize], None)?;
-        twin.tabulate(&mut ready);
+        let ready = twin.user(row, data.since[*user as usize], None)?;
         let seen: Vec<u32> = twin.feedback().positives(row).map(|(item, _)| item).collect();
         let scores: Vec<f32> = twin.score(&ready, &targets).iter().map(|s| s.score).collect();
         let [collaborative, ..] = twin.raw(&ready, &every);

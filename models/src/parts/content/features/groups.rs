@@ -1,4 +1,4 @@
-//! The items of a category, or of an author, as one.
+//! The items of each category, or of each author, summed up.
 
 use ndarray::{Array2, ArrayView2};
 
@@ -6,24 +6,28 @@ use crate::data::column::{Column, Matrix};
 use crate::data::dataset::NONE;
 use crate::math::simd::dot;
 
-/// "In no group".
+/// The group of an item without a category or an author.
 pub const NO_GROUP: u32 = u32::MAX;
-/// Items of average factors that every category and author is given beforehand.
+/// Every group is given this number of items with zero factors beforehand, which shrinks the mean of small ones.
 const PRIOR_ITEMS: f32 = 5.0;
 
-/// Items by category or by author.
+/// The categories of a model, or its authors. A group is one of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Groups {
     /// Ids, ascending.
     pub ids: Column<i64>,
+    /// By item, the index of its group, or [`NO_GROUP`].
     pub of_item: Column<u32>,
+    /// By group, the number of its items.
     pub items: Column<u32>,
+    /// By group, the positives of its items.
     pub positives: Column<u32>,
-    /// Shrunk mean of the members' factors, groups × factors.
+    /// Shrunk mean of the items' factors, groups × k.
     pub embedding: Matrix,
 }
 
 impl Groups {
+    /// `keys`: the category or author of each item; `factors`: items × k.
     pub fn new(keys: &[i64], positives: &[u32], factors: ArrayView2<f32>) -> Groups {
         let mut ids: Vec<i64> = keys.iter().copied().filter(|k| *k != NONE).collect();
         ids.sort_unstable();
@@ -55,7 +59,7 @@ impl Groups {
         find(&self.ids, id)
     }
 
-    /// ln(1 + members) and ln(1 + positives per member).
+    /// ln(1 + items) and ln(1 + positives per item).
     pub fn size(&self, group: u32) -> [f32; 2] {
         if group == NO_GROUP {
             return [0.0; 2];
@@ -64,6 +68,7 @@ impl Groups {
         [items.ln_1p(), (positives / items.max(1.0)).ln_1p()]
     }
 
+    /// The product of a user's vector and the group's; 0 where one of them is missing.
     pub fn affinity(&self, group: u32, factor: &[f32]) -> f32 {
         if group == NO_GROUP || factor.is_empty() {
             return 0.0;

@@ -1,7 +1,7 @@
 //! The one feature encoder: a (user, item) pair as the numbers that the content model sees, in training and scoring.
 //!
-//! Three groups: of the item (fixed with the model), of the pair, of the user (the same for all items of a call).
-//! Counts of a pair never include the pair itself, or the model would learn to recognise what it must predict.
+//! There are features of the item (fixed with the model), of the pair, and of the user (the same for all items of a call).
+//! Sums over a user's history leave out the item that is scored: it would tell the model what it must predict.
 
 mod groups;
 mod names;
@@ -23,7 +23,7 @@ pub use user::UserFeatures;
 
 use groups::NO_GROUP;
 use names::{AUTHOR_FEATURES, CATEGORY_FEATURES, ITEM_FEATURES, POPULARITY, UNKNOWN};
-use user::{Tables, Totals};
+use user::Totals;
 
 /// An item as the encoder sees it.
 #[derive(Debug, Clone, Copy)]
@@ -35,14 +35,17 @@ pub struct Candidate {
     item: Option<u32>,
 }
 
-/// Everything about the items that is fixed with the model.
+/// What the features need of the items, fixed with the model.
 #[derive(Debug, Clone)]
 pub struct Encoder {
     pub feedback: Feedback,
+    /// The features of each item.
     pub values: Column<[f32; ITEM_FEATURES]>,
     pub categories: Groups,
     pub authors: Groups,
+    /// Positives over all items, at least 1.
     pub total_positives: f32,
+    /// Mean of all stars given, 0 without a review.
     pub mean_stars: f32,
 }
 
@@ -84,6 +87,7 @@ impl Encoder {
         if published == NONE || self.feedback.now == NONE { UNKNOWN } else { self.feedback.age_years(published) }
     }
 
+    /// An item of the model, by its index.
     pub fn known(&self, item: u32) -> Candidate {
         let i = item as usize;
         Candidate {
@@ -94,7 +98,7 @@ impl Encoder {
         }
     }
 
-    /// Asks for what [`Encoder::known`] reads.
+    /// Prefetches what [`Encoder::known`] reads.
     pub fn prefetch(&self, item: u32) {
         let i = item as usize;
         prefetch(&self.values[i..=i]);
@@ -102,7 +106,7 @@ impl Encoder {
         prefetch(&self.authors.of_item[i..=i]);
     }
 
-    /// Asks for what [`Encoder::encode`] reads of the candidate's groups.
+    /// Prefetches what [`Encoder::encode`] reads of the candidate's category and author.
     pub fn prefetch_groups(&self, candidate: &Candidate) {
         for (groups, group) in [(&self.categories, candidate.category), (&self.authors, candidate.author)] {
             if group != NO_GROUP {
@@ -111,7 +115,7 @@ impl Encoder {
         }
     }
 
-    /// An item that is newer than the model: no counts yet, but a category, an author and an age.
+    /// An item that is newer than the model: it has a category, an author and an age, but no counts.
     pub fn newcomer(&self, info: ItemInfo) -> Candidate {
         let (category, author) = (self.categories.find(info.category), self.authors.find(info.author));
         let values =
@@ -119,19 +123,27 @@ impl Encoder {
         Candidate { values, category, author, item: None }
     }
 
-    /// What the encoder needs of a user, once per call: `row` as in the model's items, `since` in seconds since 1970 or
-    /// [`NONE`], `factor` empty for a user without one.
+    /// A user, once per call. `row`: the interactions with items of the model; `since`: when the user registered, seconds
+    /// since 1970, or [`NONE`]; `factor`: the user's vector, k long, or empty.
     pub fn user<'a>(&self, row: Row<'a>, since: i64, factor: Vec<f32>) -> UserFeatures<'a> {
         UserFeatures::new(self, row, since, factor)
     }
 
-    /// Writes the candidate's own and pair features into one lane of a block (`VARYING` rows).
+    /// All features of a pair, those of the user last.
+    pub fn row(&self, user: &UserFeatures<'_>, candidate: &Candidate) -> [f32; FEATURES] {
+        let mut block = [[0.0; LANES]; VARYING];
+        self.encode(user, candidate, 0, &mut block);
+        let mut row = [0.0; FEATURES];
+        row.iter_mut().zip(&block).for_each(|(value, lanes)| *value = lanes[0]);
+        row[VARYING..].copy_from_slice(&user.values);
+        row
+    }
+
+    /// Writes the features of the item and the pair into one lane of a block of [`VARYING`] rows.
     pub fn encode(&self, user: &UserFeatures<'_>, candidate: &Candidate, lane: usize, block: &mut [[f32; LANES]]) {
         let own = user.own(candidate, self);
-        let (category, author) = match &user.tables {
-            Some(tables) if own == Totals::default() => tables.look_up(candidate),
-            _ => (self.of_category(user, candidate.category, own), self.of_author(user, candidate.author, own)),
-        };
+        let category = self.of_category(user, candidate.category, own);
+        let author = self.of_author(user, candidate.author, own);
         let age = candidate.values[AGE];
         let differences = [
             candidate.values[POPULARITY] - user.mean_popularity,
@@ -143,7 +155,7 @@ impl Encoder {
         }
     }
 
-    /// Share of the user's liking, the same over everybody's, and affinity.
+    /// The category's share of the user's likes, that share over the one of all users (lift), and affinity.
     fn of_category(&self, user: &UserFeatures<'_>, group: u32, own: Totals) -> [f32; CATEGORY_FEATURES] {
         let totals = user.categories.without(group, own);
         let share = user.share(totals.weight, own);
@@ -151,26 +163,16 @@ impl Encoder {
             NO_GROUP => 0.0,
             group => self.categories.positives[group as usize] as f32 / self.total_positives,
         };
-        // The pseudo-share keeps the lift of a category that hardly anybody reads from exploding.
+        // A constant is added to both shares, so that the lift stays small in a category that few users like.
         [share, (share + 0.01) / (global + 0.01), self.categories.affinity(group, &user.factor)]
     }
 
-    /// Liking, its share of the user's, mean stars given, and affinity.
+    /// The weight of the author's liked items, its share of the user's likes, the mean stars given, and affinity.
     fn of_author(&self, user: &UserFeatures<'_>, group: u32, own: Totals) -> [f32; AUTHOR_FEATURES] {
         let totals = user.authors.without(group, own);
         let stars = if totals.ratings > 0.5 { totals.stars_sum / totals.ratings } else { 0.0 };
         let affinity = self.authors.affinity(group, &user.factor);
         [totals.weight, user.share(totals.weight, own), stars, affinity]
-    }
-
-    /// Computes the features of all categories and authors beforehand: worth it where most items will be encoded.
-    pub fn tabulate(&self, user: &mut UserFeatures<'_>) {
-        let none = Totals::default();
-        let groups = |n: usize| (0..n as u32).chain([NO_GROUP]);
-        user.tables = Some(Tables {
-            categories: groups(self.categories.ids.len()).map(|g| self.of_category(user, g, none)).collect(),
-            authors: groups(self.authors.ids.len()).map(|g| self.of_author(user, g, none)).collect(),
-        });
     }
 }
 
@@ -213,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_of_the_liked_items() {
+    fn shares_are_those_of_the_liked_items() {
         let (data, encoder, _) = world();
         let user = encoder.user(data.events.row(0), NONE, vec![]);
         let values = encoded(&encoder, &user, &encoder.known(3));
@@ -237,18 +239,6 @@ mod tests {
     }
 
     #[test]
-    fn tables_change_nothing() {
-        let (data, encoder, _) = world();
-        let plain = encoder.user(data.events.row(0), NONE, vec![1.0, 2.0]);
-        let mut tabulated = plain.clone();
-        encoder.tabulate(&mut tabulated);
-        for item in 0..data.items.len() as u32 {
-            let candidate = encoder.known(item);
-            assert_eq!(encoded(&encoder, &plain, &candidate), encoded(&encoder, &tabulated, &candidate));
-        }
-    }
-
-    #[test]
     fn a_newcomer_has_the_features_of_its_author() {
         let (data, encoder, _) = world();
         let user = encoder.user(data.events.row(0), NONE, vec![1.0, 1.0]);
@@ -258,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn every_value_is_finite_for_a_user_without_a_past() {
+    fn every_value_is_finite_for_a_user_without_interactions() {
         let (data, encoder, _) = world();
         let nobody = Row { item: &[], stars: &[], favorite: &[], at: &[] };
         let user = encoder.user(nobody, 5, vec![]);

@@ -1,15 +1,17 @@
-//! Which number of a row says what.
+//! The features by name and place.
 
+/// Features of the item.
 pub const ITEM_FEATURES: usize = 11;
 pub const CATEGORY_FEATURES: usize = 3;
 pub const AUTHOR_FEATURES: usize = 4;
 const PAIR_FEATURES: usize = CATEGORY_FEATURES + AUTHOR_FEATURES + 2;
 pub const USER_FEATURES: usize = 8;
-/// Features that vary from candidate to candidate; the user's come after them.
+/// Features that vary from candidate to candidate; those of the user come after them.
 pub const VARYING: usize = ITEM_FEATURES + PAIR_FEATURES;
+/// Features of a pair: of the item, of the pair, of the user.
 pub const FEATURES: usize = VARYING + USER_FEATURES;
 
-/// What an explanation calls the features, in their order.
+/// The names of the features in an explanation, in their order.
 pub const FEATURE_NAMES: [&str; FEATURES] = [
     "positives",
     "ratings",
@@ -41,7 +43,7 @@ pub const FEATURE_NAMES: [&str; FEATURES] = [
     "top_author_share",
 ];
 
-/// Stands for an unknown age; real ages are not negative.
+/// Stands for an unknown age: real ages are not negative.
 pub const UNKNOWN: f32 = -1.0;
 
 /// Place of the item's popularity among its features.
@@ -49,19 +51,19 @@ pub const POPULARITY: usize = 4;
 /// Place of the item's age in years.
 pub const AGE: usize = 5;
 
-/// What a feature of the item or the pair tells about.
+/// What a feature of the item or the pair tells something about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Topic {
     Author,
     Category,
-    /// How many liked it.
+    /// How many users reacted to the item or like it.
     Counts,
-    /// How well it is rated.
+    /// How well the item is rated.
     Stars,
     Age,
 }
 
-/// None for the features of the user, which are the same for every item.
+/// The topic of a feature, by its place; None for the features of the user, which are the same for every item.
 pub fn topic_of(feature: usize) -> Option<Topic> {
     Some(match *FEATURE_NAMES.get(feature)? {
         "author_weight" | "author_share" | "author_stars" | "author_affinity" => Topic::Author,
@@ -73,7 +75,7 @@ pub fn topic_of(feature: usize) -> Option<Topic> {
     })
 }
 
-/// Whether a value stands for an age that is not known.
+/// Whether a value of the feature at this place stands for an unknown age.
 pub fn age_is_unknown(feature: usize, value: f32) -> bool {
     value == UNKNOWN && matches!(FEATURE_NAMES.get(feature), Some(&"age" | &"idle" | &"account_age"))
 }

@@ -1,22 +1,25 @@
-//! A user as the encoder sees one: figures of the whole history, and of each category and author in it.
+//! The features of a user, from the whole history and from each category and author in it.
 
 use super::groups::NO_GROUP;
-use super::names::{AGE, AUTHOR_FEATURES, CATEGORY_FEATURES, POPULARITY, UNKNOWN, USER_FEATURES};
+use super::names::{AGE, POPULARITY, UNKNOWN, USER_FEATURES};
 use super::{Candidate, Encoder};
 use crate::data::dataset::Row;
 
-/// A user as the encoder sees it.
+/// A user as the content part sees it, borrowing the user's interactions.
 #[derive(Debug, Clone)]
 pub struct UserFeatures<'a> {
+    /// The features of the user.
     pub values: [f32; USER_FEATURES],
+    /// Weighted means over the liked items.
     pub(super) mean_popularity: f32,
     pub(super) mean_age: f32,
-    pub(super) weights: f32,
+    /// The summed weight of the liked items.
+    weights: f32,
     pub(super) categories: GroupTotals,
     pub(super) authors: GroupTotals,
-    pub factor: Vec<f32>,
-    pub(super) row: Row<'a>,
-    pub(super) tables: Option<Tables>,
+    /// The user's vector, k long, or empty.
+    pub(super) factor: Vec<f32>,
+    row: Row<'a>,
 }
 
 impl<'a> UserFeatures<'a> {
@@ -67,16 +70,16 @@ impl<'a> UserFeatures<'a> {
             authors,
             factor,
             row,
-            tables: None,
         }
     }
 
+    /// The share of a weight in that of all liked items, the candidate left out.
     pub fn share(&self, weight: f32, own: Totals) -> f32 {
         let whole = self.weights - own.weight;
         if whole > 0.0 { weight / whole } else { 0.0 }
     }
 
-    /// The candidate's own share in the user's sums.
+    /// What the candidate itself adds to the user's sums: nothing unless the user has an interaction with it.
     pub fn own(&self, candidate: &Candidate, encoder: &Encoder) -> Totals {
         let Some(place) = candidate.item.and_then(|item| self.row.item.binary_search(&item).ok()) else {
             return Totals::default();
@@ -90,24 +93,7 @@ impl<'a> UserFeatures<'a> {
     }
 }
 
-/// Pair features by group; the last row is that of no group.
-#[derive(Debug, Clone)]
-pub struct Tables {
-    pub categories: Vec<[f32; CATEGORY_FEATURES]>,
-    pub authors: Vec<[f32; AUTHOR_FEATURES]>,
-}
-
-impl Tables {
-    pub fn look_up(&self, candidate: &Candidate) -> ([f32; CATEGORY_FEATURES], [f32; AUTHOR_FEATURES]) {
-        let row = |group: u32, rows: usize| (group as usize).min(rows - 1);
-        (
-            self.categories[row(candidate.category, self.categories.len())],
-            self.authors[row(candidate.author, self.authors.len())],
-        )
-    }
-}
-
-/// How much a user liked one group of items.
+/// Sums over a user's interactions with the items of a group.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Totals {
     pub weight: f32,
@@ -115,7 +101,7 @@ pub struct Totals {
     pub ratings: f32,
 }
 
-/// By group, ascending.
+/// Totals by group, ascending by group.
 #[derive(Debug, Clone, Default)]
 pub struct GroupTotals(Vec<(u32, Totals)>);
 
@@ -140,7 +126,7 @@ impl GroupTotals {
         self.0.binary_search_by_key(&group, |(g, _)| *g).map_or(Totals::default(), |i| self.0[i].1)
     }
 
-    /// What the user thinks of a group, a candidate of it left out.
+    /// The totals of a group, with those of the candidate itself left out.
     pub fn without(&self, group: u32, own: Totals) -> Totals {
         let all = self.get(group);
         Totals {
@@ -150,6 +136,7 @@ impl GroupTotals {
         }
     }
 
+    /// The largest weight of any group.
     pub fn heaviest(&self) -> f32 {
         self.0.iter().map(|(_, t)| t.weight).fold(0.0, f32::max)
     }
