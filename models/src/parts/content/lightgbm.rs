@@ -1,5 +1,5 @@
-//! LightGBM, for training only: rows in, trees out. Its memory is freed on every path, its loop can be stopped, and
-//! its model text is read once, here, from the process that wrote it.
+//! LightGBM (Ke et al., NIPS 2017), for training only: examples in, trees out. Its memory is freed on every path, its
+//! loop can be stopped, and its model text is read here only, in the process that wrote it.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr;
@@ -10,17 +10,38 @@ use super::forest::Splits;
 use crate::control::Control;
 use crate::error::{Error, Result};
 
-/// Row-major features with labels in {0, 1} and positive weights.
+/// What trees learn from. One label and one weight per example.
 #[derive(Debug, Default)]
 pub struct Examples {
+    /// Row-major, examples × features; finite.
     pub features: Vec<f32>,
+    /// 0 or 1.
     pub label: Vec<f32>,
+    /// Above 0.
     pub weight: Vec<f32>,
 }
 
 impl Examples {
+    pub fn is_empty(&self) -> bool {
+        self.label.is_empty()
+    }
+
+    /// Adds an example with the features of one row.
+    pub fn push(&mut self, row: &[f32], label: f32, weight: f32) {
+        self.features.extend_from_slice(row);
+        self.label.push(label);
+        self.weight.push(weight);
+    }
+
+    /// Adds the examples of `other` after those that are there.
+    pub fn append(&mut self, mut other: Examples) {
+        self.features.append(&mut other.features);
+        self.label.append(&mut other.label);
+        self.weight.append(&mut other.weight);
+    }
+
     fn check(&self, columns: usize) -> Result<()> {
-        // LightGBM aborts the process on some of these, and with it the whole cluster.
+        // LightGBM ends the process on some of these, and with it the whole cluster.
         let rows = self.label.len();
         let sound = rows > 0
             && i32::try_from(rows).is_ok()
@@ -33,18 +54,27 @@ impl Examples {
     }
 }
 
+/// How trees are boosted.
 #[derive(Debug, Clone, Copy)]
 pub struct BoostParams {
+    /// At most this number of trees.
     pub trees: usize,
+    /// At most this number of leaves in each.
     pub leaves: usize,
+    /// Above 0, at most 1.
     pub learning_rate: f64,
     pub seed: u64,
 }
 
-/// Rounds without a better validation loss before training ends.
+/// Training ends after this number of rounds without a lower loss on validation.
 const PATIENCE: usize = 10;
 
-/// Boosts trees on `train`, and keeps as many as had the least logistic loss on `valid`.
+/// Boosts trees on `train`, and keeps those up to the round with the least logistic loss on `valid`; none where no tree
+/// lowers it. `columns`: the number of features.
+///
+/// # Errors
+/// [`Error::NotFinite`] for examples that LightGBM cannot take, [`Error::LightGbm`] with its message, and
+/// [`Error::Stopped`].
 pub fn boost(
     train: &Examples,
     valid: &Examples,
@@ -76,7 +106,7 @@ pub fn boost(
 }
 
 fn parameters(params: &BoostParams) -> String {
-    // Nothing of this comes from a user but numbers in range: some of LightGBM's parameters open files.
+    // Only numbers that were checked come from a user: some of LightGBM's parameters open files.
     format!(
         "objective=binary metric=binary_logloss num_leaves={} learning_rate={} num_threads=1 seed={} deterministic=true \
          force_row_wise=true use_missing=false min_data_in_leaf=50 lambda_l2=1 bagging_fraction=0.5 bagging_freq=1 \
@@ -164,7 +194,7 @@ impl<'a> Booster<'a> {
         Ok(booster)
     }
 
-    /// One more tree; true if there was nothing left to split.
+    /// Adds a tree; true if there was nothing left to split.
     fn update(&self) -> Result<bool> {
         let mut finished: c_int = 0;
         // SAFETY: a live handle and a place for the answer.
@@ -254,7 +284,7 @@ impl Drop for Booster<'_> {
     }
 }
 
-/// Reads the trees out of LightGBM's model text.
+/// Reads the trees from LightGBM's model text.
 fn parse(text: &str) -> Result<Vec<Splits>> {
     let mut trees = Vec::new();
     for section in text.split("\nTree=").skip(1) {
@@ -299,7 +329,7 @@ mod tests {
     const PARAMS: BoostParams = BoostParams { trees: 40, leaves: 16, learning_rate: 0.1, seed: 7 };
 
     #[test]
-    fn our_scores_are_bit_identical_and_our_explanations_equal_to_lightgbms() {
+    fn scores_and_shapley_values_are_those_of_lightgbm() {
         let (columns, varying) = (6, 4);
         let (train, valid) = (rows(4000, columns), rows(999, columns));
         let text = parameters(&PARAMS);
@@ -337,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_rows_never_reach_lightgbm() {
+    fn bad_examples_are_refused_before_lightgbm_sees_them() {
         let good = rows(200, 3);
         let damage: [fn(&mut Examples); 5] = [
             |r| r.label[3] = 2.0,
@@ -354,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_ends_the_run() {
+    fn a_stop_ends_the_boosting() {
         let control = Control::default();
         control.stop();
         let (train, valid) = (rows(500, 3), rows(100, 3));
