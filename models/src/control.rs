@@ -1,4 +1,7 @@
-//! The line between a training run and whoever watches it: a stop flag in, progress out.
+//! The line between a training run and its watcher: a stop flag in, progress out.
+//!
+//! It reads the clock: to report how long each phase took, and for the budget of a run, which ends a search that takes
+//! far longer than planned. No other module reads it.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -6,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
-/// The steps of a run, in the words that a user reads.
+/// The phases of a run, by the names that a user reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     Preparing,
@@ -19,7 +22,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// With the share of a typical run that is behind when the phase begins and when it ends.
+    /// Phase, name, and the shares of a typical run (0 to 1) that are done when the phase begins and when it ends.
     const TABLE: [(Phase, &'static str, f32, f32); 7] = [
         (Phase::Preparing, "preparing the interactions", 0.00, 0.03),
         (Phase::Choosing, "choosing the collaborative part on validation", 0.03, 0.30),
@@ -35,6 +38,7 @@ impl Phase {
         (name, from, to)
     }
 
+    /// As progress lines and the registry show it.
     pub fn name(self) -> &'static str {
         self.entry().0
     }
@@ -64,27 +68,33 @@ impl Default for Control {
 }
 
 impl Control {
-    /// With the same stop flag but a progress of its own, for a step inside of a step.
+    /// A control with the same stop flag and a progress of its own, for a step inside of a phase.
     pub fn sharing_stop(outer: &Control) -> Control {
         Control { stop: Arc::clone(&outer.stop), ..Control::default() }
     }
 
-    /// Since the run began.
+    /// The time since the run began.
     pub fn elapsed(&self) -> Duration {
         self.begun.elapsed()
     }
 
-    /// Asks the run to end soon with [`Error::Stopped`].
+    /// Asks the run to end with [`Error::Stopped`] at its next [`Control::check`].
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    /// To be called in every loop that can last longer than some ten milliseconds.
+    /// To be called in every loop that can last longer than about ten milliseconds.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] after [`Control::stop`].
     pub fn check(&self) -> Result<()> {
         if self.stop.load(Ordering::Relaxed) { Err(Error::Stopped) } else { Ok(()) }
     }
 
-    /// Begins a phase; the one before it ends.
+    /// Begins a phase, which ends the one before.
+    ///
+    /// # Errors
+    /// Those of [`Control::check`].
     pub fn enter(&self, phase: Phase) -> Result<()> {
         let mut now = self.lock();
         let spent = now.since.elapsed();
@@ -96,13 +106,16 @@ impl Control {
         self.check()
     }
 
-    /// The share of the present phase that is done, 0 to 1.
+    /// Tells which share of the present phase is done, 0 to 1.
+    ///
+    /// # Errors
+    /// Those of [`Control::check`].
     pub fn done(&self, share: f32) -> Result<()> {
         self.done.store(share.clamp(0.0, 1.0).to_bits(), Ordering::Relaxed);
         self.check()
     }
 
-    /// The present phase and the percentage of the whole run.
+    /// The present phase, and how much of the whole run is done in percent.
     pub fn progress(&self) -> (Phase, f32) {
         let phase = self.lock().phase;
         let (_, from, to) = phase.entry();
@@ -110,7 +123,7 @@ impl Control {
         (phase, 100.0 * (from + (to - from) * done))
     }
 
-    /// Seconds by phase, the present one included; a phase that was entered twice is summed.
+    /// Seconds spent in each phase, the present one included; those of a phase that was entered twice are summed.
     pub fn seconds(&self) -> Vec<(Phase, f64)> {
         let now = self.lock();
         Phase::TABLE
@@ -124,7 +137,7 @@ impl Control {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Now> {
-        // A panic elsewhere leaves plain data behind, which is as good as before.
+        // A panic elsewhere leaves plain data behind, which can still be read.
         self.now.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

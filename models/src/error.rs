@@ -1,8 +1,8 @@
-//! What can go wrong in training, scoring and decoding.
+//! The errors of training, scoring and decoding.
 
 use thiserror::Error;
 
-/// Every failure of this crate. The text names the value at fault; the adapter maps the variant to an SQLSTATE.
+/// Every error of this crate. The text names the value at fault; the extension maps the variant to an SQLSTATE.
 #[derive(Debug, Error)]
 pub enum Error {
     #[error("the run was stopped")]

@@ -1,5 +1,5 @@
-//! Columns of numbers that are owned, or views of bytes that many share: a model in a mapped file costs each backend
-//! nothing but the page tables.
+//! Columns of numbers that are owned, or views of bytes that several processes share: a model in a mapped file costs
+//! each of them nothing but the page tables.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -13,10 +13,10 @@ use ndarray::{Array2, ArrayView2};
 #[cfg(target_endian = "big")]
 compile_error!("stored models are little-endian and are read in place");
 
-/// Bytes that stay where they are as long as anybody holds them.
+/// Bytes that stay at their address as long as a reference to them exists.
 pub type Bytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
 
-/// Read as a slice.
+/// Numbers that are read as a slice.
 #[derive(Clone)]
 pub struct Column<T>(Storage<T>);
 
@@ -28,8 +28,8 @@ enum Storage<T> {
 }
 
 impl<T: Pod> Column<T> {
-    /// The values in a range of the bytes, in place where their alignment allows it. None if the range is not whole
-    /// values inside of the bytes.
+    /// The values in a range of the bytes, in place where their alignment allows it, else copied. None if the range
+    /// leaves the bytes, or is not a whole number of values.
     pub fn view(bytes: &Bytes, range: Range<usize>) -> Option<Column<T>> {
         let values = (**bytes).as_ref().get(range.clone())?;
         match bytemuck::try_cast_slice::<u8, T>(values) {
@@ -44,6 +44,7 @@ impl<T: Pod> Column<T> {
         }
     }
 
+    /// The values as they lie in memory.
     pub fn bytes(&self) -> &[u8] {
         bytemuck::cast_slice(self)
     }
@@ -91,7 +92,7 @@ impl<T: Pod + PartialEq> PartialEq for Column<T> {
     }
 }
 
-/// A row-major matrix over a column.
+/// A row-major matrix, rows × columns, over a column.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Matrix {
     pub values: Column<f32>,
@@ -113,15 +114,17 @@ impl Matrix {
         self.columns
     }
 
+    /// One row, as long as there are columns.
     pub fn row(&self, row: usize) -> &[f32] {
         self.rows_of(row..row + 1)
     }
 
-    /// Rows one after the other.
+    /// The rows of a range, one after the other.
     pub fn rows_of(&self, range: Range<usize>) -> &[f32] {
         &self.values[range.start * self.columns..range.end * self.columns]
     }
 
+    /// The same matrix for ndarray.
     pub fn view(&self) -> ArrayView2<'_, f32> {
         // As long as `new` checked; a view of other lengths is an empty one.
         ArrayView2::from_shape((self.rows, self.columns), &self.values).unwrap_or_else(|_| ArrayView2::from(&[[]; 0]))
@@ -145,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_view_is_what_was_written_aligned_or_not() {
+    fn a_view_reads_what_was_written_whether_aligned_or_not() {
         let mut raw = vec![0u8; 3];
         raw.extend([1.5f32, -2.0, 3.25].iter().flat_map(|v| v.to_le_bytes()));
         let bytes: Bytes = Arc::new(raw);
@@ -157,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_matrix_has_as_many_values_as_it_says() {
+    fn a_matrix_needs_rows_times_columns_values() {
         let matrix = Matrix::new(vec![1.0, 2.0, 3.0, 4.0].into(), 2, 2).unwrap();
         assert_eq!((matrix.row(1), matrix.view()[(0, 1)]), ([3.0, 4.0].as_slice(), 2.0));
         assert!(Matrix::new(vec![1.0].into(), 2, 2).is_none());

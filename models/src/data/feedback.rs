@@ -9,22 +9,33 @@ pub type Interactions = sprs::CsMatI<f32, u32, usize>;
 
 const YEAR: f64 = 365.25 * 86400.0;
 
-/// A favourite weighs like five stars; weight is stars/5, and half of it fades with a half-life of one year,
-/// so that an old love still counts half.
+/// The weight of an interaction. It is stars/5; a favourite weighs like five stars. Half of it fades with a half-life of
+/// one year: an interaction of long ago keeps the other half.
+///
+/// ```
+/// use reco_models::{Feedback, NONE};
+///
+/// let feedback = Feedback { positive_stars: 4.0, now: 1_700_000_000 };
+/// let year_ago = feedback.now - 31_557_600;
+/// assert_eq!(feedback.weight(4.0, false, NONE), 0.8);
+/// assert_eq!(feedback.weight(0.0, true, year_ago), 0.75);
+/// assert_eq!(feedback.weight(3.0, false, NONE), 0.0);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Feedback {
-    /// Reviews of so many stars or more are positive.
+    /// Reviews with at least this number of stars are positive, 1 to 5.
     pub positive_stars: f32,
-    /// The moment from which ages are counted, seconds since 1970, or [`NONE`].
+    /// The moment that ages are counted up to, seconds since 1970, or [`NONE`]: nothing has an age.
     pub now: i64,
 }
 
 impl Feedback {
+    /// Whether an interaction counts as liked; `stars` is 0 without a review.
     pub fn positive(&self, stars: f32, favorite: bool) -> bool {
         favorite || stars >= self.positive_stars
     }
 
-    /// Weight in (0, 1] of a positive, 0 of anything else.
+    /// Weight in (0, 1] of a positive, 0 of anything else; `at` in seconds since 1970, or [`NONE`].
     pub fn weight(&self, stars: f32, favorite: bool, at: i64) -> f32 {
         if !self.positive(stars, favorite) {
             return 0.0;
@@ -42,7 +53,7 @@ impl Feedback {
         (self.now.saturating_sub(at) as f64 / YEAR).max(0.0) as f32
     }
 
-    /// The positives of a row as (item, weight), in the row's order.
+    /// The positives of a row as (item, weight), ascending by item like the row.
     pub fn positives<'a>(&'a self, row: Row<'a>) -> impl Iterator<Item = (u32, f32)> + 'a {
         (0..row.len()).filter_map(move |i| {
             let weight = self.weight(row.stars[i], row.favorite[i], row.at[i]);
@@ -50,7 +61,7 @@ impl Feedback {
         })
     }
 
-    /// All positives, users by items.
+    /// The weights of all positives, users × items.
     pub fn interactions(&self, data: &Dataset) -> Interactions {
         let users = data.events.users();
         let mut start = Vec::with_capacity(users + 1);
@@ -83,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn age_halves_half_of_the_weight_a_year() {
+    fn half_of_the_weight_halves_with_every_year() {
         let feedback = Feedback { positive_stars: 4.0, now: 4 * 36525 * DAY / 100 };
         let year_ago = feedback.now - 36525 * DAY / 100;
         assert!((feedback.weight(5.0, false, year_ago) - 0.75).abs() < 1e-6);

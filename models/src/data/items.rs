@@ -4,38 +4,50 @@ use crate::data::column::Column;
 use crate::data::dataset::{Dataset, NONE};
 use crate::data::feedback::Feedback;
 
-/// One element per item of the model, ascending ids.
+/// The items of a model. All columns have one element per item, by ascending id; the index of an item is its place.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ItemTable {
     pub id: Column<i64>,
+    /// Category id, or [`NONE`].
     pub category: Column<i64>,
+    /// Author id, or [`NONE`].
     pub author: Column<i64>,
+    /// Seconds since 1970, or [`NONE`].
     pub published: Column<i64>,
+    /// Number of reviews.
     pub ratings: Column<u32>,
+    /// Sum of their stars.
     pub stars_sum: Column<f32>,
+    /// Number of favourites.
     pub favorites: Column<u32>,
-    /// Liked: reviews of enough stars, and favourites.
+    /// Number of users who like the item: see [`Feedback::positive`].
     pub positives: Column<u32>,
-    /// Latest positive, seconds since 1970, or [`NONE`].
+    /// Time of the latest positive, seconds since 1970, or [`NONE`].
     pub latest: Column<i64>,
 }
 
-/// The catalogue row of one item, known to a model or not.
+/// The catalogue row of one item, whether a model knows the item or not.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ItemInfo {
+    /// Category id, or [`NONE`].
     pub category: i64,
+    /// Author id, or [`NONE`].
     pub author: i64,
+    /// Seconds since 1970, or [`NONE`].
     pub published: i64,
 }
 
-/// How often an item was reacted to, and how often well.
+/// The interactions with an item.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Exposure {
+    /// Reviews and favourites.
     pub seen: u32,
+    /// The positive ones among them.
     pub liked: u32,
 }
 
 impl ItemTable {
+    /// Counts the interactions of `data` by item.
     pub fn count(data: &Dataset, feedback: &Feedback) -> ItemTable {
         let n = data.items.len();
         let (mut ratings, mut favorites, mut positives) = (vec![0; n], vec![0; n], vec![0; n]);
@@ -73,8 +85,11 @@ impl ItemTable {
         self.id.is_empty()
     }
 
-    /// Searched for from where it would lie if ids were spread evenly, in steps that double: ids come from sequences, and
-    /// a binary search of 340 000 takes a fifth of the time of scoring 300 (each step waits for memory).
+    /// The index of an item; None for an id that the table does not hold.
+    ///
+    /// The search begins where the id would lie if ids were spread evenly, and takes steps that double: ids come from
+    /// sequences, and a binary search of 340 000 waits for memory in each step (for 300 items, a fifth of the time of
+    /// their scoring).
     pub fn index(&self, id: i64) -> Option<u32> {
         let ids: &[i64] = &self.id;
         let (first, last) = (*ids.first()?, *ids.last()?);
@@ -97,12 +112,13 @@ impl ItemTable {
         ids[low..high].binary_search(&id).ok().map(|i| (low + i) as u32)
     }
 
+    /// The catalogue row of an item, by its index.
     pub fn info(&self, item: u32) -> ItemInfo {
         let i = item as usize;
         ItemInfo { category: self.category[i], author: self.author[i], published: self.published[i] }
     }
 
-    /// Reactions to an item, the good ones among them.
+    /// The interactions with an item, by its index.
     pub fn exposure(&self, item: u32) -> Exposure {
         let i = item as usize;
         let seen = self.ratings[i].saturating_add(self.favorites[i]);

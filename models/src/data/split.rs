@@ -1,4 +1,4 @@
-//! Cutting interactions into a part to learn from and a hold-out to evaluate on.
+//! Cutting interactions into a training part and a hold-out.
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -32,13 +32,14 @@ impl SplitKind {
     }
 }
 
-/// A training part and, by user, the liked items that were held out (ascending).
+/// A training part, and the liked items that were held out. The training part keeps all users and items.
 #[derive(Debug, Clone)]
 pub struct Split {
     pub kind: SplitKind,
     pub train: Cut,
-    /// Offsets into `items` by user.
+    /// By user, `users + 1` offsets into `items`.
     pub start: Vec<usize>,
+    /// Indices of the held-out liked items, ascending for each user.
     pub items: Vec<u32>,
 }
 
@@ -48,7 +49,7 @@ impl Split {
         &self.items[self.start[user]..self.start[user + 1]]
     }
 
-    /// Users with something to learn from and something to be evaluated on, ascending.
+    /// Users with a positive on both sides of the cut, ascending.
     pub fn users(&self) -> Vec<u32> {
         let mut users = self.train.users_with_likes();
         users.retain(|user| !self.held_out(*user as usize).is_empty());
@@ -62,9 +63,9 @@ pub const VALIDATION_SALT: u64 = 2;
 
 /// Holds out about `share` (0 to 1) of the interactions.
 ///
-/// By user, a pair is held out if a hash of its two ids falls below the share: membership never changes from
-/// run to run, so that a model and its predecessor can be compared on pairs that neither has trained on.
-/// `salt` makes cuts inside of cuts independent.
+/// By user, a pair is held out if a hash of its two ids falls below the share. A pair that is held out once is held out
+/// in every run, so that a model and its predecessor can be compared on pairs that neither has trained on. `salt` makes
+/// a cut inside of a cut independent of it.
 pub fn split(cut: &Cut, kind: SplitKind, share: f64, salt: u64) -> Split {
     let (data, feedback) = (&cut.data, &cut.feedback);
     let kind = match kind {
@@ -92,7 +93,7 @@ pub fn sample(users: &[u32], most: usize) -> Vec<u32> {
     (0..most).map(|i| users[i * n / most]).collect()
 }
 
-/// A number in [0,1) that depends on nothing but the pair and the salt.
+/// A number in [0,1) that depends on the pair of ids and on the salt only.
 pub fn hash_share(user: i64, item: i64, salt: u64) -> f64 {
     let mut key = [0u8; 16];
     key[..8].copy_from_slice(&user.to_le_bytes());
@@ -102,10 +103,11 @@ pub fn hash_share(user: i64, item: i64, salt: u64) -> f64 {
 
 fn mostly_timed(data: &Dataset) -> bool {
     let timed = data.events.at.iter().filter(|at| **at != NONE).count();
-    // Nine in ten: a site that added the column later still has a past without times.
+    // Nine in ten: a site that added the column later has old interactions without a time.
     timed * 10 >= data.events.len() * 9 && quantile_of_time(data, 0.8) < data.latest
 }
 
+/// The time that a share `q` of the timed interactions does not exceed; [`NONE`] where nothing has a time.
 fn quantile_of_time(data: &Dataset, q: f64) -> i64 {
     let mut times: Vec<i64> = data.events.at.iter().copied().filter(|at| *at != NONE).collect();
     if times.is_empty() {
@@ -115,7 +117,7 @@ fn quantile_of_time(data: &Dataset, q: f64) -> i64 {
     *times.select_nth_unstable(rank).1
 }
 
-/// Users and items that have at least `min` positives among each other (the k-core), ascending indices.
+/// The k-core: users and items (ascending indices) that have at least `min` positives among each other.
 pub fn core(cut: &Cut, min: usize) -> (Vec<u32>, Vec<u32>) {
     let matrix = cut.liked();
     let mut user_in = vec![true; matrix.rows()];
@@ -164,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_on_both_sides_and_nothing_is_lost() {
+    fn every_pair_is_on_exactly_one_side_of_the_cut() {
         let data = grid(50, 40, |_| NONE);
         let cut = split(&data, SplitKind::Auto, 0.2, 1);
         assert_eq!(cut.kind, SplitKind::ByUser);
@@ -176,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_held_out_pair_stays_held_out_when_data_grow() {
+    fn a_held_out_pair_stays_held_out_when_the_data_grow() {
         let (small, large) = (grid(20, 40, |_| NONE), grid(30, 40, |_| NONE));
         let before = split(&small, SplitKind::ByUser, 0.2, 1);
         let after = split(&large, SplitKind::ByUser, 0.2, 1);
@@ -184,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn time_cuts_at_one_moment() {
+    fn a_temporal_cut_is_at_one_moment_for_all() {
         let data = grid(10, 100, |n| n * 60);
         let cut = split(&data, SplitKind::Auto, 0.2, 1);
         assert_eq!(cut.kind, SplitKind::Temporal);

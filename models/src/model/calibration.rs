@@ -1,23 +1,24 @@
 //! One [0,1] scale for parts that are measured in different units.
 //!
 //! A raw score becomes 1 − ln(1+R)/ln(1+N), R being the rank that it would have, on average, among N items:
-//! 1 is the best that this model ever says, 0 the worst, and halving the rank adds the same everywhere. That is the
-//! shape of a ranking metric's discount, keeps every comparison that the raw scores made, and makes the parts
-//! exchangeable. (A sigmoid of an ALS dot product maps nearly everything into [0.475, 0.75]; a true probability of
-//! interaction, about 1e-4 for nearly everything, would leave popularity alone to decide.)
+//! 1 is the best score of this model, 0 the worst, and halving the rank adds the same everywhere. That is the shape of
+//! the discount in NDCG (Järvelin and Kekäläinen, 2002). It keeps the order of the raw scores, and it makes scores of
+//! different parts comparable. (A sigmoid of an ALS dot product maps nearly everything into [0.475, 0.75]; a true
+//! probability of interaction is about 1e-4 for nearly everything, so that popularity alone would decide.)
 
 use serde::{Deserialize, Serialize};
 
 const STEPS: usize = 64;
 
-/// A monotone, piecewise linear map. `knots[j]` is the raw score that maps to `j / STEPS`.
+/// A monotone, piecewise linear map from raw scores to [0,1]. `knots[j]` is the raw score that maps to `j / STEPS`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
     knots: Vec<f32>,
 }
 
 impl Calibration {
-    /// From a sample of raw scores of random (user, item) pairs and the number of items that are ranked.
+    /// From a sample of raw scores of random (user, item) pairs, and the number of items that are ranked. Values that are
+    /// not finite are left out.
     pub fn fit(mut sample: Vec<f32>, items: usize) -> Calibration {
         sample.retain(|v| v.is_finite());
         if sample.is_empty() {
@@ -34,7 +35,7 @@ impl Calibration {
         Calibration { knots }
     }
 
-    /// From knots that were stored; None unless they are as [`Calibration::fit`] makes them.
+    /// Whether the knots are as [`Calibration::fit`] makes them: finite, ascending, and of the right number.
     pub fn valid(&self) -> bool {
         self.knots.len() == STEPS + 1
             && self.knots.iter().all(|k| k.is_finite())
@@ -47,10 +48,10 @@ impl Calibration {
         [first, last + last.abs().max(1.0)]
     }
 
-    /// In [0,1]; of equal knots the lowest counts.
+    /// The calibrated score in [0,1]; of equal knots the lowest counts.
     pub fn apply(&self, raw: f32) -> f32 {
         let knots = &self.knots;
-        // A search without branches: this is called for every item that is ranked.
+        // A binary search without branches: this is called for every item that is ranked.
         let mut below = 0;
         let mut step = STEPS / 2;
         while step > 0 {
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn order_is_kept_and_the_range_never_left() {
+    fn the_order_is_kept_and_results_stay_in_range() {
         let calibration = Calibration::fit((0..10_000).map(|i| ((i * 37) % 1000) as f32 / 1000.0 - 0.1).collect(), 500);
         assert!(calibration.valid());
         let mut last = 0.0;
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn the_search_finds_what_a_plain_search_finds() {
+    fn the_search_without_branches_agrees_with_a_plain_one() {
         let calibration = Calibration::fit((0..500).map(|i| (i % 97) as f32 / 10.0).collect(), 5000);
         let knots = &calibration.knots;
         let between = knots.windows(2).map(|w| (w[0] + w[1]) / 2.0);
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn ties_and_empty_samples() {
+    fn ties_and_empty_samples_give_valid_calibrations() {
         let tied = Calibration::fit(vec![0.5; 100], 100);
         assert_eq!((tied.apply(0.4), tied.apply(0.5), tied.apply(0.6)), (0.0, 0.0, 1.0));
         assert!(Calibration::fit(vec![], 0).valid());

@@ -18,12 +18,13 @@ pub struct Parts {
 }
 
 impl Parts {
+    /// In the order of [`PART_NAMES`].
     pub fn as_array(&self) -> [Option<f32>; 3] {
         [self.collaborative, self.content_based, self.popularity]
     }
 }
 
-/// Non-negative weights that sum to 1.
+/// The weights of the three parts: not negative, with the sum 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Weights([f32; 3]);
 
@@ -34,26 +35,36 @@ impl Default for Weights {
 }
 
 impl Weights {
-    /// None if a weight is negative or not finite, or if all are 0.
+    /// Scales the weights so that they sum to 1. None if one is negative or not finite, or if all are 0.
     pub fn new(parts: [f32; 3]) -> Option<Self> {
         let sum: f32 = parts.iter().sum();
         let valid = sum.is_finite() && sum > 0.0 && parts.iter().all(|w| *w >= 0.0);
         valid.then(|| Weights(parts.map(|w| w / sum)))
     }
 
+    /// By part, in the order of [`PART_NAMES`].
     pub fn parts(&self) -> [f32; 3] {
         self.0
     }
 
-    /// The weighted mean over the parts that exist; where all of those have weight 0, their plain mean;
-    /// 0 without any part.
+    /// The weighted mean over the parts that exist, in [0,1]. Where all of those have weight 0, it is their plain mean;
+    /// without any part it is 0.
+    ///
+    /// ```
+    /// use reco_models::{Parts, Weights};
+    ///
+    /// let weights = Weights::new([0.5, 0.3, 0.2]).expect("positive weights");
+    /// let parts = Parts { collaborative: None, content_based: Some(0.5), popularity: Some(1.0) };
+    /// assert!((weights.blend(&parts) - (0.3 * 0.5 + 0.2 * 1.0) / 0.5).abs() < 1e-6);
+    /// ```
     pub fn blend(&self, parts: &Parts) -> f32 {
         let (weights, whole) = self.counting(parts);
         let sum: f64 = parts.as_array().iter().zip(weights).map(|(part, w)| w * f64::from(part.unwrap_or(0.0))).sum();
         if whole > 0.0 { (sum / whole) as f32 } else { 0.0 }
     }
 
-    /// What each part weighs in [`Weights::blend`]: 0 where it does not exist, and 1 all together.
+    /// The weight of each part in [`Weights::blend`]: 0 for a part that does not exist. They sum to 1, or are all 0
+    /// without any part.
     pub fn shares(&self, parts: &Parts) -> [f64; 3] {
         let (weights, whole) = self.counting(parts);
         weights.map(|w| if whole > 0.0 { w / whole } else { 0.0 })
@@ -86,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn missing_parts_renormalise_the_rest() {
+    fn the_weights_of_missing_parts_go_to_the_others() {
         let parts = Parts { collaborative: None, content_based: Some(0.5), popularity: Some(1.0) };
         assert!((Weights::default().blend(&parts) - (0.3 * 0.5 + 0.2) / 0.5).abs() < 1e-6);
         assert_eq!(Weights::default().blend(&Parts::default()), 0.0);

@@ -1,4 +1,4 @@
-//! What is stored and scored: the parts on one scale, in one weighted mean.
+//! The model that is stored and scored: the parts on one scale, in one weighted mean.
 
 pub mod calibration;
 pub mod ensemble;

@@ -1,4 +1,4 @@
-//! A user's interactions as a whole: a fingerprint that tells when they changed, and the figures an analyst asks for.
+//! A user's interactions as a whole: a fingerprint that tells whether they have changed, and figures for analysts.
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -7,7 +7,7 @@ use crate::data::feedback::Feedback;
 use crate::data::items::ItemTable;
 
 /// A number that changes when an interaction is added, removed or altered; the order of the items does not matter.
-/// `id_of` gives an item's id, so that the number does not depend on how a model counts its items.
+/// `id_of` gives the id of an item by its index, so that the number does not depend on the indices of a model.
 pub fn fingerprint(row: Row<'_>, id_of: impl Fn(u32) -> i64) -> i64 {
     let mut sum = row.len() as u64;
     for i in 0..row.len() {
@@ -24,18 +24,22 @@ pub fn fingerprint(row: Row<'_>, id_of: impl Fn(u32) -> i64) -> i64 {
 /// One row of the user features that analysts query.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UserSummary {
+    /// Numbers of reviews, of favourites and of liked items.
     pub ratings: u32,
     pub favorites: u32,
     pub positives: u32,
-    /// 0 without a rating.
+    /// 1 to 5; 0 without a review.
     pub mean_stars: f32,
-    /// Up to [`TOP`] ids with their shares of the liked items' weight, heaviest first.
+    /// The heaviest categories: ids with their share (0 to 1) of the weight of all liked items, at most five.
     pub categories: Vec<(i64, f32)>,
+    /// Likewise the authors.
     pub authors: Vec<(i64, f32)>,
 }
 
+/// Categories and authors in a summary.
 const TOP: usize = 5;
 
+/// Sums up the interactions of a user with items of a model.
 pub fn summarise(row: Row<'_>, items: &ItemTable, feedback: &Feedback) -> UserSummary {
     let ratings = row.stars.iter().filter(|s| **s > 0.0).count();
     let liked: Vec<(u32, f32)> = feedback.positives(row).collect();
@@ -73,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fingerprint_sees_every_change_and_no_order() {
+    fn the_fingerprint_changes_with_every_value_and_not_with_the_order() {
         let id = |i: u32| i64::from(i);
         let row = Row { item: &[1, 2], stars: &[4.0, 0.0], favorite: &[false, true], at: &[5, NONE] };
         let base = fingerprint(row, id);
@@ -86,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_of_all_that_was_liked() {
+    fn shares_are_of_the_weight_of_all_liked_items() {
         let items = ItemTable {
             category: vec![7, NONE, 7, 3, NONE].into(),
             author: vec![NONE; 5].into(),

@@ -1,4 +1,4 @@
-//! What is scored, and what comes of it.
+//! An item to be scored, and its score.
 
 use crate::data::items::ItemInfo;
 use crate::model::ensemble::Parts;
@@ -6,11 +6,11 @@ use crate::model::ensemble::Parts;
 /// An item to be scored.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Target {
-    /// Its index in the model.
+    /// An item of the model, by its index.
     Known(u32),
-    /// In the catalogue, but newer than the model.
+    /// An item of the catalogue that is newer than the model.
     Newcomer(ItemInfo),
-    /// Nowhere to be found.
+    /// Neither in the model nor in the catalogue.
     Unknown,
 }
 
@@ -40,7 +40,7 @@ pub enum Rung {
 }
 
 impl Rung {
-    /// As the column `source` shows it.
+    /// As the column `source` of the SQL functions shows it.
     pub fn name(self) -> &'static str {
         match self {
             Rung::Hybrid => "hybrid",

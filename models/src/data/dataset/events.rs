@@ -1,10 +1,13 @@
-//! Interactions in compressed rows, and how they are merged out of what was read.
+//! Interactions in compressed rows, and how reviews and favourites are merged into them.
 
-/// Interactions by user: one per (user, item), sorted by item; a review and a favourite of one pair are merged.
+/// Interactions by user: one per (user, item), sorted by item. A review and a favourite of one pair are merged.
+///
+/// All columns but `start` have one element per interaction.
 #[derive(Debug, Default, Clone)]
 pub struct Events {
-    /// `users + 1` offsets.
+    /// `users + 1` offsets into the other columns: those of a user lie between two of them.
     pub start: Vec<usize>,
+    /// Index of the item.
     pub item: Vec<u32>,
     /// 1 to 5, or 0 without a review.
     pub stars: Vec<f32>,
@@ -13,7 +16,7 @@ pub struct Events {
     pub at: Vec<i64>,
 }
 
-/// One user's interactions, borrowed from [`Events`] or assembled at query time.
+/// One user's interactions, ascending by item; slices of [`Events`], all equally long.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {
     pub item: &'a [u32],
@@ -55,7 +58,7 @@ impl Events {
         }
     }
 
-    /// The events for which `keep(user, index)` holds, for the same users; items renumbered by `renumber`.
+    /// The interactions for which `keep(user, index)` holds, for the same users; items renumbered by `renumber`.
     pub fn select(&self, keep: impl Fn(usize, usize) -> bool, renumber: impl Fn(u32) -> u32) -> Events {
         let mut out = Events { start: Vec::with_capacity(self.start.len()), ..Events::default() };
         out.start.push(0);

@@ -12,7 +12,9 @@ pub struct History {
 }
 
 impl History {
-    /// `index` gives an item's index in the model. Reviews with stars out of range are left out.
+    /// `index` gives an item's index in the model, None for an item that the model does not know. The columns `user` are
+    /// not looked at. Reviews with stars outside of 1 to 5 are left out.
+    ///
     /// Runs in the calling thread only: a backend must not start threads to answer a query.
     pub fn new(ratings: &Ratings, favorites: &Favorites, index: impl Fn(i64) -> Option<u32>) -> History {
         let rated = (0..ratings.item.len())
@@ -31,6 +33,7 @@ impl History {
         History { events: Events::from_sorted(&records, 1), unknown }
     }
 
+    /// The interactions with items that the model knows.
     pub fn row(&self) -> Row<'_> {
         self.events.row(0)
     }

@@ -1,4 +1,4 @@
-//! What was read, as dense indices: users, items and their merged interactions in compressed rows.
+//! Users, items and their merged interactions, as dense indices and compressed rows.
 
 mod events;
 mod history;
@@ -19,7 +19,7 @@ use events::Record;
 pub struct Dataset {
     /// Ids of the users with an interaction, ascending.
     pub users: Vec<i64>,
-    /// Time of registration by user, or [`NONE`].
+    /// Time of registration by user, seconds since 1970, or [`NONE`].
     pub since: Vec<i64>,
     /// Ids of all items of the catalogue and of the interactions, ascending.
     pub items: Vec<i64>,
@@ -30,15 +30,29 @@ pub struct Dataset {
     /// Seconds since 1970 by item, or [`NONE`].
     pub published: Vec<i64>,
     pub events: Events,
-    /// The latest time of any interaction, or [`NONE`]: the "now" of every age.
+    /// The latest time of any interaction, seconds since 1970, or [`NONE`]: ages are counted up to it.
     pub latest: i64,
 }
 
 impl Dataset {
-    /// Checks, indexes and merges what was read.
+    /// Checks, indexes and merges what was read. Of several reviews of one item by one user the latest counts. Uses the
+    /// current rayon pool; the order of the rows that were read does not matter.
     ///
     /// # Errors
-    /// A value out of range, or more than 2³² users or items.
+    /// [`Error::Value`] for stars outside of 1 to 5, [`Error::TooLittleData`] for more than 2³² − 1 users or items.
+    ///
+    /// ```
+    /// use reco_models::{Dataset, NONE, Ratings, Sources};
+    ///
+    /// let ratings =
+    ///     Ratings { user: vec![7, 7, 3], item: vec![20, 10, 10], stars: vec![5.0, 2.0, 4.0], at: vec![NONE; 3] };
+    /// let data = Dataset::build(Sources { ratings, ..Sources::default() })?;
+    /// assert_eq!(data.users, [3, 7]);
+    /// assert_eq!(data.items, [10, 20]);
+    /// let row = data.events.row(1);
+    /// assert_eq!((row.item, row.stars), (&[0, 1][..], &[2.0, 5.0][..]));
+    /// # Ok::<(), reco_models::Error>(())
+    /// ```
     pub fn build(sources: Sources) -> Result<Dataset> {
         check_stars(&sources.ratings.stars)?;
         let Sources { ratings, favorites, catalog, accounts } = sources;
@@ -63,6 +77,7 @@ impl Dataset {
         Ok(data)
     }
 
+    /// Copies what is known of the items and the users.
     fn attach(&mut self, catalog: &Catalog, accounts: &Accounts) {
         for (i, id) in catalog.id.iter().enumerate() {
             let Ok(item) = self.items.binary_search(id) else {
@@ -79,7 +94,7 @@ impl Dataset {
         }
     }
 
-    /// The same users and items with other interactions.
+    /// The same users and items with other interactions; `events` has a row for each user.
     pub fn with_events(&self, events: Events) -> Dataset {
         let latest = events.at.iter().copied().max().unwrap_or(NONE);
         Dataset { events, latest, ..self.clone_without_events() }
@@ -98,7 +113,7 @@ impl Dataset {
         }
     }
 
-    /// Only the given users and items (ascending indices) and the interactions between them.
+    /// The given users and items (ascending indices) with the interactions between them.
     pub fn restrict(&self, users: &[u32], items: &[u32]) -> Dataset {
         let mut number = vec![u32::MAX; self.items.len()];
         for (new, old) in items.iter().enumerate() {
@@ -196,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_history_is_what_training_saw() {
+    fn a_history_is_the_row_that_training_has() {
         let all = sources();
         let data = Dataset::build(all.clone()).unwrap();
         let of =
@@ -230,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn restriction_keeps_what_lies_inside() {
+    fn a_restriction_keeps_the_interactions_between_those_that_stay() {
         let data = Dataset::build(sources()).unwrap();
         let small = data.restrict(&[1, 2], &[1, 3]);
         assert_eq!((small.users.as_slice(), small.items.as_slice()), (&[7, 9][..], &[20, 40][..]));
@@ -238,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_read_is_an_empty_dataset() {
+    fn empty_sources_are_an_empty_dataset() {
         let data = Dataset::build(Sources::default()).unwrap();
         assert_eq!((data.users.len(), data.items.len(), data.events.users(), data.latest), (0, 0, 0, NONE));
     }

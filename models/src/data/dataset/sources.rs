@@ -1,38 +1,45 @@
-//! The tables of a site as they were read: flat columns, nothing checked yet.
+//! The tables of a site as they were read: flat columns, not checked yet.
 
 /// "No such value" for ids and times. PostgreSQL's own `-infinity` maps to it as well.
 pub const NONE: i64 = i64::MIN;
 
-/// Reviews as read, one element per row of the source. Times are seconds since 1970, or [`NONE`].
+/// Reviews, one element per row of the table; all columns are equally long.
 #[derive(Debug, Default, Clone)]
 pub struct Ratings {
     pub user: Vec<i64>,
     pub item: Vec<i64>,
+    /// 1 to 5.
     pub stars: Vec<f32>,
+    /// Seconds since 1970, or [`NONE`].
     pub at: Vec<i64>,
 }
 
-/// Favourites as read.
+/// Favourites, one element per row of the table; all columns are equally long.
 #[derive(Debug, Default, Clone)]
 pub struct Favorites {
     pub user: Vec<i64>,
     pub item: Vec<i64>,
+    /// Seconds since 1970, or [`NONE`].
     pub at: Vec<i64>,
 }
 
-/// The catalogue as read.
+/// The items of the catalogue; all columns are equally long.
 #[derive(Debug, Default, Clone)]
 pub struct Catalog {
     pub id: Vec<i64>,
+    /// Category id, or [`NONE`].
     pub category: Vec<i64>,
+    /// Author id, or [`NONE`].
     pub author: Vec<i64>,
+    /// Seconds since 1970, or [`NONE`].
     pub published: Vec<i64>,
 }
 
-/// The accounts as read; `since` is the time of registration.
+/// The accounts of the users; both columns are equally long.
 #[derive(Debug, Default, Clone)]
 pub struct Accounts {
     pub id: Vec<i64>,
+    /// Time of registration, seconds since 1970, or [`NONE`].
     pub since: Vec<i64>,
 }
 
