@@ -9,7 +9,7 @@ use crate::parts::als::{Basis, Side, Solver};
 use crate::parts::neighbours::Neighbours;
 
 /// How the two are summed: (1−share)·als/als_scale + share·neighbours/(neighbour_scale·√liking), liking being the
-/// user's summed weight. The root is what keeps the two in step from light readers to heavy ones.
+/// summed weight of the user's liked items. With the root, the two grow alike from light to heavy users.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Blend {
     /// Share of the neighbours, 0 to 1.
@@ -19,18 +19,25 @@ pub struct Blend {
 }
 
 impl Blend {
+    /// What the product of the factors is multiplied by in a raw score.
+    pub fn als_weight(&self) -> f32 {
+        (1.0 - self.share) / self.als_scale
+    }
+
+    /// Whether the share is in [0,1] and the scales are positive.
     pub fn valid(&self) -> bool {
         let positive = |v: f32| v.is_finite() && v > 0.0;
         (0.0..=1.0).contains(&self.share) && positive(self.als_scale) && positive(self.neighbour_scale)
     }
 }
 
-/// Rows that are asked for before they are needed.
+/// Rows of factors that are prefetched ahead of the one that is read.
 const AHEAD: usize = 16;
 
+/// The fitted part.
 #[derive(Debug, Clone)]
 pub struct Collaborative {
-    /// items × k; a row of zeros for an item without a factor.
+    /// items × k; a row of zeros for an item without factors.
     pub factors: Matrix,
     pub basis: Basis,
     pub neighbours: Neighbours,
@@ -75,7 +82,7 @@ impl Collaborative {
         self.factors.nrows()
     }
 
-    /// Factors of the items in a range, one after the other.
+    /// Factors of the items in a range, k of each, one after the other.
     pub fn factors(&self, range: std::ops::Range<usize>) -> &[f32] {
         self.factors.rows_of(range)
     }
@@ -88,7 +95,10 @@ impl Collaborative {
         Side::new(self.factors(0..self.items()), self.factors.ncols())
     }
 
-    /// The vector that explains the liked items best; empty without one that has a factor.
+    /// The vector that explains the liked items best, k long; empty without one that has factors.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFinite`] where the user's system cannot be solved.
     pub fn fold_in(&self, liked: &[(u32, f32)]) -> Result<Vec<f32>> {
         let liked: Vec<(u32, f32)> = liked.iter().copied().filter(|(item, _)| self.has_factor(*item)).collect();
         if liked.is_empty() {
@@ -99,18 +109,19 @@ impl Collaborative {
         Ok(solver.solve(liked.into_iter(), &mut scratch)?.to_vec())
     }
 
+    /// What a user likes: the user's vector (or none: empty) and the liked items with their weights, ascending.
     pub fn likes(&self, factor: Vec<f32>, liked: Vec<(u32, f32)>) -> Likes {
         self.likes_with(factor, liked, self.blend)
     }
 
-    /// For another blend than the model's own, while that is being searched.
+    /// For another blend than the part's own, while the blend is being chosen.
     pub fn likes_with(&self, factor: Vec<f32>, liked: Vec<(u32, f32)>, blend: Blend) -> Likes {
         let liking: f32 = liked.iter().map(|(_, weight)| weight).sum();
         let neighbour_weight = if liking > 0.0 { blend.share / (blend.neighbour_scale * liking.sqrt()) } else { 0.0 };
         Likes { factor, items: liked, neighbour_weight }
     }
 
-    /// Raw scores of all items.
+    /// Raw scores of all items, by index.
     pub fn score_all(&self, likes: &Likes) -> Vec<f32> {
         self.score_all_with(likes, self.blend)
     }
@@ -120,7 +131,7 @@ impl Collaborative {
         let mut scores = vec![0.0; n];
         if !likes.factor.is_empty() {
             dot_rows(self.factors(0..n), &likes.factor, &mut scores);
-            let weight = (1.0 - blend.share) / blend.als_scale;
+            let weight = blend.als_weight();
             scores.iter_mut().for_each(|s| *s *= weight);
         }
         if blend.share > 0.0 {
@@ -140,8 +151,8 @@ impl Collaborative {
                 neighbours.iter().zip(weights).map(move |(neighbour, w)| (*neighbour, weight * liking * w))
             })
             .collect();
-        // The rows are in order already, which this sort makes use of. (A buffer of all items would be quicker for who
-        // likes hundreds; but freed megabytes stay with the process, and there are many.)
+        // The sort is fast, because each row is in order already. (A buffer with a place for every item would be faster
+        // for heavy users, but the process would keep its megabytes, and a server has many processes.)
         sums.sort_by_key(|(item, _)| *item);
         sums.dedup_by(|next, kept| {
             let same = next.0 == kept.0;
@@ -155,7 +166,7 @@ impl Collaborative {
     pub fn score(&self, likes: &Likes, items: &[u32]) -> Vec<f32> {
         let mut scores = vec![0.0; items.len()];
         if !likes.factor.is_empty() && self.blend.share < 1.0 {
-            let weight = (1.0 - self.blend.share) / self.blend.als_scale;
+            let weight = self.blend.als_weight();
             for (place, (score, item)) in scores.iter_mut().zip(items).enumerate() {
                 if let Some(later) = items.get(place + AHEAD) {
                     prefetch(self.factors.row(*later as usize));
@@ -172,9 +183,12 @@ impl Collaborative {
         scores
     }
 
-    /// What each liked item adds to the raw scores of some items: per item one contribution for every liked
-    /// item, in order.
-    /// They sum to [`Collaborative::score`] but for rounding, for both models are linear in the liked items.
+    /// What each liked item adds to the raw scores of some items: per item one contribution for every liked item, in order.
+    /// Both models are linear in the liked items, so that the contributions sum to [`Collaborative::score`], but for
+    /// rounding.
+    ///
+    /// # Errors
+    /// Those of [`Collaborative::fold_in`].
     pub fn contributions(&self, likes: &Likes, items: &[u32]) -> Result<Vec<Vec<Contribution>>> {
         let blank = |(item, _): &(u32, f32)| Contribution { item: *item, factors: 0.0, neighbours: 0.0 };
         let mut all = vec![likes.items.iter().map(blank).collect::<Vec<_>>(); items.len()];
@@ -195,12 +209,12 @@ impl Collaborative {
     }
 
     fn add_factors(&self, likes: &Likes, items: &[u32], all: &mut [Vec<Contribution>]) -> Result<()> {
-        // The same ones that the factor was solved from.
+        // The liked items that the user's vector was solved from.
         let places: Vec<usize> = (0..likes.items.len()).filter(|i| self.has_factor(likes.items[*i].0)).collect();
         let pairs: Vec<(u32, f32)> = places.iter().map(|i| likes.items[*i]).collect();
         let solver = Solver::new(self.side(), &self.basis);
         let solved = solver.shares(&pairs, items, &mut solver.scratch())?;
-        let weight = f64::from((1.0 - self.blend.share) / self.blend.als_scale);
+        let weight = f64::from(self.blend.als_weight());
         for (contributions, solved) in all.iter_mut().zip(solved.rows()) {
             for (place, share) in places.iter().zip(solved) {
                 contributions[*place].factors = weight * f64::from(*share);

@@ -1,4 +1,4 @@
-//! What can be fitted and scored by itself: each part knows the data, and neither the ensemble nor the run.
+//! The parts of the model. Each can be fitted and scored by itself, and knows neither the ensemble nor the run.
 
 pub mod als;
 pub mod collaborative;

@@ -6,20 +6,22 @@ use crate::data::dataset::NONE;
 use crate::data::feedback::Feedback;
 use crate::data::items::ItemTable;
 
-/// What an explanation calls the terms.
+/// The names of the terms in an explanation.
 pub const TERM_NAMES: [&str; 4] = ["ratings", "mean_stars", "favorites", "recency"];
-/// Of rating count, mean rating, favourites and recency.
+/// Weights of rating count, mean rating, favourites and recency.
 pub const TERM_WEIGHTS: [f32; 4] = [0.4, 0.3, 0.2, 0.1];
 
-/// Ratings of average value that every item is given beforehand, so that one five-star review makes no bestseller.
+/// Every item is given this number of average ratings beforehand, so that a single five-star review does not make it
+/// popular.
 const PRIOR_RATINGS: f32 = 10.0;
 
-/// The Bayesian mean rating in stars; the mean of all for an item without a rating.
+/// The Bayesian mean rating of an item in stars, from its sum and number of ratings and the mean of all ratings; this mean
+/// for an item without a rating.
 pub fn bayesian_mean(stars_sum: f32, ratings: u32, mean: f32) -> f32 {
     (stars_sum + PRIOR_RATINGS * mean) / (ratings as f32 + PRIOR_RATINGS)
 }
 
-/// What all items are measured by.
+/// The largest counts and the mean rating of a catalogue, which the terms are relative to.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Scale {
     most_ratings: u32,
@@ -28,6 +30,7 @@ pub struct Scale {
 }
 
 impl Scale {
+    /// The scale of these items.
     pub fn of(items: &ItemTable) -> Scale {
         Scale {
             most_ratings: items.ratings.iter().copied().max().unwrap_or(0),
@@ -76,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn much_read_beats_once_loved_beats_unknown() {
+    fn popular_items_score_above_rarely_rated_and_unrated_ones() {
         let scores = popularity(&table(), &Feedback { positive_stars: 4.0, now: 1000 });
         assert!(scores[0] > scores[1] && scores[1] > scores[2], "{scores:?}");
         assert!(scores.iter().all(|s| (0.0..=1.0).contains(s)));
@@ -84,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_catalogue_has_no_scores() {
+    fn an_empty_catalogue_has_no_popularity() {
         assert!(popularity(&ItemTable::default(), &Feedback { positive_stars: 4.0, now: NONE }).is_empty());
     }
 }

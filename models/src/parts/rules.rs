@@ -1,4 +1,5 @@
-//! The site's rules before there is a model: category 50, author 30, novelty 10, scaled to [0,1].
+//! The rules of the site, which score while there is no model: 50 points for the category, 30 for the author, 10 for
+//! novelty, scaled to [0,1].
 
 use crate::data::dataset::NONE;
 use crate::data::items::ItemInfo;
@@ -6,13 +7,13 @@ use crate::data::items::ItemInfo;
 const CATEGORY: f32 = 50.0;
 const AUTHOR: f32 = 30.0;
 const NOVELTY: f32 = 10.0;
-/// What all rules give together: a score of 1.
+/// The points of all rules together: a score of 1.
 pub const MOST_POINTS: f32 = CATEGORY + AUTHOR + NOVELTY;
 const YEAR_SECONDS: i64 = 365 * 86400;
-/// The reader's categories: the three that most of the liked items are in.
+/// Categories of a user that count: those with most liked items.
 const TOP_CATEGORIES: usize = 3;
 
-/// What the rules know of a reader.
+/// The main categories and the authors that a user likes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Taste {
     categories: Vec<i64>,
@@ -20,7 +21,7 @@ pub struct Taste {
 }
 
 impl Taste {
-    /// From the liked items.
+    /// From the catalogue rows of the liked items.
     pub fn of(liked: impl Iterator<Item = ItemInfo>) -> Taste {
         let (mut categories, mut authors): (Vec<i64>, Vec<i64>) =
             liked.map(|info| (info.category, info.author)).unzip();
@@ -34,22 +35,22 @@ impl Taste {
         Taste { categories: counted.into_iter().take(TOP_CATEGORIES).map(|c| c.1).collect(), authors }
     }
 
-    /// The main categories, heaviest first.
+    /// Ids of the main categories, at most three, the one with most liked items first.
     pub fn categories(&self) -> &[i64] {
         &self.categories
     }
 
-    /// Authors of liked items.
+    /// Ids of the authors of liked items, ascending.
     pub fn authors(&self) -> &[i64] {
         &self.authors
     }
 
-    /// 0 to 1; `now` in seconds since 1970 decides what is new (published within a year).
+    /// The score of an item, 0 to 1. An item is new if it was published within a year before `now` (seconds since 1970).
     pub fn score(&self, item: ItemInfo, now: i64) -> f32 {
         self.points(item, now).iter().sum::<f32>() / MOST_POINTS
     }
 
-    /// By rule: category, author, novelty.
+    /// The points by rule: category, author, novelty. See [`Taste::score`].
     pub fn points(&self, item: ItemInfo, now: i64) -> [f32; 3] {
         let age = now.saturating_sub(item.published);
         let new = item.published != NONE && now != NONE && (0..YEAR_SECONDS).contains(&age);
@@ -70,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn points_add_up() {
+    fn the_points_of_the_rules_add_up() {
         let taste = Taste::of([info(1, 10, NONE), info(1, 11, NONE), info(2, 10, NONE)].into_iter());
         let now = 10 * YEAR_SECONDS;
         assert_eq!(taste.score(info(1, 10, now - 5), now), 1.0);

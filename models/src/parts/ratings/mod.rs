@@ -1,8 +1,9 @@
-//! Expected stars: r = μ + b_u + b_i + p_u·q_i + noise, solved by variational Bayes with full covariances per row
-//! (Lim and Teh, "Variational Bayesian Approach to Movie Rating Prediction", 2007), which learns from the data how much
-//! to shrink. MovieLens 100k, 5-fold RMSE: 0.883; SVD by gradient descent 0.934, SVD++ 0.919 (Surprise).
+//! Expected stars: r = μ + b_u + b_i + p_u·q_i + noise, fitted by variational Bayes with a full covariance per user and
+//! item (Lim and Teh, "Variational Bayesian Approach to Movie Rating Prediction", 2007), which learns the amount of
+//! shrinkage from the data. Its RMSE on MovieLens 100k is 0.883 over five folds; that of SVD by gradient descent is 0.934,
+//! and of SVD++ 0.919 (Surprise).
 //!
-//! Only items are stored. A user is solved for at query time from the reviews as they are, exactly as in training.
+//! Only items are stored. A user is solved for at query time from the reviews of that moment, as in training.
 
 mod moments;
 mod prior;
@@ -21,67 +22,70 @@ use crate::parts::als::transposed;
 use moments::{Posterior, Sums};
 use prior::Prior;
 
-/// 6 to 10 are equally good on MovieLens 100k, 16 is worse and costs four times as much.
+/// Factors of users and items. On MovieLens 100k, 6 to 10 are equally good, and 16 are worse and four times as slow.
 pub const FACTORS: usize = 8;
-/// MovieLens 100k: 0.8867 after 15, 0.8855 after 20, 0.8846 after 60.
+/// Passes over the ratings at most. RMSE on MovieLens 100k: 0.8867 after 15, 0.8855 after 20, 0.8846 after 60.
 const EPOCHS: usize = 20;
-/// The factorisation has settled when its noise changes by less in an epoch; not before half of them, because it also
-/// rests for a while before the factors have found their directions.
+/// The fit has converged when its noise changes by less than this share in an epoch. It can end after half of the epochs:
+/// before, the noise also changes little while the factors have not found their directions.
 const SETTLED: f64 = 1e-3;
-/// The first epochs keep the broad prior: what random factors spread is no evidence.
+/// Epochs that keep the broad prior: the spread of random factors says nothing about the data.
 const WARM_UP: usize = 1;
-/// The least variance of the noise; stars that are all equal leave none.
+/// The least variance of the noise: where all stars are equal there is none.
 const LEAST_NOISE: f64 = 1e-4;
 /// Rows per task of a parallel loop.
 const TASK_ROWS: usize = 64;
-/// What [`evaluate`] holds of each rating besides the data: a copy of the event, and both matrices.
+/// Bytes that [`evaluate`] takes for each rating besides the data: a copy of the interaction, and both matrices.
 pub const BYTES_PER_RATING: usize = 18 + 2 * 8;
-/// Of each user and item: moments, prior, effects, and the five vectors of their regression.
+/// Bytes that it takes for each user and item: moments, prior, effects, and the five vectors of their regression.
 pub const BYTES_PER_ROW: usize = 4 * (55 + 9 + 9 + 5 * 13);
 /// Share of the ratings that [`evaluate`] holds out, and the salt of that cut.
 const HELD_OUT: f64 = 0.1;
 const HELD_OUT_SALT: u64 = 3;
 
-/// What predicts stars. Rows of items are followed by the row of an item that nobody has rated.
+/// Predicts stars. The rows of the rated items are followed by a row for all unrated ones.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RatingModel {
     /// Ids of the items with a rating, ascending.
     pub items: Column<i64>,
-    /// Of each item, [`RatingModel::width`] floats.
+    /// Moments of each item and of an unrated one: (items + 1) × [`RatingModel::width`].
     pub moments: Column<f32>,
-    /// What having rated an item says of a user, whatever the stars; [`RatingModel::size`] floats of each rated item.
+    /// What having rated an item says about a user, whatever the stars: items × [`RatingModel::size`].
     pub effects: Column<f32>,
     pub prior: UserPrior,
 }
 
-/// What is expected of a user, and of stars in general.
+/// The prior distribution of a user's bias and factors, and the distribution of all stars.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct UserPrior {
+    /// Mean of bias and factors, [`RatingModel::size`] numbers.
     pub center: Vec<f32>,
+    /// Diagonal of their precision, above 0, as many numbers.
     pub precision: Vec<f64>,
     /// Mean of all stars.
     pub mean: f32,
-    /// Precision of the noise.
+    /// Precision (1/variance) of the noise, above 0.
     pub noise: f64,
     /// The fewest and the most stars of any review.
     pub range: [f32; 2],
 }
 
-/// A user, solved for.
+/// A user whose bias and factors were solved for.
 pub struct Rater(Posterior);
 
-/// How well stars are predicted that were held out.
+/// The quality of predictions of held-out stars.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RatingEvidence {
     pub factors: usize,
-    /// Ratings held out.
+    /// Number of held-out ratings.
     pub held_out: usize,
+    /// Root mean square error in stars.
     pub rmse: f64,
-    /// Of the biases of user and item alone.
+    /// The same of a model with the biases of user and item only.
     pub baseline_rmse: f64,
 }
 
-/// Ratings less their mean, in both orientations, between the users and items that have any.
+/// Ratings minus their mean, in both orientations, between the users and items that have ratings.
 struct Table {
     items: Vec<i64>,
     by_user: Interactions,
@@ -90,7 +94,7 @@ struct Table {
     range: [f32; 2],
 }
 
-/// Rows of one side: what the other side sees of them, and what was expected of them.
+/// What is believed of all users, or of all items: the moments of each posterior distribution, and the prior.
 struct Beliefs {
     moments: Vec<f32>,
     prior: Prior,
@@ -106,17 +110,17 @@ impl RatingModel {
         fit(data, FACTORS, seed, control)
     }
 
-    /// Bias and factors.
+    /// Number of parameters per user and item: bias and factors.
     pub fn size(&self) -> usize {
         self.prior.center.len()
     }
 
-    /// Floats of the moments of one item.
+    /// Floats in the moments of one item of a model of this size.
     pub fn width(size: usize) -> usize {
         moments::width(size)
     }
 
-    /// Whether the lengths fit together and every number can be computed with.
+    /// Whether the lengths fit together and every number is in its range.
     pub fn valid(&self) -> bool {
         let (size, n) = (self.size(), self.items.len());
         let prior = &self.prior;
@@ -132,8 +136,10 @@ impl RatingModel {
             && prior.range[0] <= prior.range[1]
     }
 
-    /// A user with these reviews. Of several reviews of one item the latest counts; stars that no review can have are
-    /// left out.
+    /// A user with these reviews. Of several reviews of one item the latest counts; stars outside of 1 to 5 are left out.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] where the user's system cannot be solved.
     pub fn rater(&self, reviews: &Ratings) -> Result<Rater> {
         let latest = latest(reviews);
         let index: Vec<u32> = latest.iter().map(|(id, _)| self.row(*id) as u32).collect();
@@ -145,7 +151,8 @@ impl RatingModel {
         Ok(Rater(rater))
     }
 
-    /// The stars that the user is expected to give to each of the items, which may be unknown.
+    /// The stars that the user is expected to give to each of the items (ids), within [`UserPrior::range`]. An id without a
+    /// rating gets what is expected of an unrated item.
     pub fn predict(&self, rater: &Rater, items: &[i64]) -> Vec<f32> {
         let (size, width, prior, user) = (self.size(), moments::width(self.size()), &self.prior, &rater.0.mean);
         let expect = |id: &i64| {
@@ -165,7 +172,7 @@ impl RatingModel {
         self.prior.center.iter().enumerate().map(|(i, center)| center + scale * effect(i)).collect()
     }
 
-    /// The row of an item, or that of an unrated one.
+    /// The row of an item, or that of unrated ones.
     fn row(&self, id: i64) -> usize {
         self.items.binary_search(&id).unwrap_or(self.items.len())
     }
@@ -182,8 +189,8 @@ fn latest(reviews: &Ratings) -> Vec<(i64, f32)> {
     all.iter().rev().map(|(id, _, stars)| (*id, *stars)).collect()
 }
 
-/// Holds out a tenth of the ratings, and compares the model with one that has biases only. None where that leaves
-/// nothing to learn from or to be judged by.
+/// Holds out a tenth of the ratings, and compares the model with one that has biases only. None where training part or
+/// hold-out would be empty.
 ///
 /// # Errors
 /// As [`RatingModel::fit`].
@@ -221,7 +228,7 @@ pub fn evaluate(data: &Dataset, seed: u64, control: &Control) -> Result<Option<R
     Ok(Some(evidence))
 }
 
-/// A user's reviews as a query reads them.
+/// A user's reviews, as they are read for a query.
 fn reviews(data: &Dataset, user: usize) -> Ratings {
     let row = data.events.row(user);
     let rated: Vec<usize> = (0..row.len()).filter(|i| row.stars[*i] > 0.0).collect();
@@ -336,7 +343,7 @@ impl Beliefs {
         Beliefs { moments: vec![0.0; matrix.rows() * moments::width(size)], prior }
     }
 
-    /// Small random factors, as if they were certain.
+    /// Small random factors without variance.
     fn randomise(&mut self, size: usize, seed: u64) {
         let mut rng = rand_pcg::Pcg64Mcg::seed_from_u64(seed);
         let Ok(normal) = Normal::new(0.0, 1.0 / ((size - 1).max(1) as f64).sqrt()) else { return };
@@ -347,7 +354,7 @@ impl Beliefs {
         }
     }
 
-    /// Gives every row its posterior against the other side; the sum of the squared errors that are left.
+    /// Solves for the posterior of every row, given the moments of the other side; the sum of the expected squared errors.
     fn solve(
         &mut self,
         size: usize,

@@ -1,13 +1,13 @@
-//! What one side of the factorisation tells the other, and the posterior of one row given it.
+//! The moments of users and items, and the posterior distribution of one of them given those of the others.
 //!
-//! A row (a user or an item) is a Gaussian over (b, f): its bias and its factors. Seen from the other side it is the
-//! regressor y = (1, f) with the offset b, and all that is needed of it are moments: E[y·yᵀ] (upper triangle, row by
-//! row), E[b·y] and E[b²], one after the other. A posterior is then found from plain sums of moments.
+//! A row (a user or an item) is a Gaussian over (b, f): its bias and its factors. For the rows of the other side it is the
+//! regressor y = (1, f) with the offset b. They need its moments only: E[y·yᵀ] (upper triangle, row by row), E[b·y] and
+//! E[b²], stored in this order. A posterior follows from sums of moments.
 
 use crate::error::{Error, Result};
 use crate::math::simd::dispatch;
 
-/// Bias and factors of a row, and how sure they are (size × size).
+/// The distribution of a row's bias and factors: mean, and covariance (size × size).
 #[derive(Debug, Clone)]
 pub struct Posterior {
     pub mean: Vec<f64>,
@@ -43,6 +43,7 @@ impl Posterior {
         self.mean[i] * self.mean[j] + self.covariance[i * self.mean.len() + j]
     }
 
+    /// Writes the moments of the distribution.
     pub fn store(&self, moments: &mut [f32]) {
         let size = self.mean.len();
         let regressor = |(i, j): (usize, usize)| match (i, j) {
@@ -89,6 +90,9 @@ impl Sums {
     }
 
     /// The posterior under a Gaussian prior (mean and diagonal precision), with noise of the given precision.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] where the precision of the posterior is not positive definite.
     pub fn solve(
         &self,
         prior_mean: &[f32],
@@ -111,7 +115,7 @@ impl Sums {
         if sound && mean.iter().all(|v| v.is_finite()) { Ok(()) } else { Err(Error::NotFinite("a rating factor")) }
     }
 
-    /// What is expected of Σ (z − b − x·y)² over the row's ratings.
+    /// The expected value of Σ (z − b − x·y)² over the row's ratings.
     pub fn squared_error(&self, row: &Posterior) -> f64 {
         let quadratic: f64 = upper(self.size)
             .zip(&self.moments)
@@ -129,8 +133,9 @@ impl Sums {
 
 dispatch! { fn invert = invert_generic(a: &mut [f64], n: usize) -> bool }
 
-/// A symmetric positive definite matrix by its inverse, sweeping one pivot after the other. False if it is not positive
-/// definite. For nine rows four times as fast as a general library's decomposition, and solving is half of a fit.
+/// Replaces a symmetric positive definite matrix by its inverse, with one sweep per pivot; false if it is not positive
+/// definite. With nine rows this is four times as fast as the decomposition of a general library, and solving takes half
+/// the time of a fit.
 #[inline(always)]
 fn invert_generic<const FMA: bool>(a: &mut [f64], n: usize) -> bool {
     for k in 0..n {
@@ -155,7 +160,7 @@ fn invert_generic<const FMA: bool>(a: &mut [f64], n: usize) -> bool {
 
 dispatch! { fn add_best = add(sums: &mut Sums, moments: &[f32], index: &[u32], z: &[f32]) }
 
-/// In f64: a best-seller sums a hundred thousand rows.
+/// Sums in f64: a popular item has a hundred thousand ratings.
 #[inline(always)]
 fn add<const FMA: bool>(sums: &mut Sums, moments: &[f32], index: &[u32], z: &[f32]) {
     let (size, width) = (sums.size, sums.moments.len());

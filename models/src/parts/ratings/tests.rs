@@ -33,7 +33,7 @@ fn random(a: i64, b: i64, salt: u64) -> f32 {
     hash_share(a, b, salt) as f32
 }
 
-/// Two kinds of users and two of items, and biases; every pair, and the ones that are shown.
+/// Ratings of two kinds of users for two kinds of items, with biases: those of every pair, and those that are known.
 fn clubs(users: i64, items: i64) -> (Vec<(i64, i64, f32)>, Ratings) {
     let sign = |id: i64| if id % 2 == 0 { 1.0 } else { -1.0 };
     let stars = |u: i64, i: i64| {
@@ -45,39 +45,21 @@ fn clubs(users: i64, items: i64) -> (Vec<(i64, i64, f32)>, Ratings) {
     (all, shown)
 }
 
-#[test]
-fn a_posterior_is_the_one_of_the_definition() {
-    let size = 4;
-    let stored = |mean: &DVector<f64>, covariance: &DMatrix<f64>| Posterior {
-        mean: mean.as_slice().to_vec(),
-        covariance: covariance.as_slice().to_vec(),
-    };
-    let other: Vec<(DVector<f64>, DMatrix<f64>)> = (0..5i64)
-        .map(|row| {
-            let root = DMatrix::from_fn(size, size, |i, j| f64::from(random(row, (i * size + j) as i64, 1)) - 0.5);
-            let mean = DVector::from_fn(size, |i, _| f64::from(random(row, i as i64, 2)) - 0.5);
-            (mean, &root * root.transpose())
-        })
-        .collect();
-    let mut packed = vec![0.0; 5 * moments::width(size)];
-    packed.chunks_exact_mut(moments::width(size)).zip(&other).for_each(|(row, (m, c))| stored(m, c).store(row));
-    let (index, z) = ([0u32, 3, 4], [1.5f32, -0.5, 0.25]);
-    let (prior_mean, prior_precision, noise) = ([0.1f32, 0.2, -0.1, 0.0], [2.0, 3.0, 4.0, 5.0], 1.7);
-    let mut sums = Sums::new(size);
-    sums.add(&packed, &index, &z);
-    let mut fast = Posterior::new(size);
-    sums.solve(&prior_mean, &prior_precision, noise, &mut fast).unwrap();
+/// Mean and covariance of a row.
+type Gaussian = (DVector<f64>, DMatrix<f64>);
 
-    // By the augmented vector (b, 1, f): E[(z − b − x·y)²] is a quadratic form in x.
-    let mut precision = DMatrix::from_diagonal(&DVector::from_row_slice(&prior_precision));
+/// The precision and the right side of a posterior. By the augmented vector (b, 1, f), E[(z − b − x·y)²] is a quadratic
+/// form in x.
+fn normal_equations(rated: &[(&Gaussian, f32)], prior_mean: &[f32], prior_precision: &[f64], noise: f64) -> Gaussian {
+    let size = prior_mean.len();
+    let mut precision = DMatrix::from_diagonal(&DVector::from_row_slice(prior_precision));
     let mut right = DVector::from_fn(size, |i, _| prior_precision[i] * f64::from(prior_mean[i]));
-    for (row, z) in index.iter().zip(z) {
-        let (mean, covariance) = &other[*row as usize];
+    for ((mean, covariance), z) in rated {
         let second = mean * mean.transpose() + covariance;
         for i in 0..size {
             let y = if i == 0 { 1.0 } else { mean[i] };
             let crossed = if i == 0 { mean[0] } else { second[(0, i)] };
-            right[i] += noise * (f64::from(z) * y - crossed);
+            right[i] += noise * (f64::from(*z) * y - crossed);
             for j in 0..size {
                 let yy = match (i, j) {
                     (0, 0) => 1.0,
@@ -88,35 +70,59 @@ fn a_posterior_is_the_one_of_the_definition() {
             }
         }
     }
-    let covariance = precision.try_inverse().unwrap();
-    let mean = &covariance * right;
-    let close = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
-    assert!(close(&fast.mean, mean.as_slice()) && close(&fast.covariance, covariance.as_slice()));
+    (right, precision)
+}
 
-    // The error that is left: by the mean and the variance of b + b' + f·f'.
-    let exact: f64 = index
-        .iter()
-        .zip(z)
-        .map(|(row, z)| {
-            let (ma, va, (mb, vb)) = (&mean, &covariance, &other[*row as usize]);
-            let (fa, fb) = (ma.rows(1, size - 1), mb.rows(1, size - 1));
-            let (ca, cb) = (va.view((1, 1), (size - 1, size - 1)), vb.view((1, 1), (size - 1, size - 1)));
-            let residual = f64::from(z) - ma[0] - mb[0] - fa.dot(&fb);
-            let variance = va[(0, 0)]
-                + vb[(0, 0)]
-                + 2.0 * va.view((1, 0), (size - 1, 1)).dot(&fb)
-                + 2.0 * vb.view((1, 0), (size - 1, 1)).dot(&fa)
-                + (fb.transpose() * ca * fb)[0]
-                + (fa.transpose() * cb * fa)[0]
-                + (ca * cb).trace();
-            residual * residual + variance
-        })
-        .sum();
-    assert!((sums.squared_error(&fast) - exact).abs() < 1e-5 * exact);
+/// The expected squared error of a rating, by the mean and the variance of b + b' + f·f'.
+fn expected_error((ma, va): &Gaussian, (mb, vb): &Gaussian, z: f32) -> f64 {
+    let size = ma.len();
+    let (fa, fb) = (ma.rows(1, size - 1), mb.rows(1, size - 1));
+    let (ca, cb) = (va.view((1, 1), (size - 1, size - 1)), vb.view((1, 1), (size - 1, size - 1)));
+    let residual = f64::from(z) - ma[0] - mb[0] - fa.dot(&fb);
+    let variance = va[(0, 0)]
+        + vb[(0, 0)]
+        + 2.0 * va.view((1, 0), (size - 1, 1)).dot(&fb)
+        + 2.0 * vb.view((1, 0), (size - 1, 1)).dot(&fa)
+        + (fb.transpose() * ca * fb)[0]
+        + (fa.transpose() * cb * fa)[0]
+        + (ca * cb).trace();
+    residual * residual + variance
 }
 
 #[test]
-fn what_is_not_positive_definite_is_refused() {
+fn a_posterior_is_that_of_the_definition() {
+    let size = 4;
+    let other: Vec<Gaussian> = (0..5i64)
+        .map(|row| {
+            let root = DMatrix::from_fn(size, size, |i, j| f64::from(random(row, (i * size + j) as i64, 1)) - 0.5);
+            let mean = DVector::from_fn(size, |i, _| f64::from(random(row, i as i64, 2)) - 0.5);
+            (mean, &root * root.transpose())
+        })
+        .collect();
+    let mut packed = vec![0.0; 5 * moments::width(size)];
+    for (row, (mean, covariance)) in packed.chunks_exact_mut(moments::width(size)).zip(&other) {
+        let (mean, covariance) = (mean.as_slice().to_vec(), covariance.as_slice().to_vec());
+        Posterior { mean, covariance }.store(row);
+    }
+    let (index, z) = ([0u32, 3, 4], [1.5f32, -0.5, 0.25]);
+    let (prior_mean, prior_precision, noise) = ([0.1f32, 0.2, -0.1, 0.0], [2.0, 3.0, 4.0, 5.0], 1.7);
+    let mut sums = Sums::new(size);
+    sums.add(&packed, &index, &z);
+    let mut fast = Posterior::new(size);
+    sums.solve(&prior_mean, &prior_precision, noise, &mut fast).unwrap();
+
+    let rated: Vec<(&Gaussian, f32)> = index.iter().map(|row| &other[*row as usize]).zip(z).collect();
+    let (right, precision) = normal_equations(&rated, &prior_mean, &prior_precision, noise);
+    let covariance = precision.try_inverse().unwrap();
+    let exact = (&covariance * right, covariance);
+    let close = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
+    assert!(close(&fast.mean, exact.0.as_slice()) && close(&fast.covariance, exact.1.as_slice()));
+    let error: f64 = rated.iter().map(|(other, z)| expected_error(&exact, other, *z)).sum();
+    assert!((sums.squared_error(&fast) - error).abs() < 1e-5 * error);
+}
+
+#[test]
+fn a_system_that_is_not_positive_definite_is_refused() {
     let mut sums = Sums::new(1);
     sums.add(&[1.0, 0.5, 0.25], &[0], &[1.0]);
     for (precision, noise) in [(-2.0, 1.0), (1.0, f64::NAN), (1.0, f64::INFINITY)] {
@@ -138,7 +144,7 @@ fn effects_are_the_ridge_regression_on_the_raters() {
     }
     let by_row = Interactions::new((rows, raters), start, index.clone(), vec![0.0; index.len()]);
     let by_rater = transposed(&by_row);
-    // What the third rater touches has a high bias.
+    // Rows with a rating of the third rater have a high bias.
     let bias = |row: usize| dense[(row, 2)] * 2.0 + 0.1 * f64::from(random(row as i64, 0, 6));
     let mut packed = vec![0.0; rows * moments::width(size)];
     for (row, to) in packed.chunks_exact_mut(moments::width(size)).enumerate() {
@@ -159,7 +165,7 @@ fn effects_are_the_ridge_regression_on_the_raters() {
 }
 
 #[test]
-fn finds_what_biases_cannot_say() {
+fn factors_find_what_biases_cannot_express() {
     let (all, shown) = clubs(80, 60);
     let data = Dataset::build(Sources { ratings: shown.clone(), ..Sources::default() }).unwrap();
     let rmse = |factors: usize| {
@@ -188,7 +194,7 @@ fn an_evaluation_compares_with_the_biases() {
 }
 
 #[test]
-fn no_rating_is_no_model() {
+fn without_a_rating_there_is_no_model() {
     let empty = Dataset::build(Sources::default()).unwrap();
     assert_eq!(RatingModel::fit(&empty, 42, &Control::default()).unwrap(), None);
     assert_eq!(evaluate(&empty, 42, &Control::default()).unwrap(), None);
@@ -206,7 +212,7 @@ fn equal_stars_are_predicted_everywhere() {
 }
 
 #[test]
-fn tiny_data_train() {
+fn single_users_items_and_ratings_can_be_fitted() {
     let one_user = fitted(ratings([(1, 1, 2.0), (1, 2, 4.0), (1, 3, 5.0)]));
     let one_item = fitted(ratings([(1, 7, 2.0), (2, 7, 4.0), (3, 7, 5.0)]));
     let one = fitted(ratings([(1, 1, 3.0)]));
@@ -217,7 +223,7 @@ fn tiny_data_train() {
 }
 
 #[test]
-fn what_nobody_knows_gets_what_is_known_besides() {
+fn unknown_users_and_items_get_the_means_that_are_known() {
     let (all, shown) = clubs(80, 60);
     let model = fitted(shown.clone());
     let mean = |of: &dyn Fn(&&(i64, i64, f32)) -> bool| {
