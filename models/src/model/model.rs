@@ -202,15 +202,10 @@ impl Model {
     /// Scores of a user with each of the targets, in their order.
     ///
     /// ```
-    /// # use reco_models::{Control, Favorites, Params, Ratings, Sources, Target, train};
-    /// # let mut sources = Sources::default();
-    /// # for (user, item) in (0..40).flat_map(|u| (0..20).map(move |i| (u, i))).filter(|(u, i)| (u + i) % 3 > 0) {
-    /// #     sources.favorites.user.push(user);
-    /// #     sources.favorites.item.push(item);
-    /// #     sources.favorites.at.push(reco_models::NONE);
-    /// # }
-    /// # let params = Params::from_json(&serde_json::json!({"factors": 4}))?.validate()?;
-    /// # let model = train(sources, &params, None, 1, &Control::default())?.model;
+    /// use reco_models::{Favorites, Ratings, Target};
+    ///
+    /// # let trained: reco_models::Trained = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/trained.rs"));
+    /// # let model = trained.model;
     /// // A user who added item 3 to the favourites since the training.
     /// let favorites = Favorites { user: vec![7], item: vec![3], at: vec![reco_models::NONE] };
     /// let history = model.history(&Ratings::default(), &favorites);

@@ -1,5 +1,6 @@
 //! Maximal marginal relevance (Carbonell and Goldstein, "The Use of MMR, Diversity-Based Reranking", SIGIR 1998): each
-//! place goes to the item with the best (1−d)·score − d·(its similarity to the nearest item that is already placed).
+//! place goes to the item with the highest (1−d)·score − d·similarity, where the similarity is that to the most similar
+//! item among those before it.
 
 use crate::data::dataset::NONE;
 use crate::math::simd::dot;
@@ -7,20 +8,20 @@ use crate::model::model::Model;
 use crate::model::score::Target;
 use crate::serve::recommend::Pick;
 
-/// Where a factor is missing: of one author, and of one category.
+/// Similarity of two items of one author, and of one category, where one of them has no factors.
 const SAME_AUTHOR: f32 = 0.8;
 const SAME_CATEGORY: f32 = 0.4;
 
-/// An item as others are compared with it.
-pub struct Likeness {
-    /// Of length 1; empty without a factor.
+/// What items are compared by.
+struct Likeness {
+    /// The factors, scaled to length 1; empty without factors.
     unit: Vec<f32>,
     author: i64,
     category: i64,
 }
 
 impl Likeness {
-    pub fn new(model: &Model, target: Target) -> Likeness {
+    fn new(model: &Model, target: Target) -> Likeness {
         let (unit, info) = match target {
             Target::Known(item) => {
                 let row = model.collaborative_part().factors.row(item as usize);
@@ -35,8 +36,8 @@ impl Likeness {
         Likeness { unit, author, category }
     }
 
-    /// 0 to 1: the cosine of the factors where both have one, else what author and category tell.
-    pub fn with(&self, other: &Likeness) -> f32 {
+    /// Similarity, 0 to 1: the cosine of the factors where both items have them, else by author and category.
+    fn with(&self, other: &Likeness) -> f32 {
         if !self.unit.is_empty() && !other.unit.is_empty() {
             return dot(&self.unit, &other.unit).clamp(0.0, 1.0);
         }
@@ -51,8 +52,24 @@ impl Likeness {
     }
 }
 
-/// The `n` picks that balance score and variety, in their new order. `picks` are best first; `diversity` is 0 (the order
-/// as it is) to 1 (variety alone, after the first). `pause` is called between places.
+/// The `n` picks that balance score and variety, in their new order. `picks` are best first. `diversity` is 0 (the order
+/// stays) to 1 (after the first pick, variety only). `pause` is called before each place.
+///
+/// ```
+/// use reco_models::{Pick, Target, diversify};
+///
+/// # let trained: reco_models::Trained = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/trained.rs"));
+/// # let model = trained.model;
+/// # let user = model.user(trained.data.events.row(0), reco_models::NONE, None)?;
+/// let targets: Vec<Target> = (0..20).map(Target::Known).collect();
+/// let scored = model.score(&user, &targets);
+/// let pick = |(i, target): (usize, &Target)| Pick { id: i as i64, target: *target, scored: scored[i] };
+/// let mut picks: Vec<Pick> = targets.iter().enumerate().map(pick).collect();
+/// picks.sort_by(|a, b| b.scored.score.total_cmp(&a.scored.score));
+/// let list = diversify(&model, &picks, 5, 0.3, || ());
+/// assert_eq!((list.len(), list[0]), (5, picks[0]));
+/// # Ok::<(), reco_models::Error>(())
+/// ```
 pub fn diversify(model: &Model, picks: &[Pick], n: usize, diversity: f32, mut pause: impl FnMut()) -> Vec<Pick> {
     let likeness: Vec<Likeness> = picks.iter().map(|pick| Likeness::new(model, pick.target)).collect();
     let mut nearest = vec![0.0f32; picks.len()];
@@ -60,9 +77,9 @@ pub fn diversify(model: &Model, picks: &[Pick], n: usize, diversity: f32, mut pa
     let mut placed = Vec::with_capacity(n.min(picks.len()));
     while placed.len() < n && !left.is_empty() {
         pause();
-        let worth = |i: usize| (1.0 - diversity) * picks[i].scored.score - diversity * nearest[i];
-        // Of equals the first, which has the better score.
-        let best = (1..left.len()).fold(0, |best, i| if worth(left[i]) > worth(left[best]) { i } else { best });
+        let relevance = |i: usize| (1.0 - diversity) * picks[i].scored.score - diversity * nearest[i];
+        // Of equal ones the first, which has the better score.
+        let best = (1..left.len()).fold(0, |best, i| if relevance(left[i]) > relevance(left[best]) { i } else { best });
         let chosen = left.remove(best);
         for i in &left {
             nearest[*i] = nearest[*i].max(likeness[*i].with(&likeness[chosen]));

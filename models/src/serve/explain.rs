@@ -1,9 +1,9 @@
-//! Why a score is what it is, in contributions that sum to it.
+//! Explanations: a score as contributions that sum to it.
 //!
-//! Each part's raw score is a sum: of what the liked items add (both collaborative models are linear in them), of the
-//! Shapley values of the features over the forest's mean, of the four terms of popularity. Calibration then maps the
-//! sum by a monotone, nowhere linear function, so that what the terms add to the calibrated part has to be defined;
-//! [`spread`] does it.
+//! The raw score of each part is a sum: of what each liked item adds (both collaborative models are linear in them), of
+//! the mean of the forest and the Shapley values of the features, of the four terms of popularity. Calibration maps the
+//! sum by a function that is monotone but not linear, so that what a term adds to the calibrated part has to be defined:
+//! see [`spread`].
 
 use crate::error::Result;
 use crate::model::calibration::Calibration;
@@ -14,30 +14,46 @@ use crate::model::uncalibrated::User;
 use crate::parts::content::{FEATURE_NAMES, age_is_unknown};
 use crate::parts::popularity;
 
-/// What a contribution comes from.
+/// Where a contribution comes from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Evidence {
-    /// What the part says where none of its evidence speaks.
+    /// The part's value without any of its evidence.
     Base,
     /// A liked item, by its index in the model.
     Liked(u32),
-    /// A named quantity as the part sees it; None where it is not known.
+    /// A feature or a term of popularity with its value; None where the value is not known.
     Named(&'static str, Option<f32>),
-    /// The part knows nothing of the item.
+    /// The part has no evidence about the item.
     Unknown,
 }
 
-/// A part of a score: to be summed.
+/// A summand of a score.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Term {
-    /// Which of [`crate::PART_NAMES`].
+    /// Place of the part in [`crate::PART_NAMES`].
     pub part: usize,
     pub evidence: Evidence,
+    /// What it adds to the score, in [−1,1].
     pub contribution: f64,
 }
 
 impl Model {
-    /// The score of one item and the terms that sum to it: part by part, the base first, then by size.
+    /// The score of one item and the terms that sum to it: part by part, the base first, the others by falling size.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFinite`] where the user's system cannot be solved.
+    ///
+    /// ```
+    /// use reco_models::Target;
+    ///
+    /// # let trained: reco_models::Trained = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/trained.rs"));
+    /// # let model = trained.model;
+    /// # let user = model.user(trained.data.events.row(0), reco_models::NONE, None)?;
+    /// let (scored, terms) = model.explain(&user, Target::Known(3))?;
+    /// let sum: f64 = terms.iter().map(|term| term.contribution).sum();
+    /// assert!((sum - f64::from(scored.score)).abs() < 1e-6);
+    /// # Ok::<(), reco_models::Error>(())
+    /// ```
     pub fn explain(&self, user: &User<'_>, target: Target) -> Result<(Scored, Vec<Term>)> {
         let scored = self.score_one(user, target);
         let shares = self.weights().shares(&scored.parts);
@@ -49,25 +65,13 @@ impl Model {
                 CONTENT_BASED => self.features_of(user, target),
                 _ => (0.0, self.popularity_of(target)),
             };
-            let weight = shares[part];
-            let (base, spread) = if evidence.is_empty() {
-                (f64::from(value), Vec::new())
-            } else {
-                let raw: Vec<f64> = evidence.iter().map(|(_, raw)| *raw).collect();
-                spread(&self.calibrations()[part], base, &raw, f64::from(value))
+            let raw: Vec<f64> = evidence.iter().map(|(_, raw)| *raw).collect();
+            let (base, added) = match raw.is_empty() {
+                true => (f64::from(value), Vec::new()),
+                false => spread(&self.calibrations()[part], base, &raw, f64::from(value)),
             };
-            let named = evidence.iter().map(|(evidence, _)| *evidence).zip(spread);
-            let mut rows: Vec<Term> = named
-                .map(|(evidence, contribution)| Term { part, evidence, contribution: weight * contribution })
-                .filter(|term| term.contribution != 0.0)
-                .collect();
-            rows.sort_by(|a, b| b.contribution.abs().total_cmp(&a.contribution.abs()));
-            // Nothing counted is worth a row, so that no item is left without an explanation.
-            if base != 0.0 || rows.is_empty() {
-                let evidence = if evidence.is_empty() { Evidence::Unknown } else { Evidence::Base };
-                terms.push(Term { part, evidence, contribution: weight * base });
-            }
-            terms.append(&mut rows);
+            let evidence: Vec<Evidence> = evidence.into_iter().map(|(evidence, _)| evidence).collect();
+            terms.append(&mut part_terms(part, shares[part], base, &evidence, &added));
         }
         Ok((scored, terms))
     }
@@ -83,7 +87,7 @@ impl Model {
         Ok(contributions.iter().flatten().map(|c| (Evidence::Liked(c.item), c.whole())).collect())
     }
 
-    /// The mean of the forest, and what each feature adds.
+    /// The mean of the forest, and what each feature adds to a raw score.
     fn features_of(&self, user: &User<'_>, target: Target) -> (f64, Vec<(Evidence, f64)>) {
         let Some((values, attribution)) = self.attribute(user, &[target]).remove(0) else { return (0.0, Vec::new()) };
         let value = |i: usize| if age_is_unknown(i, values[i]) { None } else { Some(values[i]) };
@@ -102,13 +106,28 @@ impl Model {
     }
 }
 
-/// What each raw term adds to a calibrated part, and what is left as the base; together exactly `value`.
+/// The terms of one part of the given weight: its base, then the evidence by falling size of what it adds to the part.
+fn part_terms(part: usize, weight: f64, base: f64, evidence: &[Evidence], added: &[f64]) -> Vec<Term> {
+    let term = |(evidence, added): (&Evidence, &f64)| Term { part, evidence: *evidence, contribution: weight * added };
+    let mut terms: Vec<Term> = evidence.iter().zip(added).map(term).collect();
+    terms.retain(|term| term.contribution != 0.0);
+    terms.sort_by(|a, b| b.contribution.abs().total_cmp(&a.contribution.abs()));
+    // A part whose terms are all 0 keeps its base of 0, so that every part of a score is explained.
+    if base != 0.0 || terms.is_empty() {
+        let base_evidence = if evidence.is_empty() { Evidence::Unknown } else { Evidence::Base };
+        terms.insert(0, Term { part, evidence: base_evidence, contribution: weight * base });
+    }
+    terms
+}
+
+/// What each raw term adds to a calibrated part, and what is left as the base. Together they sum to `value`, the calibrated
+/// part.
 ///
-/// The base is the calibrated raw base. Terms of one sign share what they add together in proportion: along the
-/// straight line from nothing to all of them, a function of their sum alone gives to each the slope times the term
-/// (Aumann and Shapley, 1974). Across the signs that rule breaks down, for a sum near zero may stand on a steep place
-/// and be divided by; so those for and those against are two players whose Shapley value is taken (as in Owen's value
-/// for unions, 1977). No term then gets the wrong sign, or more than the whole scale.
+/// The base is the calibrated raw base. Terms of one sign share what they add together in proportion to their size, as
+/// the rule of Aumann and Shapley (1974) has it for a function of a sum. Over both signs that rule would divide by a sum
+/// that may be near zero. The positive and the negative terms are therefore two players, and what each adds is its Shapley
+/// value, as in the value of Owen (1977) for unions of players. No term then gets the wrong sign, or more than the whole
+/// scale.
 fn spread(calibration: &Calibration, base: f64, terms: &[f64], value: f64) -> (f64, Vec<f64>) {
     let at = |raw: f64| f64::from(calibration.apply(raw as f32));
     let sum = |keep: fn(&f64) -> bool| terms.iter().copied().filter(keep).sum::<f64>();
@@ -116,7 +135,7 @@ fn spread(calibration: &Calibration, base: f64, terms: &[f64], value: f64) -> (f
     let start = at(base);
     let gain = value - start;
     let up = match (pros > 0.0, cons < 0.0) {
-        // The maximum only ever undoes the rounding of a raw score.
+        // The maxima only correct rounding errors.
         (true, true) => (0.5 * (at(base + pros) - start + value - at(base + cons))).max(gain).max(0.0),
         (true, false) => gain,
         (false, _) => 0.0,
@@ -149,7 +168,7 @@ mod tests {
     #[test]
     fn signs_are_kept_and_sums_are_exact() {
         let ramp = Calibration::fit((0..1000).map(|i| i as f32 / 100.0 - 3.0).collect(), 1000);
-        // Nine in ten are tied at nothing: there the scale jumps.
+        // Nine in ten scores are 0: there the calibrated score jumps.
         let jump = Calibration::fit((0..1000).map(|i| if i < 900 { 0.0 } else { i as f32 / 100.0 }).collect(), 1000);
         for calibration in [ramp, jump] {
             for base in [0.0, -2.0, 1.5] {
@@ -163,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn like_terms_share_in_proportion() {
+    fn terms_of_one_sign_share_in_proportion() {
         let ramp = Calibration::fit((0..1000).map(|i| i as f32 / 100.0).collect(), 1000);
         let shares = check(&ramp, 1.0, &[1.0, 2.0, 4.0]);
         assert!((shares[1] - 2.0 * shares[0]).abs() < 1e-12 && (shares[2] - 4.0 * shares[0]).abs() < 1e-12);

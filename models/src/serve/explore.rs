@@ -1,6 +1,7 @@
 //! Places for new and rarely read items, by Thompson sampling (Thompson 1933; Chapelle and Li, "An Empirical Evaluation
 //! of Thompson Sampling", NIPS 2011): each place goes to the item with the highest draw from the Beta posterior of
-//! being liked. Who reacted to an item has seen it, so that interactions stand for exposures, which nobody records.
+//! being liked. Exposures are not recorded: interactions stand for them, because a user who reacted to an item has seen
+//! it.
 
 use rand::SeedableRng;
 use rand_distr::{Beta, Distribution};
@@ -9,23 +10,24 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::data::items::Exposure;
 
-/// Items with fewer reactions than this are rarely shown: their share of likes is not known to 15 % either way.
+/// Items with fewer interactions than this are explored: the standard error of their share of likes is above 15 %.
 pub const RARELY: u32 = 10;
-/// Imagined exposures of average success that every item is given beforehand.
+/// Every item is given this number of exposures with the average share of likes beforehand.
 const PRIOR: f32 = 4.0;
-/// Replays that a propensity is counted over: it is right to about 0.02.
-const REPLAYS: usize = 500;
+/// Draws that a propensity is estimated from: its standard error is at most about 0.02.
+const DRAWS: usize = 500;
 
-/// One explored place.
+/// An item that was chosen for exploration.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Explored {
-    /// Index of the item.
+    /// Its place among the items that were given.
     pub index: usize,
-    /// How probable it was that this item would be among the explored ones: never 0.
+    /// The probability that the item is chosen, above 0 and at most 1: estimates from clicks are weighted by its inverse.
     pub propensity: f32,
 }
 
-/// The same for a user, a model and a day (any number that names them), so that a page that is loaded again is the same.
+/// A seed that depends on the user, the version of the model and the day only: a page that is loaded again on the same day
+/// shows the same items. The day is any number that identifies it.
 pub fn explore_seed(user: i64, version: i64, day: i64) -> u64 {
     let mut key = [0u8; 24];
     key[..8].copy_from_slice(&user.to_le_bytes());
@@ -34,11 +36,21 @@ pub fn explore_seed(user: i64, version: i64, day: i64) -> u64 {
     xxh3_64(&key)
 }
 
-/// Chooses `places` of the items. `rate` is the share of all reactions that are good ones. Same seed, same choice.
+/// Chooses `places` of the items, or all if there are fewer. `rate` is the share of positive ones among all interactions,
+/// 0 to 1. The same seed gives the same choice.
+///
+/// ```
+/// use reco_models::{Exposure, explore, explore_seed};
+///
+/// let items = [Exposure { seen: 0, liked: 0 }, Exposure { seen: 9, liked: 0 }, Exposure { seen: 9, liked: 9 }];
+/// let chosen = explore(&items, 0.6, 2, explore_seed(7, 1, 19_000));
+/// assert_eq!(chosen.len(), 2);
+/// assert!(chosen.iter().all(|explored| explored.index < 3 && explored.propensity > 0.0));
+/// ```
 pub fn explore(items: &[Exposure], rate: f32, places: usize, seed: u64) -> Vec<Explored> {
     let places = places.min(items.len());
     let rate = rate.clamp(0.01, 0.99);
-    // Always positive and finite, so that no posterior is refused.
+    // Both parameters are positive and finite, so that no posterior is refused.
     let posteriors: Vec<Option<Beta<f32>>> = items
         .iter()
         .map(|item| {
@@ -57,13 +69,13 @@ pub fn explore(items: &[Exposure], rate: f32, places: usize, seed: u64) -> Vec<E
         return Vec::new();
     }
     let chosen = draw();
-    // The draw that counts is one of the replays.
+    // The draw that counts is one of them, so that no propensity is 0.
     let mut shown = vec![0u32; items.len()];
     chosen.iter().for_each(|index| shown[*index] += 1);
-    for _ in 1..REPLAYS {
+    for _ in 1..DRAWS {
         draw().into_iter().for_each(|index| shown[index] += 1);
     }
-    let propensity = |index: usize| shown[index] as f32 / REPLAYS as f32;
+    let propensity = |index: usize| shown[index] as f32 / DRAWS as f32;
     chosen.into_iter().map(|index| Explored { index, propensity: propensity(index) }).collect()
 }
 
@@ -74,14 +86,14 @@ mod tests {
     const NEW: Exposure = Exposure { seen: 0, liked: 0 };
 
     #[test]
-    fn the_seed_decides_and_nothing_else() {
+    fn the_same_seed_gives_the_same_choice() {
         let items = [NEW; 20];
         assert_eq!(explore(&items, 0.5, 3, 1), explore(&items, 0.5, 3, 1));
         assert!((2..20).any(|seed| explore(&items, 0.5, 3, seed) != explore(&items, 0.5, 3, 1)));
     }
 
     #[test]
-    fn propensities_are_the_frequencies() {
+    fn propensities_are_the_frequencies_of_being_chosen() {
         let items = [NEW, NEW, Exposure { seen: 9, liked: 9 }, Exposure { seen: 9, liked: 0 }];
         let mut shown = [0.0; 4];
         let mut told = [0.0; 4];
@@ -96,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_input() {
+    fn no_items_no_places_and_odd_rates_are_handled() {
         assert!(explore(&[], 0.5, 3, 1).is_empty());
         assert!(explore(&[NEW], 0.5, 0, 1).is_empty());
         let all = explore(&[NEW, Exposure { seen: 1, liked: 7 }], f32::NAN, 9, 1);

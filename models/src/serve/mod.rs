@@ -1,4 +1,4 @@
-//! Answers: which items, in which order and why, from the bytes of a model.
+//! Answers of a model: which items, in which order, and why; and a model as bytes.
 
 pub mod codec;
 pub mod diversity;

@@ -1,5 +1,5 @@
-//! The one reason that a page shows for an item: the part that adds most to its score over the part's base, and in
-//! that part the evidence that adds most. It is what an explanation lists first, found without the rest of it.
+//! The one reason that a page shows for an item: of the part that adds most to the score over its base, the evidence that
+//! adds most. It agrees with the first term of an explanation, and costs less.
 
 use crate::data::dataset::NONE;
 use crate::data::items::ItemInfo;
@@ -12,33 +12,39 @@ use crate::parts::collaborative::Contribution;
 use crate::parts::content::{AGE, Attribution, FEATURES, Topic, topic_of};
 use crate::parts::rules::Taste;
 
-/// Ids are those of liked items.
+/// Why an item is recommended. Ids are those of liked items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// Its vector is close to that of a liked item.
+    /// Its factors are close to those of a liked item.
     Liked(i64),
-    /// Readers of a liked item liked it too.
+    /// Users who like a liked item like it too.
     Readers(i64),
     /// By the author of a liked item.
     Author(i64),
     /// In the category of a liked item.
     Category(i64),
-    /// What the user likes in general.
+    /// It suits what the user likes in general.
     Taste,
+    /// It has many stars.
     WellRated,
+    /// Many users like it.
     Popular,
+    /// It was published within a year.
     New,
 }
 
 /// Years within which an item counts as new.
 const NEW_YEARS: f32 = 1.0;
-/// Items at a time, so that a long list times a long history stays within some megabytes.
+/// Items per block: the contributions of a long history to each of them stay within a few megabytes.
 const BLOCK: usize = 256;
 
 type Features = ([f32; FEATURES], Attribution);
 
 impl Model {
-    /// Why each item is recommended, given the parts that [`Model::score`] gave; None where nothing speaks for it.
+    /// Why each item is recommended, given the parts that [`Model::score`] gave; None where no part of it is above its base.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFinite`] where the user's system cannot be solved.
     pub fn reasons(&self, user: &User<'_>, items: &[(Target, Parts)]) -> Result<Vec<Option<Reason>>> {
         let mut reasons = Vec::with_capacity(items.len());
         for block in items.chunks(BLOCK) {
@@ -71,7 +77,7 @@ impl Model {
         Ok(block.iter().zip(by_gain).map(reason).collect())
     }
 
-    /// The parts that speak for an item, the one that adds most to its score first.
+    /// The parts that add to an item's score over their base, the one that adds most first.
     fn by_gain(&self, parts: &Parts) -> Vec<usize> {
         let bases = [0.0, self.forest().map_or(0.0, |f| f.mean()), 0.0];
         let weights = self.weights().shares(parts);
@@ -89,6 +95,7 @@ impl Model {
         gains.into_iter().map(|(part, _)| part).collect()
     }
 
+    /// The liked item that adds most to the collaborative part.
     fn by_liked(&self, target: Target, contributions: &[Contribution]) -> Option<Reason> {
         let others = contributions.iter().filter(|c| Some(c.item) != target.index() && c.whole() > 0.0);
         let best = others.max_by(|a, b| a.whole().total_cmp(&b.whole()))?;
@@ -96,6 +103,7 @@ impl Model {
         Some(if best.neighbours > best.factors { Reason::Readers(id) } else { Reason::Liked(id) })
     }
 
+    /// The topic whose features add most to the content part.
     fn by_features(&self, user: &User<'_>, target: Target, (values, attribution): Features) -> Option<Reason> {
         let sum = |topic: Topic| -> f64 {
             let members = attribution.by_feature.iter().enumerate().filter(|(i, _)| topic_of(*i) == Some(topic));
@@ -125,7 +133,7 @@ impl Model {
         }
     }
 
-    /// The most liked item that shares an author or a category with the target.
+    /// The id of the liked item with most weight that shares an author or a category (by `key`) with the target.
     fn liked_like(&self, user: &User<'_>, target: Target, key: fn(&ItemInfo) -> i64, info: ItemInfo) -> Option<i64> {
         let items = self.items();
         let wanted = Some(key(&info)).filter(|k| *k != NONE)?;
@@ -139,7 +147,8 @@ impl Model {
 }
 
 impl Taste {
-    /// The rule that gives an item most points; `liked` are the items that the taste was made of.
+    /// The rule that gives an item most points, with a liked item that it holds for; None without points. `now` in seconds
+    /// since 1970; `liked`: id and catalogue row of the items that the taste was made of.
     pub fn reason(&self, item: ItemInfo, now: i64, liked: &[(i64, ItemInfo)]) -> Option<Reason> {
         let like = |key: fn(&ItemInfo) -> i64| liked.iter().find(|(_, i)| key(i) == key(&item)).map(|(id, _)| *id);
         let [category, author, novelty] = self.points(item, now);

@@ -1,5 +1,5 @@
-//! Items that are like an item: what its readers read too, then what has a similar factor, then what shares its author
-//! or its category.
+//! Items that are similar to an item: first its neighbours, then those with similar factors, then those of its author,
+//! then those of its category.
 
 use crate::data::dataset::NONE;
 use crate::data::items::ItemInfo;
@@ -8,34 +8,41 @@ use crate::math::simd::dot;
 use crate::model::score::Target;
 use crate::serve::retrieve::ServedModel;
 
-/// Why two items are alike.
+/// Why two items are similar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kinship {
     /// The same users liked both.
     Readers,
     /// Their factors point the same way: similar users liked them.
     Factors,
+    /// They have the same author.
     Author,
+    /// They are in the same category.
     Category,
 }
 
-/// An item and how like another one it is, 0 to 1.
+/// An item that is similar to another one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Similar {
+    /// Index of the item.
     pub item: u32,
+    /// 0 to 1. Falls along a list, and compares items of one list only.
     pub similarity: f32,
     pub kinship: Kinship,
 }
 
-/// What an author or a category in common is worth, before popularity adds as much again.
+/// The similarity of unpopular items of one author or one category; the most popular ones have twice that.
 const AUTHOR: f32 = 0.2;
 const CATEGORY: f32 = 0.1;
-/// A cosine below this says nothing: factors of unrelated items reach it.
+/// Factors of unrelated items reach a cosine of this size.
 const LEAST_COSINE: f32 = 0.3;
 
 impl ServedModel {
-    /// At most `most` items that are like the target, best first, without itself. `info`: its catalogue row. `pause` is
-    /// called every few milliseconds.
+    /// At most `most` items that are similar to the target, the most similar first, without the target. `info`: its
+    /// catalogue row. `pause` is called about every millisecond if retrieval has to be prepared.
+    ///
+    /// # Errors
+    /// Those of [`crate::Model::user`], while retrieval is prepared.
     pub fn similar(&self, target: Target, info: ItemInfo, most: usize, pause: impl FnMut()) -> Result<Vec<Similar>> {
         let retrieval = self.retrieval(pause)?;
         let mut list = List { found: Vec::new(), taken: vec![false; self.items().len()], most };
@@ -46,21 +53,27 @@ impl ServedModel {
                 list.add(self.by_factors(item));
             }
         }
-        let group = |key: i64, items: &[u32], least: f32, kinship: Kinship| -> Vec<Similar> {
-            let similar = |item: &u32| {
-                let similarity = least * (1.0 + self.popularity()[*item as usize]);
-                Similar { item: *item, similarity, kinship }
-            };
-            let mut all: Vec<Similar> = items.iter().filter(|_| key != NONE).map(similar).collect();
-            sort(&mut all);
-            all
-        };
-        list.add(group(info.author, retrieval.by_author.of(info.author), AUTHOR, Kinship::Author));
-        list.add(group(info.category, retrieval.by_category.of(info.category), CATEGORY, Kinship::Category));
+        if info.author != NONE {
+            list.add(self.by_popularity(retrieval.by_author.of(info.author), AUTHOR, Kinship::Author));
+        }
+        if info.category != NONE {
+            list.add(self.by_popularity(retrieval.by_category.of(info.category), CATEGORY, Kinship::Category));
+        }
         Ok(list.found)
     }
 
-    /// The strongest neighbour is 1.
+    /// Items of one author or one category.
+    fn by_popularity(&self, items: &[u32], least: f32, kinship: Kinship) -> Vec<Similar> {
+        let similar = |item: &u32| {
+            let similarity = least * (1.0 + self.popularity()[*item as usize]);
+            Similar { item: *item, similarity, kinship }
+        };
+        let mut all: Vec<Similar> = items.iter().map(similar).collect();
+        sort(&mut all);
+        all
+    }
+
+    /// Neighbours by their weight, relative to the largest one.
     fn by_readers(&self, item: u32) -> Vec<Similar> {
         let (neighbours, weights) = self.collaborative_part().neighbours.of(item);
         let strongest = weights.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
@@ -69,13 +82,14 @@ impl ServedModel {
             similarity: weight / strongest,
             kinship: Kinship::Readers,
         };
-        // A negative weight speaks against the other item.
-        let likely = neighbours.iter().zip(weights).filter(|(_, weight)| **weight > 0.0);
-        let mut all: Vec<Similar> = likely.map(similar).collect();
+        // Users of an item are less likely to like a neighbour with a negative weight.
+        let positive = neighbours.iter().zip(weights).filter(|(_, weight)| **weight > 0.0);
+        let mut all: Vec<Similar> = positive.map(similar).collect();
         sort(&mut all);
         all
     }
 
+    /// Items by the cosine of their factors with those of the item.
     fn by_factors(&self, item: u32) -> Vec<Similar> {
         let factors = &self.collaborative_part().factors;
         let row = |item: u32| factors.row(item as usize);
@@ -98,6 +112,7 @@ impl ServedModel {
     }
 }
 
+/// Most similar first; equal ones by ascending index.
 fn sort(all: &mut [Similar]) {
     all.sort_unstable_by(|a, b| b.similarity.total_cmp(&a.similarity).then(a.item.cmp(&b.item)));
 }
@@ -109,7 +124,7 @@ struct List {
 }
 
 impl List {
-    /// Weaker kinships come later and never count for more than what is there.
+    /// Adds items that are not taken, up to the limit. Their similarity is at most that of the items before them.
     fn add(&mut self, all: Vec<Similar>) {
         let ceiling = self.found.last().map_or(1.0, |last| last.similarity);
         for similar in all {

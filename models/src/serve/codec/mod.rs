@@ -1,10 +1,10 @@
 //! A model as bytes: magic, format version, checksum, a length-limited bincode header, then aligned little-endian columns.
 //! Nothing is allocated or followed before it is checked.
 //!
-//! The same layout twice: *stored*, as small as it can be, and as an *image* that holds what is derived as well, so that
-//! it is served as it lies there, by as many processes as map it.
+//! There are two kinds with one layout. A *stored* model is as small as possible. An *image* holds the derived values as
+//! well: the processes that map it serve it without copying.
 //!
-//! bincode holds the header only. It was named by the project's owner, and is no longer maintained (RUSTSEC-2025-0141):
+//! bincode encodes the header only. It was named by the project's owner, and is no longer maintained (RUSTSEC-2025-0141):
 //! nothing outside of this folder uses it, its input is limited in length and covered by a checksum, and raising
 //! `FORMAT` is all it takes to write the header by another library.
 
@@ -31,13 +31,13 @@ use read::{Columns, read_derived, read_fitted, read_retrieval};
 use write::write;
 
 const MAGIC: [u8; 8] = *b"recomodl";
-/// To be raised with every change of what follows.
+/// To be raised with every change of the layout or the header.
 const FORMAT: u32 = 4;
-/// Magic, format, header length, checksum of all that follows.
+/// Bytes before the header: magic, format, length of the header, checksum of what follows.
 const PREFIX: usize = 8 + 4 + 4 + 8;
-/// Columns begin at multiples of it: a line of the processor's cache.
+/// Columns begin at multiples of this: a cache line of the processor.
 const ALIGNMENT: usize = 64;
-/// A thousand trees of 32 leaves are about 1 MB.
+/// Bytes of the header at most. A thousand trees of 32 leaves take about 1 MB.
 const HEADER_LIMIT: usize = 64 << 20;
 
 fn config() -> Configuration<LittleEndian, Fixint, Limit<HEADER_LIMIT>> {
@@ -65,7 +65,7 @@ struct RatingHeader {
     prior: UserPrior,
 }
 
-/// Of an image only.
+/// The further values of an image.
 #[derive(Serialize, Deserialize)]
 struct ImageHeader {
     /// [`hash`] of the stored model that the image was made from.
@@ -75,18 +75,37 @@ struct ImageHeader {
     mean_stars: f32,
     categories: usize,
     authors: usize,
-    /// Items that have a factor.
+    /// Items that have factors.
     screened: usize,
     prior: usize,
 }
 
-/// To be stored in tables.
+/// A model as bytes, to be stored in a table.
+///
+/// # Errors
+/// [`Error::Corrupt`] for a header of more than 64 MB.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use reco_models::{Bytes, decode, encode};
+///
+/// # let trained: reco_models::Trained = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/trained.rs"));
+/// # let model = trained.model;
+/// let bytes: Bytes = Arc::new(encode(&model)?);
+/// let stored = decode(&bytes)?;
+/// assert_eq!(stored.items(), model.items());
+/// # Ok::<(), reco_models::Error>(())
+/// ```
 pub fn encode(model: &Model) -> Result<Vec<u8>> {
     write(model, None)
 }
 
-/// To be mapped: everything that would be computed of the stored model is in it. `source` is the [`hash`] of that.
-/// `pause` is called every few milliseconds while every item is scored.
+/// A model with its derived values as bytes, to be mapped by [`open_image`]. `stored_hash` is the [`hash`] of the stored
+/// model. Every item is scored once; meanwhile `pause` is called about every millisecond.
+///
+/// # Errors
+/// Those of [`encode`] and of [`Model::user`].
 pub fn image(model: &Model, stored_hash: i64, pause: impl FnMut()) -> Result<Vec<u8>> {
     let retrieval = Retrieval::new(model, pause)?;
     let encoder = model.encoder();
@@ -103,12 +122,15 @@ pub fn image(model: &Model, stored_hash: i64, pause: impl FnMut()) -> Result<Vec
     write(model, Some((image, &retrieval)))
 }
 
-/// A hash of content, to key caches by.
+/// A hash of the content of a model, for the keys of caches.
 pub fn hash(bytes: &[u8]) -> i64 {
     xxh3_64(bytes) as i64
 }
 
-/// A stored model, checked through and through.
+/// A model from the bytes that [`encode`] gave. Everything in them is checked.
+///
+/// # Errors
+/// [`Error::Corrupt`], with what is wrong: the checksum, the format, a length, or a value.
 pub fn decode(bytes: &Bytes) -> Result<Model> {
     verify(bytes)?;
     let (header, mut columns) = open(bytes)?;
@@ -120,8 +142,11 @@ pub fn decode(bytes: &Bytes) -> Result<Model> {
     Model::new(fitted)
 }
 
-/// An image that [`image`] wrote from that source and whose checksum holds (see [`verify`]); its columns are views of
-/// the bytes.
+/// A model from the bytes that [`image`] gave for the stored model with this hash. Its columns are views of the bytes.
+/// Values are not checked: the caller has to know that [`verify`] succeeds.
+///
+/// # Errors
+/// [`Error::Corrupt`] for bytes of another kind, format, length or model.
 pub fn open_image(bytes: &Bytes, stored_hash: i64) -> Result<ServedModel> {
     let (mut header, mut columns) = open(bytes)?;
     let image = header.image.take().ok_or_else(|| corrupt("it is a stored model, not an image"))?;
@@ -136,7 +161,10 @@ pub fn open_image(bytes: &Bytes, stored_hash: i64) -> Result<ServedModel> {
     Ok(ServedModel::with_retrieval(model, retrieval))
 }
 
-/// Whether the bytes are as they were written.
+/// Checks that the bytes are those that were written.
+///
+/// # Errors
+/// [`Error::Corrupt`] where magic, format or checksum differ.
 pub fn verify(bytes: &Bytes) -> Result<()> {
     let (prefix, body) = split(bytes)?;
     if prefix[PREFIX - 8..] != checksum(prefix, body) {
@@ -145,7 +173,7 @@ pub fn verify(bytes: &Bytes) -> Result<()> {
     Ok(())
 }
 
-/// Of the body and of the length that the prefix gives the header.
+/// The checksum of the body and of the length of the header, which the prefix holds.
 fn checksum(prefix: &[u8], body: &[u8]) -> [u8; 8] {
     xxh3_64_with_seed(body, number(prefix, 12).into()).to_le_bytes()
 }
@@ -154,7 +182,7 @@ fn corrupt(what: &str) -> Error {
     Error::Corrupt(what.into())
 }
 
-/// The prefix of a model of this format, and the rest.
+/// The prefix, checked but for its checksum, and the rest.
 fn split(bytes: &Bytes) -> Result<(&[u8], &[u8])> {
     let bytes = (**bytes).as_ref();
     let (prefix, body) = bytes.split_at_checked(PREFIX).ok_or_else(|| corrupt("it is too short"))?;

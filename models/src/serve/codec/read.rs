@@ -1,4 +1,4 @@
-//! A header and columns as a model. Nothing is allocated or followed before it is checked.
+//! From a header and columns to a model. Lengths are checked before memory is allocated for them.
 
 use bytemuck::Pod;
 
@@ -98,14 +98,14 @@ pub(super) fn read_retrieval(
     Ok(Retrieval { screen, popular, prior, by_author: index()?, by_category: index()? })
 }
 
-/// Column after column.
+/// Reads the columns one after the other.
 pub(super) struct Columns<'a> {
     bytes: &'a Bytes,
     at: usize,
 }
 
 impl<'a> Columns<'a> {
-    /// From an offset on.
+    /// They begin after the offset `at`.
     pub(super) fn new(bytes: &'a Bytes, at: usize) -> Self {
         Columns { bytes, at }
     }

@@ -62,7 +62,7 @@ fn fitted() -> Fitted {
 }
 
 #[test]
-fn what_goes_in_comes_out() {
+fn a_decoded_model_equals_the_encoded_one() {
     let bytes = encode(&model()).unwrap();
     let back = decode(&shared(&bytes)).unwrap();
     assert_eq!(back.items(), model().items());
@@ -85,7 +85,7 @@ fn every_flipped_byte_and_every_cut_is_noticed() {
 }
 
 #[test]
-fn an_image_is_the_model_with_all_that_is_derived() {
+fn an_image_opens_as_the_model_with_its_derived_values() {
     let bytes = image(&model(), 7, || ()).unwrap();
     let shared = shared(&bytes);
     verify(&shared).unwrap();
@@ -106,7 +106,7 @@ fn an_image_is_the_model_with_all_that_is_derived() {
 }
 
 #[test]
-fn a_right_checksum_over_wrong_content_is_noticed() {
+fn damaged_values_under_a_valid_checksum_are_noticed() {
     let message = |change: &dyn Fn(&mut Fitted)| {
         let mut bad = fitted();
         change(&mut bad);

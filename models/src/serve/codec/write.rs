@@ -1,4 +1,4 @@
-//! A model as a header and columns.
+//! From a model to a header and columns.
 
 use super::{ALIGNMENT, FORMAT, Header, ImageHeader, MAGIC, PREFIX, RatingHeader, checksum, config};
 use crate::error::{Error, Result};

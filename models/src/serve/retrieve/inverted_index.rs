@@ -2,15 +2,16 @@
 
 use crate::data::column::Column;
 
-/// Items by a key, the best for a user that nobody knows first.
+/// Items by category or by author; those of one key by falling score for a user without interactions.
 #[derive(Debug, Clone)]
 pub struct InvertedIndex {
     pub item: Column<u32>,
-    /// Of each of them, ascending.
+    /// The key of each of them, ascending.
     pub key: Column<i64>,
 }
 
 impl InvertedIndex {
+    /// `keys` and `score` by item.
     pub fn new(keys: &[i64], score: &[f32]) -> InvertedIndex {
         let mut item: Vec<u32> = (0..keys.len() as u32).collect();
         let place = |i: &u32| *i as usize;
@@ -21,6 +22,7 @@ impl InvertedIndex {
         InvertedIndex { key: item.iter().map(|i| keys[place(i)]).collect(), item: item.into() }
     }
 
+    /// The items of a key, the best first.
     pub fn of(&self, key: i64) -> &[u32] {
         let start = self.key.partition_point(|k| *k < key);
         let end = start + self.key[start..].partition_point(|k| *k == key);

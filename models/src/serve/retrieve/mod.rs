@@ -1,14 +1,15 @@
-//! Which items are worth the whole ensemble: a few thousand of a catalogue of any size.
+//! Candidates: the few thousand items of a large catalogue that are scored by the whole ensemble.
 //!
-//! The trees cost about 1 µs an item, so that a quarter of a million items would cost a quarter of a second. All other
-//! parts are cheap. Items are therefore ordered by what those say, w_c·collaborative + w_p·popularity, and the best
-//! [`BY_PARTS`] go on, together with what the trees might lift out of the middle: what scores best for a user that
-//! nobody knows, overall and among the authors and categories that this user reads.
+//! The trees cost about 1 µs per item: a quarter of a second for a quarter of a million items. The other parts are cheap.
+//! Candidates are therefore the [`BY_PARTS`] best items by w_c·collaborative + w_p·popularity, and items that the trees
+//! might rank higher than these parts do: the best for a new user without interactions (the prior), overall and of the
+//! authors and categories that the user likes.
 //!
-//! The order is exact. Neighbours of the liked items, whose weights may be negative, are counted in full. For all others
-//! the collaborative part is a dot product, first taken over factors of one byte each, which is a cache line per item
-//! instead of four, and again over the real ones where the rounding could hide a place in the list. Items are visited by
-//! falling norm: by Cauchy and Schwarz nothing better can follow once norm times norm is not enough.
+//! The list by the cheap parts is exact. Neighbours of the liked items are scored in full, because their weights may be
+//! negative. For all other items the collaborative part is a dot product. It is computed from factors rounded to one
+//! byte each, which takes one cache line per item instead of four, and again from the exact factors where the rounding
+//! error could decide. Items are visited by falling norm: by the inequality of Cauchy and Schwarz the visit can end when
+//! the product of the norms is too small for the list.
 
 mod inverted_index;
 mod partial;
@@ -34,34 +35,39 @@ pub use screen::Screen;
 use partial::PartialScore;
 use top_items::{Settled, TopItems};
 
-/// Up to so many items everything is scored: some 5 ms.
+/// Catalogues up to this number of items are scored exhaustively (about 5 ms).
 pub const EXHAUSTIVE: usize = 5000;
-/// See `models/tests/recommend.rs` for the recall that these numbers give.
+
+// With these numbers the ten best candidates are at least 0.99 of the ten best items: `models/tests/recommend.rs`.
+
+/// Candidates by the cheap parts.
 const BY_PARTS: usize = 1500;
+/// Candidates by the prior.
 const PRIOR: usize = 1000;
-/// Items of the authors that the user reads, heaviest first, in equal shares but at least so many each; and the same of
-/// categories. Who read one book only gets all of its author's.
+/// Candidates by author, in equal numbers for each author of the liked items. Authors are taken by falling weight, as long
+/// as each has at least [`OF_AUTHOR`] places. A reader of a single book gets all of these places for its author.
 const BY_AUTHOR: usize = 1000;
 const OF_AUTHOR: usize = 25;
+/// The same for categories.
 const BY_CATEGORY: usize = 1500;
 const OF_CATEGORY: usize = 100;
 /// Items that are scored between two calls of `pause`: about a millisecond.
 const BLOCK: u32 = 1024;
 
-/// Orders of the items that follow from a model, made once.
+/// Orders of the items that follow from a model, computed once.
 #[derive(Debug, Clone)]
 pub(super) struct Retrieval {
     pub screen: Screen,
     /// All items, the most popular first.
     pub popular: Column<u32>,
-    /// The best for a user that nobody knows.
+    /// The [`PRIOR`] best items for a user without interactions, in their order.
     pub prior: Column<u32>,
     pub by_author: InvertedIndex,
     pub by_category: InvertedIndex,
 }
 
 impl Retrieval {
-    /// Scores the whole catalogue once. `pause` is called every few milliseconds.
+    /// Scores the whole catalogue once. `pause` is called about every millisecond.
     pub(super) fn new(model: &Model, mut pause: impl FnMut()) -> Result<Retrieval> {
         let items = model.items();
         let nobody = model.history(&Ratings::default(), &Favorites::default());
@@ -85,7 +91,7 @@ impl Retrieval {
         let (table, liked) = (model.items(), user.likes().items());
         let barred = Settled::new(table.len(), excluded);
         let mut best = self.best_by_parts(model, user, barred.clone());
-        // What did not get into that list is open to the others again.
+        // Items that did not get into that list are open to the other lists again.
         let mut settled = barred;
         for item in &best {
             settled.settle(*item);
@@ -100,6 +106,7 @@ impl Retrieval {
         best
     }
 
+    /// The [`BY_PARTS`] best items by the cheap parts, in no order; none for a user without a vector.
     fn best_by_parts(&self, model: &Model, user: &User<'_>, mut settled: Settled) -> Vec<u32> {
         let collaborative = model.collaborative_part();
         let likes = user.likes();
@@ -107,7 +114,7 @@ impl Retrieval {
             return Vec::new();
         }
         let partial = PartialScore { model, weights: model.weights() };
-        let by_factors = (1.0 - collaborative.blend.share) / collaborative.blend.als_scale;
+        let by_factors = collaborative.blend.als_weight();
         let raw = |item: u32, neighbours: f32| match by_factors > 0.0 {
             true => by_factors * dot(collaborative.factors.row(item as usize), &likes.factor) + neighbours,
             false => neighbours,
@@ -118,7 +125,7 @@ impl Retrieval {
                 list.offer(partial.of(item, raw(item, sum)), item);
             }
         }
-        // What is left has no neighbour among the liked items; of what has no factor either, the most popular is best.
+        // The other items are not neighbours of a liked one. Those that have no factors either rank by popularity.
         for item in &*self.popular {
             if partial.of(*item, 0.0) <= list.bar() {
                 break;
@@ -134,10 +141,10 @@ impl Retrieval {
     }
 }
 
-/// A model that is asked for items of the whole catalogue, with the orders of them that this takes.
+/// A model that finds items of the whole catalogue: candidates, and similar items.
 pub struct ServedModel {
     model: Model,
-    /// It takes as long as the scoring of every item, so it is made when it is first asked for.
+    /// Computed when it is first needed, which takes as long as scoring every item.
     retrieval: OnceLock<Retrieval>,
 }
 
@@ -156,12 +163,12 @@ impl Deref for ServedModel {
 }
 
 impl ServedModel {
-    /// With orders that were made before.
+    /// With orders that were computed before.
     pub(super) fn with_retrieval(model: Model, retrieval: Retrieval) -> Self {
         ServedModel { model, retrieval: OnceLock::from(retrieval) }
     }
 
-    /// Made when it is first asked for, if the model was not opened with it. `pause` is called every few milliseconds.
+    /// Computed at the first call, unless the model was opened with it. `pause` is called about every millisecond.
     pub(super) fn retrieval(&self, pause: impl FnMut()) -> Result<&Retrieval> {
         if let Some(made) = self.retrieval.get() {
             return Ok(made);
@@ -170,8 +177,26 @@ impl ServedModel {
         Ok(self.retrieval.get_or_init(|| made))
     }
 
-    /// Items to be scored in full, none of `excluded` (ascending). All of a small catalogue. Who excludes all but a
-    /// category names it, so that the best of it are among them. `pause` is called every few milliseconds.
+    /// The items that are worth scoring for a user, by their indices, distinct and in no order; none of `excluded`
+    /// (ascending indices). Of a catalogue up to [`EXHAUSTIVE`] items, all. With a `category`, its best items are among
+    /// them: to be used when `excluded` leaves only that category. `pause` is called about every millisecond if
+    /// retrieval has to be prepared.
+    ///
+    /// # Errors
+    /// Those of [`crate::Model::user`], while retrieval is prepared.
+    ///
+    /// ```
+    /// use reco_models::ServedModel;
+    ///
+    /// # let trained: reco_models::Trained = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/trained.rs"));
+    /// let model = ServedModel::from(trained.model);
+    /// let row = trained.data.events.row(0);
+    /// let user = model.user(row, reco_models::NONE, None)?;
+    /// // Items that the user has reacted to are excluded.
+    /// let candidates = model.candidates(&user, row.item, None, || ())?;
+    /// assert_eq!(candidates.len(), model.items().len() - row.item.len());
+    /// # Ok::<(), reco_models::Error>(())
+    /// ```
     pub fn candidates(
         &self,
         user: &User<'_>,

@@ -1,4 +1,4 @@
-//! The best by the factors, exactly, without reading them all.
+//! A pass over the items by their factors that reads most of them as bytes, or not at all.
 
 use super::partial::PartialScore;
 use super::top_items::{Settled, TopItems};
@@ -7,30 +7,31 @@ use crate::math::simd::{LANES, dispatch, dot, madd, total};
 use crate::model::model::Model;
 use crate::parts::collaborative::Likes;
 
-/// Rows per step of the pass over the norms; their bound is that of the first.
+/// Rows per step of the pass, bounded together by the norm of the first.
 const CHUNK: usize = 1024;
 
-/// Factors of one byte each, by falling norm.
+/// The items that have factors by falling norm, with their factors rounded to one byte each.
 #[derive(Debug, Clone)]
 pub struct Screen {
+    /// By row, the index of the item.
     pub item: Column<u32>,
-    /// The factors of each, padded with zeros to [`Screen::width`].
+    /// By row the rounded factors, padded with zeros to [`Screen::width`] bytes.
     pub rows: Column<i8>,
-    /// By row: a byte of 1 stands for so much.
+    /// By row, the value of a byte of 1.
     pub step: Column<f32>,
-    /// By chunk: the largest norm in it.
+    /// By chunk, the largest norm in it.
     pub norm: Column<f32>,
-    /// By chunk: the highest popularity from it on.
+    /// By chunk, the highest popularity in it and after it.
     pub popularity: Column<f32>,
 }
 
 impl Screen {
-    /// Bytes of a row of so many factors: whole vectors.
+    /// Bytes per row of k factors: a whole number of vectors of the processor.
     pub fn width(factors: usize) -> usize {
         factors.next_multiple_of(LANES)
     }
 
-    /// Chunks of so many rows.
+    /// The number of chunks that this number of rows makes.
     pub fn chunks(rows: usize) -> usize {
         rows.div_ceil(CHUNK)
     }
@@ -66,7 +67,8 @@ impl Screen {
         }
     }
 
-    /// Offers every item that can enter the list and is not settled.
+    /// Offers every item that can enter the list and is not settled. `weight`: of the product of the factors in a raw
+    /// score.
     pub fn pass(
         &self,
         partial: &PartialScore<'_>,
@@ -79,7 +81,7 @@ impl Screen {
         let width = Screen::width(factors.ncols());
         let mut vector = likes.factor.clone();
         let length = dot(&vector, &vector).sqrt();
-        // Rounding moves a factor by half a step at most; the rest is for the float sums.
+        // Rounding changes a factor by at most half a step; the rest is for rounding in the sums.
         let slack = 0.5001 * vector.iter().map(|v| v.abs()).sum::<f32>();
         vector.resize(width, 0.0);
         let mut products = [0.0; CHUNK];

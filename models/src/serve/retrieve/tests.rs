@@ -14,7 +14,7 @@ use crate::parts::neighbours::Neighbours;
 const ITEMS: usize = 3 * EXHAUSTIVE;
 const FACTORS: usize = 20;
 
-/// Factors and neighbours by chance, norms by a power law, every seventh item without a factor.
+/// Random factors and neighbours, norms by a power law, every seventh item without factors.
 fn model(share: f32, weights: [f32; 3]) -> ServedModel {
     let mut rng = rand_pcg::Pcg64Mcg::seed_from_u64(1);
     let mut number = || rng.random_range(-1.0f32..1.0);
@@ -22,7 +22,7 @@ fn model(share: f32, weights: [f32; 3]) -> ServedModel {
         let size = if i % 7 == 0 { 0.0 } else { 1.0 / (1.0 + (i % 500) as f32) };
         size * number()
     });
-    // A quarter of the weights speaks against the other item.
+    // A quarter of the weights is negative.
     let neighbours = Neighbours {
         start: (0..=10 * ITEMS as u32).step_by(10).collect(),
         item: (0..ITEMS as u32)

@@ -1,4 +1,4 @@
-//! The best items so far, and the items that need not be looked at again.
+//! The best items of a stream, and the items that need not be looked at again.
 
 /// A bit per item that is settled: excluded, or already taken.
 #[derive(Clone)]
@@ -13,7 +13,7 @@ impl Settled {
         settled
     }
 
-    /// Whether it was not settled before.
+    /// Settles an item; true if it was not settled before.
     pub fn settle(&mut self, item: u32) -> bool {
         let (word, bit) = (item as usize / 64, 1u64 << (item % 64));
         let new = self.0[word] & bit == 0;
@@ -22,7 +22,7 @@ impl Settled {
     }
 }
 
-/// The best of a stream: twice as many are kept as are wanted, and halved when they are full.
+/// The `most` best items of a stream. Up to twice that number are kept before the worse half is dropped.
 pub struct TopItems {
     most: usize,
     bar: f32,
@@ -34,11 +34,12 @@ impl TopItems {
         TopItems { most, bar: f32::NEG_INFINITY, kept: Vec::with_capacity(2 * most) }
     }
 
-    /// Nothing below this can be among the best.
+    /// An item with at most this score cannot be among the best.
     pub fn bar(&self) -> f32 {
         self.bar
     }
 
+    /// Takes an item if it can be among the best.
     pub fn offer(&mut self, score: f32, item: u32) {
         if score <= self.bar {
             return;
@@ -55,6 +56,7 @@ impl TopItems {
         self.bar = self.kept[self.most - 1].0;
     }
 
+    /// The best items in no order.
     pub fn into_items(mut self) -> Vec<u32> {
         if self.kept.len() > self.most {
             self.halve();
