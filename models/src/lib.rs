@@ -1,5 +1,6 @@
-//! The models of reco, with no PostgreSQL in them: data in, models out, and nothing read from an environment or a file.
-//! Seeds and threads are arguments.
+//! The models of reco, without PostgreSQL: data in, models out. Nothing is read from an environment or a file; seeds and
+//! threads are arguments. The clock is read by [`Control`], which measures how long the phases of a run take, and through
+//! it by the budget of a run, which ends a search that takes far longer than planned.
 //!
 //! Six layers; each uses only those below it, and `learn` and `serve` know nothing of each other:
 //!
@@ -10,6 +11,40 @@
 //! parts   als, neighbours, content, popularity, ratings, rules
 //! data    users, items and interactions
 //! math    kernels that know of numbers only
+//! ```
+//!
+//! From what was read to a list for a user:
+//!
+//! ```
+//! use reco_models::{Control, Favorites, NONE, Params, Ratings, ServedModel, Sources, Target, train};
+//!
+//! // Each of 40 users likes the items with an even or with an odd number, but for every third.
+//! let mut favorites = Favorites::default();
+//! for (user, item) in (0..40).flat_map(|user| (0..20).map(move |item| (user, item))) {
+//!     if user % 2 == item % 2 && (user + item) % 3 > 0 {
+//!         favorites.user.push(user);
+//!         favorites.item.push(item);
+//!         favorites.at.push(NONE);
+//!     }
+//! }
+//! let sources = Sources { favorites, ..Sources::default() };
+//!
+//! // Options as JSON, or Params::default(); only validated ones can train.
+//! let params = Params::from_json(&serde_json::json!({"factors": 4, "seed": 7}))?.validate()?;
+//! let trained = train(sources, &params, None, 1, &Control::default())?;
+//! assert!(!trained.decision.reason.is_empty());
+//!
+//! // A user whom the model has never seen, with the favourites of this moment.
+//! let model = ServedModel::from(trained.model);
+//! let now = Favorites { user: vec![99; 2], item: vec![4, 8], at: vec![NONE; 2] };
+//! let history = model.history(&Ratings::default(), &now);
+//! let user = model.user(history.row(), NONE, None)?;
+//! let candidates = model.candidates(&user, history.row().item, None, || ())?;
+//! let items: Vec<(i64, Target)> =
+//!     candidates.into_iter().map(|item| (model.items().id[item as usize], Target::Known(item))).collect();
+//! let best = model.rank(&user, &items, 3, || ());
+//! assert!(best.iter().all(|pick| pick.id % 2 == 0 && pick.id != 4 && pick.id != 8));
+//! # Ok::<(), reco_models::Error>(())
 //! ```
 
 mod control;
@@ -32,7 +67,7 @@ pub use learn::evaluate::{Evaluation, Summary, System};
 pub use learn::gate::Decision;
 pub use learn::memory::estimate_memory;
 pub use learn::metrics::Metrics;
-pub use learn::params::{NUMBERS, NumberOption, Params, ValidParams, WeightChoice};
+pub use learn::params::{Params, ValidParams, WeightChoice};
 pub use learn::report::Choice;
 pub use learn::train::{Champion, Trained, train};
 pub use model::ensemble::{PART_NAMES, Parts, Weights};
