@@ -157,11 +157,6 @@ const LATE_COMMITS: usize = 64;
 /// Looked at beyond what is wanted, should some of it be gone.
 const SPARE: usize = 16;
 
-/// How many are ranked at first; all where rare ones are wanted too, which may stand anywhere.
-fn first_look((best, rare): (usize, usize)) -> usize {
-    if rare == 0 { best + SPARE } else { usize::MAX }
-}
-
 /// A request that a model answers.
 struct ByModel<'a> {
     connection: &'a Connection,
@@ -173,12 +168,36 @@ struct ByModel<'a> {
     barred: Vec<i64>,
 }
 
+/// How many items are looked for.
+#[derive(Clone, Copy)]
+struct Wanted {
+    best: usize,
+    rare: usize,
+}
+
 /// What may be shown, scored.
+#[derive(Default)]
 struct Found {
     /// In the catalogue now, in the category, not barred; best first.
     best: Vec<Pick>,
     /// The new and rarely read ones among what was found, best first.
     rare: Vec<Pick>,
+}
+
+impl Found {
+    fn suffices(&self, wanted: Wanted) -> bool {
+        self.best.len() >= wanted.best && self.rare.len() >= wanted.rare
+    }
+
+    /// Takes the next best item.
+    fn add(&mut self, pick: Pick, is_rare: bool, wanted: Wanted) {
+        if self.best.len() < wanted.best {
+            self.best.push(pick);
+        }
+        if is_rare && self.rare.len() < wanted.rare {
+            self.rare.push(pick);
+        }
+    }
 }
 
 impl<'a> ByModel<'a> {
@@ -226,32 +245,29 @@ impl<'a> ByModel<'a> {
         let Request { n, diversity, explore, .. } = *self.request;
         let wanted = if diversity > 0.0 { n * DIVERSITY_POOL } else { n };
         // An explored item leaves its ordinary place to the next one.
-        let wanted = if explore > 0.0 { (wanted + EXPLORE_POOL, EXPLORE_POOL) } else { (wanted, 0) };
-        let mut known = match self.request.category {
-            Some(_) => return self.found_in_category(user, wanted),
-            None => self.candidates(user, &self.known(&self.barred), None)?,
+        let wanted = match explore > 0.0 {
+            true => Wanted { best: wanted + EXPLORE_POOL, rare: EXPLORE_POOL },
+            false => Wanted { best: wanted, rare: 0 },
         };
-        let items: Vec<(i64, Target)> = self.with_ids(&known).chain(self.newcomers()?).collect();
-        let most = first_look(wanted);
-        let mut found = Found { best: Vec::new(), rare: Vec::new() };
-        self.keep_present(self.model().rank(user, &items, most, pause), wanted, &mut found)?;
-        if found.best.len() < wanted.0 && most < items.len() {
-            found = Found { best: Vec::new(), rare: Vec::new() };
-            self.keep_present(self.model().rank(user, &items, usize::MAX, pause), wanted, &mut found)?;
+        if self.request.category.is_some() {
+            return self.found_in_category(user, wanted);
         }
+        let mut known = self.candidates(user, &self.known(&self.barred), None)?;
+        let items: Vec<(i64, Target)> = self.with_ids(&known).chain(self.newcomers()?).collect();
+        let mut found = Found::default();
+        self.keep_present(self.model().rank(user, &items, pause), wanted, &mut found)?;
         if found.best.len() < n {
             // Too much of it was deleted, or is hidden from the caller: all the rest of the catalogue.
             known.extend(self.known(&self.barred));
             known.sort_unstable();
             let rest: Vec<(i64, Target)> = self.with_ids(&self.without(&known)).collect();
-            let ranked = self.model().rank(user, &rest, usize::MAX, pause);
-            self.keep_present(ranked, wanted, &mut found)?;
+            self.keep_present(self.model().rank(user, &rest, pause), wanted, &mut found)?;
         }
         Ok(found)
     }
 
     /// The catalogue says what is in a category, so that a book that was moved there a second ago is found.
-    fn found_in_category(&self, user: &User<'_>, wanted: (usize, usize)) -> Outcome<Found> {
+    fn found_in_category(&self, user: &User<'_>, wanted: Wanted) -> Outcome<Found> {
         let mut listed = self.request.in_category(self.connection, self.mapping, i64::MAX)?;
         listed.retain(|(id, _)| self.barred.binary_search(id).is_err());
         let (mut known, mut items) = (Vec::new(), Vec::new());
@@ -268,9 +284,14 @@ impl<'a> ByModel<'a> {
         items.sort_unstable_by_key(|(id, _)| std::cmp::Reverse(*id));
         items.truncate(MOST_NEWCOMERS as usize);
         let items: Vec<(i64, Target)> = self.with_ids(&known).chain(items).collect();
-        let best = self.model().rank(user, &items, first_look(wanted), pause);
-        let rare = best.iter().filter(|pick| self.rare(pick)).take(wanted.1).copied().collect();
-        Ok(Found { best: best.into_iter().take(wanted.0).collect(), rare })
+        let mut found = Found::default();
+        let mut ranked = self.model().rank(user, &items, pause);
+        while !found.suffices(wanted)
+            && let Some(pick) = ranked.next()
+        {
+            found.add(pick, self.rare(&pick), wanted);
+        }
+        Ok(found)
     }
 
     /// Items of the model that are worth scoring.
@@ -311,27 +332,22 @@ impl<'a> ByModel<'a> {
         Ok(found.into_iter().map(|(id, info)| (id, Target::Newcomer(info))).collect())
     }
 
-    /// Keeps of what was ranked what the caller's snapshot has, until enough is found.
-    fn keep_present(&self, ranked: Vec<Pick>, (best, rare): (usize, usize), found: &mut Found) -> Outcome<()> {
-        let mut start = 0;
-        let mut step = best + SPARE;
-        while start < ranked.len() && (found.best.len() < best || found.rare.len() < rare) {
+    /// Takes the best of what the caller's snapshot has, until enough is found.
+    fn keep_present(&self, mut ranked: impl Iterator<Item = Pick>, wanted: Wanted, found: &mut Found) -> Outcome<()> {
+        // A caller from whom much is hidden asks for ever more at once.
+        let mut step = wanted.best + SPARE;
+        while !found.suffices(wanted) {
             pause();
-            let end = (start + step).min(ranked.len());
-            let ids = ranked[start..end].iter().map(|pick| pick.id).collect();
-            let present = live::items(self.connection, self.mapping, ids)?;
-            for pick in &ranked[start..end] {
-                if present.binary_search_by_key(&pick.id, |(id, _)| *id).is_err() {
-                    continue;
-                }
-                if found.best.len() < best {
-                    found.best.push(*pick);
-                }
-                if found.rare.len() < rare && self.rare(pick) {
-                    found.rare.push(*pick);
-                }
+            let picks: Vec<Pick> = ranked.by_ref().take(step).collect();
+            if picks.is_empty() {
+                break;
             }
-            (start, step) = (end, (2 * step).min(10_000));
+            let present = live::items(self.connection, self.mapping, picks.iter().map(|pick| pick.id).collect())?;
+            let is_present = |pick: &Pick| present.binary_search_by_key(&pick.id, |(id, _)| *id).is_ok();
+            for pick in picks.into_iter().filter(is_present) {
+                found.add(pick, self.rare(&pick), wanted);
+            }
+            step = (2 * step).min(10_000);
         }
         Ok(())
     }
