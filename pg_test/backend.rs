@@ -166,7 +166,7 @@ fn arrays_that_are_not_lists_are_refused() {
     assert!(truth("SELECT reco_scores(1, NULL) IS NULL AND reco_scores(NULL, '{1}') IS NULL"));
     Spi::run("SET LOCAL reco.max_candidates = 2").unwrap();
     let (state, message) = fails("SELECT reco_scores(1, '{1,2,3}')");
-    assert!(state == "54000" && message.contains("at most 2"), "{state} {message}");
+    assert!(state == "54000" && message.contains("at most 2 elements, not 3"), "{state} {message}");
 }
 
 #[pg_test]
@@ -442,17 +442,17 @@ fn the_category_is_that_of_this_moment() {
 fn wrong_arguments_of_a_recommendation_are_named() {
     recommending();
     for (call, state, named) in [
-        ("reco_recommend(43, 0)", "22023", "n is 0, and 1 to 1000"),
-        ("reco_recommend(43, 1001)", "22023", "n is 1001, and 1 to 1000"),
-        ("reco_recommend(43, exclude => '{1,NULL}')", "22004", "exclude holds a NULL"),
-        ("reco_recommend(43, exclude => '{{1},{2}}')", "2202E", "exclude has 2 dimensions"),
-        ("reco_recommend(43, diversity => 1.5)", "22023", "diversity is 1.5, and 0 to 1"),
-        ("reco_recommend(43, diversity => 'NaN')", "22023", "diversity is NaN"),
-        ("reco_recommend(43, explore => -0.1)", "22023", "explore is -0.1, and 0 to 1"),
-        ("reco_similar(1, -3)", "22023", "n is -3"),
-        ("reco_trending(0)", "22023", "n is 0"),
-        ("reco_trending(half_life => '0 days')", "22023", "half_life is 0 seconds"),
-        ("reco_trending(half_life => '-1 month')", "22023", "more than 0"),
+        ("reco_recommend(43, 0)", "22023", "n must be between 1 and 1000, not 0"),
+        ("reco_recommend(43, 1001)", "22023", "n must be between 1 and 1000, not 1001"),
+        ("reco_recommend(43, exclude => '{1,NULL}')", "22004", "exclude must not contain NULL"),
+        ("reco_recommend(43, exclude => '{{1},{2}}')", "2202E", "exclude must have one dimension, not 2"),
+        ("reco_recommend(43, diversity => 1.5)", "22023", "diversity must be between 0 and 1, not 1.5"),
+        ("reco_recommend(43, diversity => 'NaN')", "22023", "diversity must be between 0 and 1, not NaN"),
+        ("reco_recommend(43, explore => -0.1)", "22023", "explore must be between 0 and 1, not -0.1"),
+        ("reco_similar(1, -3)", "22023", "n must be between 1 and 1000, not -3"),
+        ("reco_trending(0)", "22023", "n must be between 1 and 1000, not 0"),
+        ("reco_trending(half_life => '0 days')", "22023", "half_life must be more than 0 seconds, not 0"),
+        ("reco_trending(half_life => '-1 month')", "22023", "more than 0 seconds, not -2592000"),
     ] {
         let (found, message) = fails(&format!("SELECT * FROM {call}"));
         assert!(found == state && message.contains(named), "{call}: {found} {message}");

@@ -1,5 +1,6 @@
 //! The SQL functions.
 
+mod arguments;
 mod configure;
 mod explain;
 mod health;

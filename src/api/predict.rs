@@ -2,9 +2,11 @@
 
 use pgrx::prelude::*;
 
-use super::score::{ids, no_model};
+use super::arguments::ids;
+use super::reader::no_model;
 use crate::cache;
 use crate::failure::{Outcome, or_raise};
+use crate::pg::session::pause;
 use crate::pg::spi;
 use crate::read::live;
 use crate::read::mapping;
@@ -45,7 +47,7 @@ fn predict(user: i64, items: &[i64]) -> Outcome<(Vec<Option<f32>>, Option<i64>)>
         let rater = ratings.rater(&reviews)?;
         let mut stars = Vec::with_capacity(items.len());
         for block in items.chunks(BLOCK) {
-            pgrx::check_for_interrupts!();
+            pause();
             stars.extend(ratings.predict(&rater, block).into_iter().map(Some));
         }
         Ok((stars, Some(key.0)))

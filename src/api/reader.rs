@@ -8,6 +8,7 @@ use reco_models::{Favorites, History, ItemInfo, Model, Ratings, ServedModel, Tar
 
 use crate::cache;
 use crate::failure::{Failure, Outcome};
+use crate::pg::session::now;
 use crate::pg::spi::Connection;
 use crate::read::mapping::{self, Mapping};
 use crate::read::{index, live};
@@ -37,16 +38,16 @@ impl Site {
         let served = match active.model.filter(|_| settings::enabled()) {
             Some(key) => Some(Served { version: key.0, model: cache::model(connection, key)? }),
             None if settings::fallback() || !settings::enabled() => None,
-            None => {
-                return Err(Failure::new(
-                    PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                    "there is no active model, and reco.fallback is off",
-                )
-                .hint("SELECT * FROM reco_train(); or SET reco.fallback = on;"));
-            }
+            None => return Err(no_model()),
         };
         Ok(Site { mapping, served })
     }
+}
+
+pub fn no_model() -> Failure {
+    let code = PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+    Failure::new(code, "there is no active model, and reco.fallback is off")
+        .hint("SELECT * FROM reco_train(); or SET reco.fallback = on;")
 }
 
 /// A reader as a model sees one.
@@ -131,12 +132,3 @@ impl RulesReader {
         Ok(RulesReader { seen: seen(&ratings, &favorites), liked, taste, now: now() })
     }
 }
-
-/// The time of the transaction in seconds since 1970.
-pub fn now() -> i64 {
-    // SAFETY: no arguments.
-    unsafe { pg_sys::GetCurrentTransactionStartTimestamp() }.div_euclid(1_000_000) + EPOCH_2000
-}
-
-/// PostgreSQL counts from 2000, we from 1970: seconds between.
-const EPOCH_2000: i64 = 946_684_800;

@@ -11,9 +11,11 @@ use reco_models::{
     explore_seed,
 };
 
-use super::reader::{self, Reader, RulesReader, Served, Site};
-use super::{reason, score};
+use super::arguments;
+use super::reader::{Reader, RulesReader, Served, Site};
+use super::reason;
 use crate::failure::{Failure, Outcome, or_raise};
+use crate::pg::session::{now, pause};
 use crate::pg::spi::{self, Connection};
 use crate::read::live;
 use crate::read::mapping::{ITEM, Mapping, SOURCES};
@@ -83,17 +85,6 @@ struct Request {
     explore: f32,
 }
 
-/// `n` of every function that lists items.
-pub fn count(n: Option<i32>) -> Outcome<usize> {
-    const MOST: i32 = 1000;
-    let n = n.unwrap_or(10);
-    if (1..=MOST).contains(&n) {
-        return Ok(n as usize);
-    }
-    Err(Failure::invalid(format!("n is {n}, and 1 to {MOST} is expected"))
-        .hint("For more, score the items themselves: reco_score(user_id, item_ids)."))
-}
-
 impl Request {
     fn new(
         n: Option<i32>,
@@ -103,20 +94,15 @@ impl Request {
         diversity: Option<f32>,
         explore: Option<f32>,
     ) -> Outcome<Request> {
-        let mut exclude = exclude.map_or(Ok(Vec::new()), |array| score::ids("exclude", array))?;
+        let mut exclude = exclude.map_or(Ok(Vec::new()), |array| arguments::ids("exclude", array))?;
         exclude.sort_unstable();
-        let share = |name: &str, value: Option<f32>| {
-            let value = value.unwrap_or(0.0);
-            let good = (0.0..=1.0).contains(&value);
-            if good { Ok(value) } else { Err(Failure::invalid(format!("{name} is {value}, and 0 to 1 is expected"))) }
-        };
         Ok(Request {
-            n: count(n)?,
+            n: arguments::count(n)?,
             exclude,
             category,
             exclude_seen: exclude_seen.unwrap_or(true),
-            diversity: share("diversity", diversity)?,
-            explore: share("explore", explore)?,
+            diversity: arguments::share("diversity", diversity)?,
+            explore: arguments::share("explore", explore)?,
         })
     }
 
@@ -366,14 +352,10 @@ impl<'a> ByModel<'a> {
             return Vec::new();
         }
         let exposures: Vec<Exposure> = rare.iter().map(|pick| self.exposure(pick.target)).collect();
-        let seed = explore_seed(self.id, self.served.version, reader::now().div_euclid(86_400));
+        let seed = explore_seed(self.id, self.served.version, now().div_euclid(86_400));
         let explored = explore(&exposures, self.model().positive_rate(), places, seed);
         explored.into_iter().map(|e| (rare[e.index], e.propensity)).collect()
     }
-}
-
-pub fn pause() {
-    pgrx::check_for_interrupts!();
 }
 
 /// Explored items at even distances, from the back: of ten places with two of them the fifth and the tenth.

@@ -3,12 +3,13 @@
 use pgrx::prelude::*;
 use reco_models::{ItemInfo, NONE, Parts, Scored, Source};
 
+use super::arguments::ids;
 use super::reader::{self, Reader, RulesReader, Served, Site};
-use crate::failure::{Failure, Outcome, or_raise};
+use crate::failure::{Outcome, or_raise};
+use crate::pg::session::pause;
 use crate::pg::spi::{self, Connection};
 use crate::read::live;
 use crate::read::mapping::Mapping;
-use crate::settings;
 
 /// One row per element of `item_ids`, in its order, duplicates and unknown ids included.
 #[pg_extern(stable, parallel_safe)]
@@ -44,32 +45,6 @@ fn reco_scores(user_id: i64, item_ids: Array<i64>) -> Vec<f32> {
     scored.iter().map(|s| s.score).collect()
 }
 
-/// The elements of an argument that is a list of ids.
-pub fn ids(name: &str, array: Array<i64>) -> Outcome<Vec<i64>> {
-    let nulls = array.contains_nulls();
-    let values: Vec<Option<i64>> = if nulls { Vec::new() } else { array.iter().collect() };
-    // SAFETY: the array is a valid argument of this call.
-    let dimensions = unsafe { pgrx::array::RawArray::from_array(array) }.map_or(1, |raw| raw.dims().len());
-    if dimensions > 1 {
-        let code = PgSqlErrorCode::ERRCODE_ARRAY_ELEMENT_ERROR;
-        return Err(Failure::new(code, format!("{name} has {dimensions} dimensions, and one is expected")));
-    }
-    if nulls {
-        return Err(Failure::new(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, format!("{name} holds a NULL"))
-            .hint(format!("Leave it out: array_remove({name}, NULL).")));
-    }
-    let limit = settings::max_candidates();
-    if values.len() > limit {
-        let code = PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED;
-        return Err(Failure::new(
-            code,
-            format!("{name} has {} elements, and at most {limit} are allowed", values.len()),
-        )
-        .hint("Ask in several calls, or raise reco.max_candidates."));
-    }
-    Ok(values.into_iter().flatten().collect())
-}
-
 fn score(user: i64, items: &[i64]) -> Outcome<(Vec<Scored>, Option<i64>)> {
     if items.is_empty() {
         return Ok((Vec::new(), None));
@@ -81,12 +56,6 @@ fn score(user: i64, items: &[i64]) -> Outcome<(Vec<Scored>, Option<i64>)> {
             None => Ok((by_rules(connection, &mapping, user, items)?, None)),
         }
     })
-}
-
-pub fn no_model() -> Failure {
-    let code = PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
-    Failure::new(code, "there is no active model, and reco.fallback is off")
-        .hint("SELECT * FROM reco_train(); or SET reco.fallback = on;")
 }
 
 fn by_model(
@@ -101,7 +70,7 @@ fn by_model(
     let targets = reader::targets(connection, mapping, &served.model, items)?;
     let mut scored = Vec::with_capacity(items.len());
     for block in targets.chunks(4096) {
-        pgrx::check_for_interrupts!();
+        pause();
         scored.extend(served.model.score(&user, block));
     }
     Ok(scored)

@@ -3,9 +3,10 @@
 use pgrx::prelude::*;
 use reco_models::{ItemInfo, Kinship, NONE, Similar, Target};
 
+use super::arguments::count;
 use super::reader::{Served, Site};
-use super::recommend::{count, pause};
 use crate::failure::{Outcome, or_raise};
+use crate::pg::session::pause;
 use crate::pg::spi::{self, Connection};
 use crate::read::live;
 use crate::read::mapping::Mapping;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::cache;
 use crate::failure::{Failure, Outcome, or_raise};
 use crate::pg::notice;
+use crate::pg::session::{refuse_read_only, session_user};
 use crate::pg::spi::{self, Connection, arg};
 use crate::pg::worker;
 use crate::read::{bulk, mapping};
@@ -48,11 +49,7 @@ fn reco_train(
 }
 
 fn train(options: Value) -> Outcome<TrainRow> {
-    // SAFETY: raises where the transaction is read-only or the server a standby.
-    unsafe {
-        pg_sys::PreventCommandIfReadOnly(c"reco_train()".as_ptr());
-        pg_sys::PreventCommandDuringRecovery(c"reco_train()".as_ptr());
-    }
+    refuse_read_only(c"reco_train()");
     let begun = Instant::now();
     let params = Params::from_json(&options)?.validate()?;
     let (trained, timing) = spi::connect(|connection| {
@@ -170,13 +167,6 @@ fn store_and_tell(
 fn tell(connection: &Connection, outcome: &Value) -> Outcome<()> {
     connection.write("SELECT pg_catalog.pg_notify('reco', $1)", &[arg(outcome.to_string())])?;
     Ok(())
-}
-
-/// Who is logged in, whoever the function runs as.
-pub fn session_user() -> String {
-    // SAFETY: a valid role; gives a palloc'ed NUL-terminated string.
-    let name = unsafe { std::ffi::CStr::from_ptr(pg_sys::GetUserNameFromId(pg_sys::GetSessionUserId(), false)) };
-    name.to_string_lossy().into_owned()
 }
 
 /// One trainer at a time in a database; the lock ends with the transaction, however it ends.

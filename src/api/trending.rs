@@ -3,9 +3,10 @@
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
-use super::reader::now;
-use super::recommend::{count, no_category};
+use super::arguments::count;
+use super::recommend::no_category;
 use crate::failure::{Failure, Outcome, or_raise};
+use crate::pg::session::now;
 use crate::pg::spi;
 use crate::read::mapping::{self, ITEM, SOURCES};
 use crate::read::trend::{self, Trend};
@@ -29,7 +30,7 @@ fn trending(n: Option<i32>, half_life: Option<Interval>, category: Option<i64>) 
     let n = count(n)?;
     let half_life = half_life.as_ref().map_or(7.0 * DAY, seconds);
     if half_life <= 0.0 {
-        return Err(Failure::invalid(format!("half_life is {half_life} seconds, and more than 0 is expected"))
+        return Err(Failure::invalid(format!("half_life must be more than 0 seconds, not {half_life}"))
             .hint("For instance: reco_trending(10, '7 days')."));
     }
     spi::connect(|connection| {

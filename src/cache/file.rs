@@ -13,8 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memmap2::Mmap;
-use pgrx::pg_sys;
 use reco_models::Bytes;
+
+use crate::pg::session::{self, pause};
 
 /// Relative to the data directory, which is where a backend works.
 const DIRECTORY: &str = "base/pgsql_tmp";
@@ -31,9 +32,7 @@ pub struct Name {
 
 impl Name {
     pub fn of(version: i64, hash: i64) -> Name {
-        // SAFETY: set when the backend connected, and never changed.
-        let database = unsafe { pg_sys::MyDatabaseId }.to_u32();
-        Name { database, version, hash }
+        Name { database: session::database(), version, hash }
     }
 
     fn with(&self, suffix: &str) -> PathBuf {
@@ -113,7 +112,7 @@ pub fn lock(name: &Name) -> Option<File> {
         match file.try_lock() {
             Ok(()) => return Some(file),
             Err(fs::TryLockError::WouldBlock) => {
-                pgrx::check_for_interrupts!();
+                pause();
                 std::thread::sleep(Duration::from_millis(5));
             }
             Err(fs::TryLockError::Error(_)) => return None,

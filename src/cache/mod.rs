@@ -14,6 +14,7 @@ use std::rc::Rc;
 use reco_models::{Model, ServedModel};
 
 use crate::failure::Outcome;
+use crate::pg::session::pause;
 use crate::pg::spi::Connection;
 use crate::store;
 use file::{Mapped, Name};
@@ -108,10 +109,6 @@ fn open(connection: &Connection, key: (i64, i64)) -> Outcome<Entry> {
         Err(error) => pgrx::log!("reco: model {} is not shared: {}: {error}", key.0, name.path().display()),
     }
     Ok(Entry { key, model: Rc::new(model.into()), file: None })
-}
-
-fn pause() {
-    pgrx::check_for_interrupts!();
 }
 
 /// The model in the shared file, if there is one and it is sound; one that is not is removed.

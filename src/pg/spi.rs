@@ -12,6 +12,7 @@ use pgrx::pg_sys;
 use pgrx::{FromDatum, IntoDatum};
 
 use crate::failure::{Failure, Outcome};
+use crate::pg::session;
 
 /// One parameter.
 pub struct Arg {
@@ -122,7 +123,7 @@ impl Connection {
         // SAFETY: as in `execute`; the portal is closed below or by the end of the transaction.
         let portal = unsafe { pg_sys::SPI_cursor_open(ptr::null(), plan, values.as_mut_ptr(), nulls.as_ptr(), true) };
         loop {
-            pgrx::check_for_interrupts!();
+            session::pause();
             // SAFETY: an open portal.
             unsafe { pg_sys::SPI_cursor_fetch(portal, true, BATCH as _) };
             let rows = Rows::take();

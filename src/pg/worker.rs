@@ -13,6 +13,7 @@ use pgrx::pg_sys;
 use reco_models::Control;
 
 use crate::failure::{Failure, Outcome};
+use crate::pg::session;
 
 /// How long the main thread sleeps between two looks.
 const WAIT_MS: i64 = 20;
@@ -92,7 +93,7 @@ fn wait() {
         pg_sys::WaitLatch(pg_sys::MyLatch, events as i32, WAIT_MS as _, pg_sys::PG_WAIT_EXTENSION);
         pg_sys::ResetLatch(pg_sys::MyLatch);
     }
-    pgrx::check_for_interrupts!();
+    session::pause();
 }
 
 /// Starts a thread that no signal is delivered to.

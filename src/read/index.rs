@@ -8,6 +8,7 @@ use pgrx::pg_sys;
 use super::mapping::{FAVORITE, ITEM, Mapping, RATING, SOURCES, USER};
 use crate::failure::Outcome;
 use crate::pg::notice;
+use crate::pg::session;
 use crate::pg::spi::{Connection, arg};
 
 /// A scan of less is over before an index would be opened.
@@ -41,8 +42,8 @@ thread_local! {
 
 /// Warns, once in a session, where every call reads a whole table to find one reader.
 pub fn warn(connection: &Connection, mapping: &Mapping) -> Outcome<()> {
-    // SAFETY: a plain read. A parallel worker lives for one query, and would warn in each.
-    if unsafe { pg_sys::ParallelWorkerNumber } >= 0 {
+    // A parallel worker lives for one query, and would warn in each.
+    if session::is_parallel_worker() {
         return Ok(());
     }
     for source in [RATING, FAVORITE] {

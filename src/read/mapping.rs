@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::failure::{Failure, Outcome};
 use crate::pg::catalog;
+use crate::pg::session;
 use crate::pg::spi::Connection;
 
 /// What a column may hold.
@@ -314,10 +315,7 @@ fn changes() -> u64 {
 
 /// The mapping as the caller sees it now. `revision` is what a look-up in `reco.source` gave.
 pub fn resolve(connection: &Connection, revision: i64) -> Outcome<Rc<Mapping>> {
-    // SAFETY: a NUL-terminated string that the setting owns, copied at once.
-    let search_path = unsafe { CStr::from_ptr(pg_sys::namespace_search_path) }.to_string_lossy().into_owned();
-    // SAFETY: no arguments.
-    let user = unsafe { pg_sys::GetUserId() };
+    let (search_path, user) = (session::search_path(), session::user());
     let key = Key { revision, search_path, user, database_changes: changes() };
     if let Some(found) = CACHED.with_borrow(|c| c.as_ref().filter(|c| c.0 == key).map(|c| Rc::clone(&c.1))) {
         return Ok(found);

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::failure::Outcome;
 use crate::pg::memory::scoped;
 use crate::pg::owner::as_owner;
+use crate::pg::session::pause;
 use crate::pg::spi::{Arg, Connection, arg};
 use crate::settings;
 
@@ -60,7 +61,7 @@ pub fn finish(connection: &Connection, version: i64, seconds: f64, phases: Value
 
 fn write_blob(connection: &Connection, version: i64, kind: &str, bytes: &[u8]) -> Outcome<()> {
     for (number, chunk) in bytes.chunks(CHUNK).enumerate() {
-        pgrx::check_for_interrupts!();
+        pause();
         scoped(|| {
             connection.write(
                 "INSERT INTO reco.model_blob (version, kind, chunk, data) VALUES ($1, $2, $3, $4)",
@@ -198,7 +199,7 @@ fn write_factors(
 fn write_items(connection: &Connection, version: i64, model: &Model, mut progress: impl FnMut(f32)) -> Outcome<()> {
     let n = model.items().len();
     for from in (0..n).step_by(BATCH) {
-        pgrx::check_for_interrupts!();
+        pause();
         let range = from..(from + BATCH).min(n);
         scoped(|| {
             write_item_factors(connection, version, model, range.clone())?;
@@ -272,7 +273,7 @@ fn write_users(connection: &Connection, version: i64, trained: &Trained, mut pro
     let data = &trained.data;
     let n = data.users.len();
     for from in (0..n).step_by(BATCH) {
-        pgrx::check_for_interrupts!();
+        pause();
         let range = from..(from + BATCH).min(n);
         // A user without a liked item has no vector.
         let with_vector: Vec<usize> =
