@@ -9,6 +9,7 @@ mod failure;
 mod pg;
 mod read;
 mod settings;
+mod site;
 mod store;
 
 ::pgrx::pg_module_magic!(name, version);

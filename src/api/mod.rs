@@ -5,7 +5,6 @@ mod configure;
 mod explain;
 mod health;
 mod predict;
-mod reader;
 mod reason;
 mod recommend;
 mod registry;

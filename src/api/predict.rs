@@ -3,15 +3,10 @@
 use pgrx::prelude::*;
 
 use super::arguments::ids;
-use super::reader::no_model;
-use crate::cache;
 use crate::failure::{Outcome, or_raise};
 use crate::pg::session::pause;
 use crate::pg::spi;
-use crate::read::live;
-use crate::read::mapping;
-use crate::settings;
-use crate::store;
+use crate::site::Site;
 
 /// One row per element of `item_ids`, in its order, duplicates and unknown ids included.
 #[pg_extern(stable, parallel_safe)]
@@ -35,21 +30,18 @@ fn predict(user: i64, items: &[i64]) -> Outcome<(Vec<Option<f32>>, Option<i64>)>
         return Ok((nothing(), None));
     }
     spi::connect(|connection| {
-        let active = store::active(connection)?;
-        let Some(key) = active.model else {
-            return if settings::fallback() { Ok((nothing(), None)) } else { Err(no_model()) };
-        };
-        let model = cache::model(connection, key)?;
-        let Some(ratings) = model.ratings() else { return Ok((nothing(), Some(key.0))) };
-        let mapping = mapping::resolve(connection, active.revision)?;
-        mapping.check()?;
-        let reviews = live::ratings(connection, &mapping, user)?;
+        let site = Site::open(connection)?;
+        let Some(served) = site.active_model()? else { return Ok((nothing(), None)) };
+        let version = Some(served.version);
+        let Some(ratings) = served.model.ratings() else { return Ok((nothing(), version)) };
+        site.mapping.check()?;
+        let reviews = site.ratings_of(user)?;
         let rater = ratings.rater(&reviews)?;
         let mut stars = Vec::with_capacity(items.len());
         for block in items.chunks(BLOCK) {
             pause();
             stars.extend(ratings.predict(&rater, block).into_iter().map(Some));
         }
-        Ok((stars, Some(key.0)))
+        Ok((stars, version))
     })
 }

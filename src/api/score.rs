@@ -1,15 +1,14 @@
 //! `reco_score` and `reco_scores`: read-only, in the caller's snapshot, down the ladder from the model to the rules.
 
 use pgrx::prelude::*;
-use reco_models::{ItemInfo, NONE, Parts, Scored, Source};
+use reco_models::{ItemInfo, Parts, Scored, Source as Step};
 
 use super::arguments::ids;
-use super::reader::{self, Reader, RulesReader, Served, Site};
 use crate::failure::{Outcome, or_raise};
 use crate::pg::session::pause;
-use crate::pg::spi::{self, Connection};
-use crate::read::live;
-use crate::read::mapping::Mapping;
+use crate::pg::spi;
+use crate::read::RulesReader;
+use crate::site::{Served, Site};
 
 /// One row per element of `item_ids`, in its order, duplicates and unknown ids included.
 #[pg_extern(stable, parallel_safe)]
@@ -50,43 +49,38 @@ fn score(user: i64, items: &[i64]) -> Outcome<(Vec<Scored>, Option<i64>)> {
         return Ok((Vec::new(), None));
     }
     spi::connect(|connection| {
-        let Site { mapping, served } = Site::open(connection)?;
-        match served {
-            Some(served) => Ok((by_model(connection, &mapping, &served, user, items)?, Some(served.version))),
-            None => Ok((by_rules(connection, &mapping, user, items)?, None)),
+        let site = Site::answering(connection)?;
+        match &site.served {
+            Some(served) => Ok((by_model(&site, served, user, items)?, Some(served.version))),
+            None => Ok((by_rules(&site, user, items)?, None)),
         }
     })
 }
 
-fn by_model(
-    connection: &Connection,
-    mapping: &Mapping,
-    served: &Served,
-    user: i64,
-    items: &[i64],
-) -> Outcome<Vec<Scored>> {
-    let reader = Reader::read(connection, mapping, served, user)?;
+/// Items between two checks for interrupts.
+const BLOCK: usize = 4096;
+
+fn by_model(site: &Site<'_>, served: &Served, user: i64, items: &[i64]) -> Outcome<Vec<Scored>> {
+    let reader = site.reader(served, user)?;
     let user = reader.user(&served.model)?;
-    let targets = reader::targets(connection, mapping, &served.model, items)?;
+    let targets = site.targets(&served.model, items)?;
     let mut scored = Vec::with_capacity(items.len());
-    for block in targets.chunks(4096) {
+    for block in targets.chunks(BLOCK) {
         pause();
         scored.extend(served.model.score(&user, block));
     }
     Ok(scored)
 }
 
-fn by_rules(connection: &Connection, mapping: &Mapping, user: i64, items: &[i64]) -> Outcome<Vec<Scored>> {
-    let reader = RulesReader::read(connection, mapping, user)?;
-    let candidates = live::items(connection, mapping, items.to_vec())?;
-    let unknown = ItemInfo { category: NONE, author: NONE, published: NONE };
-    Ok(items
-        .iter()
-        .map(|id| {
-            let info = candidates.binary_search_by_key(id, |(id, _)| *id).map_or(unknown, |i| candidates[i].1);
-            let score = reader.taste.score(info, reader.now);
-            let parts = Parts { content_based: Some(score), ..Parts::default() };
-            Scored { score, parts, source: Source::Rules }
-        })
-        .collect())
+fn by_rules(site: &Site<'_>, user: i64, items: &[i64]) -> Outcome<Vec<Scored>> {
+    let reader = site.rules_reader(user)?;
+    let found = site.items(items.to_vec())?;
+    let scored = |id: &i64| by_taste(&reader, found.get_or_unknown(*id));
+    Ok(items.iter().map(scored).collect())
+}
+
+/// The score that the rules give.
+pub fn by_taste(reader: &RulesReader, item: ItemInfo) -> Scored {
+    let score = reader.taste.score(item, reader.now);
+    Scored { score, parts: Parts { content_based: Some(score), ..Parts::default() }, source: Step::Rules }
 }

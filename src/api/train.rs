@@ -13,8 +13,8 @@ use crate::pg::notice;
 use crate::pg::session::{refuse_read_only, session_user};
 use crate::pg::spi::{self, Connection, arg};
 use crate::pg::worker;
-use crate::read::{bulk, mapping};
 use crate::settings;
+use crate::site::Site;
 use crate::store;
 
 /// Names the advisory lock that a training holds until its transaction ends ("reco" in ASCII).
@@ -64,15 +64,12 @@ type Timing = Map<String, Value>;
 
 fn run(connection: &Connection, params: &ValidParams, begun: Instant) -> Outcome<(Trained, Timing)> {
     let mut progress = Progress::new();
-    let active = store::active(connection)?;
-    let mapping = mapping::resolve(connection, active.revision)?;
-    let sources = bulk::read(connection, &mapping, |relation, rows| {
-        progress.say(&format!("reading {relation}"), 0.0, rows);
-    })?;
+    let site = Site::open(connection)?;
+    let sources = site.read_all(|table, rows| progress.say(&format!("reading {table}"), 0.0, rows))?;
     let interactions = sources.ratings.user.len() + sources.favorites.user.len();
     check_memory(interactions, sources.accounts.id.len(), sources.catalog.id.len(), params)?;
-    let champion = match active.model {
-        Some((version, _)) => store::load_champion(connection, version)?,
+    let champion = match site.active {
+        Some(key) => store::load_champion(connection, key.version)?,
         None => None,
     };
     let mut timing = Timing::new();
@@ -129,14 +126,15 @@ fn store_and_tell(
         notice::say(note);
     }
     let saved = store::Saved { trained, options, created_by: session_user() };
-    let (version, hash) = store::save(connection, &saved, |share| {
+    let key = store::save(connection, &saved, |share| {
         progress.say("storing", STORE_SHARE + (1.0 - STORE_SHARE) * share, 0);
     })?;
     if trained.decision.promoted {
-        cache::share((version, hash), &trained.model);
+        cache::share(key, &trained.model);
     }
     timing.insert("storing".into(), rounded(storing.elapsed().as_secs_f64()));
     let seconds = begun.elapsed().as_secs_f64();
+    let version = key.version;
     store::finish(connection, version, seconds, Value::Object(timing.clone()))?;
     let steps: Vec<String> = timing.iter().map(|(name, s)| format!("{name} {s} s")).collect();
     notice::say(&format!("model {version}: {} ({})", trained.decision.reason, steps.join(", ")));
@@ -171,8 +169,8 @@ fn tell(connection: &Connection, outcome: &Value) -> Outcome<()> {
 
 /// One trainer at a time in a database; the lock ends with the transaction, however it ends.
 fn lock(connection: &Connection) -> Outcome<()> {
-    let rows = connection.read("SELECT pg_catalog.pg_try_advisory_xact_lock($1, 0)", &[arg(LOCK_KEY)])?;
-    if rows.get(0, 0) == Some(true) {
+    let locked = connection.read("SELECT pg_catalog.pg_try_advisory_xact_lock($1, 0)", &[arg(LOCK_KEY)])?.single()?;
+    if locked == Some(true) {
         return Ok(());
     }
     let holder = connection.read(
@@ -186,10 +184,8 @@ fn lock(connection: &Connection) -> Outcome<()> {
     )?;
     let failure =
         Failure::new(PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE, "another reco_train() is running in this database");
-    if holder.len() == 0 {
-        return Err(failure);
-    }
-    let (pid, since) = (holder.get::<i32>(0, 0).unwrap_or_default(), holder.get::<String>(0, 1).unwrap_or_default());
+    let Some(mut holder) = holder.first() else { return Err(failure) };
+    let (pid, since) = (holder.take::<i32>()?.unwrap_or_default(), holder.take::<String>()?.unwrap_or_default());
     Err(failure
         .detail(format!("Process {pid} trains, in a transaction since {since}."))
         .hint(format!("Wait for it, or stop it: SELECT pg_cancel_backend({pid});")))

@@ -4,13 +4,10 @@ use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
 use super::arguments::count;
-use super::recommend::no_category;
 use crate::failure::{Failure, Outcome, or_raise};
-use crate::pg::session::now;
 use crate::pg::spi;
-use crate::read::mapping::{self, ITEM, SOURCES};
-use crate::read::trend::{self, Trend};
-use crate::store;
+use crate::read::Trend;
+use crate::site::Site;
 
 /// The items with the highest decayed sums of interactions, best first.
 #[pg_extern(stable, parallel_safe)]
@@ -22,7 +19,7 @@ fn reco_trending(
 ) -> TableIterator<'static, (name!(rank, i32), name!(item_id, i64), name!(score, f64), name!(interactions, i64))> {
     let found = or_raise(trending(n, half_life, category));
     TableIterator::new(
-        found.into_iter().zip(1..).map(|((item, score, interactions), rank)| (rank, item, score, interactions)),
+        found.into_iter().zip(1..).map(|(trend, rank)| (rank, trend.item, trend.score, trend.interactions)),
     )
 }
 
@@ -34,13 +31,9 @@ fn trending(n: Option<i32>, half_life: Option<Interval>, category: Option<i64>) 
             .hint("For instance: reco_trending(10, '7 days')."));
     }
     spi::connect(|connection| {
-        let mapping = mapping::resolve(connection, store::active(connection)?.revision)?;
-        mapping.check()?;
-        let has_category = mapping.get(ITEM).is_some_and(|r| r.column(&SOURCES[ITEM], "category").is_some());
-        if category.is_some() && !has_category {
-            return Err(no_category(&mapping));
-        }
-        trend::trending(connection, &mapping, now() as f64, half_life, category, n as i64)?.ok_or_else(|| {
+        let site = Site::open(connection)?;
+        site.mapping.check()?;
+        site.trending(half_life, category, n as i64)?.ok_or_else(|| {
             Failure::new(PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN, "neither reviews nor favourites have a time")
                 .hint("Map one: SELECT reco_configure('rating', ...), with the role \"at\".")
         })

@@ -16,6 +16,7 @@ use memmap2::Mmap;
 use reco_models::Bytes;
 
 use crate::pg::session::{self, pause};
+use crate::store::ModelKey;
 
 /// Relative to the data directory, which is where a backend works.
 const DIRECTORY: &str = "base/pgsql_tmp";
@@ -26,17 +27,16 @@ const KEPT: usize = 2;
 
 pub struct Name {
     database: u32,
-    version: i64,
-    hash: i64,
+    key: ModelKey,
 }
 
 impl Name {
-    pub fn of(version: i64, hash: i64) -> Name {
-        Name { database: session::database(), version, hash }
+    pub fn of(key: ModelKey) -> Name {
+        Name { database: session::database(), key }
     }
 
     fn with(&self, suffix: &str) -> PathBuf {
-        let Name { database, version, hash } = self;
+        let Name { database, key: ModelKey { version, hash } } = self;
         [DIRECTORY, &format!("{PREFIX}_{database}_{version}_{hash:016x}{suffix}")].iter().collect()
     }
 
@@ -156,7 +156,7 @@ fn remove_older(name: &Name) {
     versions.sort_unstable_by(|a, b| b.cmp(a));
     versions.dedup();
     versions.truncate(KEPT);
-    files.retain(|(version, _)| !versions.contains(version) && *version != name.version);
+    files.retain(|(version, _)| !versions.contains(version) && *version != name.key.version);
     for (_, path) in files {
         let _ = fs::remove_file(path);
     }

@@ -6,12 +6,14 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::CString;
+use std::marker::PhantomData;
 use std::ptr;
 
 use pgrx::pg_sys;
 use pgrx::{FromDatum, IntoDatum};
 
 use crate::failure::{Failure, Outcome};
+use crate::pg::catalog;
 use crate::pg::session;
 
 /// One parameter.
@@ -49,13 +51,14 @@ pub fn connect<R>(work: impl FnOnce(&Connection) -> R) -> R {
     result
 }
 
-/// The rows of a result, freed with it.
-pub struct Rows {
+/// A result, freed with this value. It cannot outlive the connection, whose end frees it too.
+pub struct Rows<'c> {
     table: *mut pg_sys::SPITupleTable,
     count: usize,
+    connection: PhantomData<&'c Connection>,
 }
 
-impl Drop for Rows {
+impl Drop for Rows<'_> {
     fn drop(&mut self) {
         if !self.table.is_null() {
             // SAFETY: made by SPI in the present connection, freed once.
@@ -64,15 +67,15 @@ impl Drop for Rows {
     }
 }
 
-impl Rows {
-    /// Takes over what the last SPI call left.
-    fn take() -> Rows {
+impl Rows<'_> {
+    /// Takes over what the last SPI call of the connection left.
+    fn take(_connection: &Connection) -> Rows<'_> {
         // SAFETY: plain reads of SPI's result variables.
         unsafe {
             let table = pg_sys::SPI_tuptable;
             pg_sys::SPI_tuptable = ptr::null_mut();
             let count = if table.is_null() { 0 } else { pg_sys::SPI_processed as usize };
-            Rows { table, count }
+            Rows { table, count, connection: PhantomData }
         }
     }
 
@@ -80,31 +83,90 @@ impl Rows {
         self.count
     }
 
-    /// The value of a column (from 0), or None for NULL.
-    pub fn get<T: FromDatum>(&self, row: usize, column: usize) -> Option<T> {
-        assert!(row < self.count, "row {row} of {}", self.count);
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Row<'_>> {
+        (0..self.count).map(|number| Row { rows: self, number, column: 0 })
+    }
+
+    pub fn first(&self) -> Option<Row<'_>> {
+        self.iter().next()
+    }
+
+    /// The first column of the first row; None for NULL, and where there is no row.
+    pub fn single<T: Value>(&self) -> Outcome<Option<T>> {
+        self.first().map_or(Ok(None), |mut row| row.take())
+    }
+}
+
+/// One row of a result, which hands out its columns in their order.
+pub struct Row<'r> {
+    rows: &'r Rows<'r>,
+    number: usize,
+    column: usize,
+}
+
+impl Row<'_> {
+    /// The next column, None for NULL.
+    ///
+    /// # Errors
+    /// XX000 where the result has no such column, or one of another type.
+    pub fn take<T: Value>(&mut self) -> Outcome<Option<T>> {
+        let column = self.column;
+        self.column += 1;
+        // SAFETY: a result with a row has a descriptor.
+        let descriptor = unsafe { &*(*self.rows.table).tupdesc };
+        // SAFETY: PostgreSQL allocated as many attributes as it says.
+        let attributes = unsafe { descriptor.attrs.as_slice(descriptor.natts as usize) };
+        match attributes.get(column) {
+            Some(attribute) if attribute.atttypid == T::type_oid() => {}
+            found => return Err(mismatch(column, found.map(|a| a.atttypid), T::type_oid())),
+        }
         let mut is_null = false;
-        // SAFETY: the row exists; SPI checks the column; the type is that of the statement.
+        // SAFETY: the row and the column exist, and the column has the type.
         unsafe {
-            let tuple = *(*self.table).vals.add(row);
-            let datum = pg_sys::SPI_getbinval(tuple, (*self.table).tupdesc, column as i32 + 1, &mut is_null);
-            T::from_datum(datum, is_null)
+            let tuple = *(*self.rows.table).vals.add(self.number);
+            let descriptor = (*self.rows.table).tupdesc;
+            let datum = pg_sys::SPI_getbinval(tuple, descriptor, column as i32 + 1, &mut is_null);
+            Ok(T::from_datum(datum, is_null))
         }
     }
 }
 
+/// What a column is read as: a copy, which outlives the result.
+pub trait Value: FromDatum + IntoDatum {}
+
+impl Value for bool {}
+impl Value for i32 {}
+impl Value for i64 {}
+impl Value for f32 {}
+impl Value for f64 {}
+impl Value for String {}
+impl Value for Vec<u8> {}
+impl Value for Vec<f32> {}
+impl Value for pgrx::JsonB {}
+
+/// A statement and what reads its result do not agree: a bug, and not the caller's.
+fn mismatch(column: usize, found: Option<pg_sys::Oid>, wanted: pg_sys::Oid) -> Failure {
+    let (found, wanted) = (found.map_or("missing".into(), catalog::type_name), catalog::type_name(wanted));
+    let message = format!("column {} of a result must be {wanted}, not {found}", column + 1);
+    Failure::new(pgrx::PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, message)
+}
+
 impl Connection {
     /// All rows, under the caller's snapshot.
-    pub fn read(&self, sql: &str, args: &[Arg]) -> Outcome<Rows> {
+    pub fn read(&self, sql: &str, args: &[Arg]) -> Outcome<Rows<'_>> {
         self.execute(sql, args, true)
     }
 
     /// Runs a statement that writes; gives its rows, if any.
-    pub fn write(&self, sql: &str, args: &[Arg]) -> Outcome<Rows> {
+    pub fn write(&self, sql: &str, args: &[Arg]) -> Outcome<Rows<'_>> {
         self.execute(sql, args, false)
     }
 
-    fn execute(&self, sql: &str, args: &[Arg], read_only: bool) -> Outcome<Rows> {
+    fn execute(&self, sql: &str, args: &[Arg], read_only: bool) -> Outcome<Rows<'_>> {
         let plan = plan(sql, args)?;
         let (mut values, nulls) = values(args);
         // SAFETY: values and nulls are as long as the plan has parameters.
@@ -112,11 +174,11 @@ impl Connection {
         if code < 0 {
             return Err(internal(code, sql));
         }
-        Ok(Rows::take())
+        Ok(Rows::take(self))
     }
 
     /// Hands all rows to `each`, some thousands at a time, under the caller's snapshot; memory stays flat.
-    pub fn read_batches(&self, sql: &str, args: &[Arg], mut each: impl FnMut(&Rows) -> Outcome<()>) -> Outcome<()> {
+    pub fn read_batches(&self, sql: &str, args: &[Arg], mut each: impl FnMut(&Rows<'_>) -> Outcome<()>) -> Outcome<()> {
         const BATCH: i64 = 10_000;
         let plan = plan(sql, args)?;
         let (mut values, nulls) = values(args);
@@ -126,8 +188,8 @@ impl Connection {
             session::pause();
             // SAFETY: an open portal.
             unsafe { pg_sys::SPI_cursor_fetch(portal, true, BATCH as _) };
-            let rows = Rows::take();
-            if rows.len() == 0 {
+            let rows = Rows::take(self);
+            if rows.is_empty() {
                 break;
             }
             each(&rows)?;

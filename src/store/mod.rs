@@ -5,7 +5,7 @@ mod registry;
 mod runs;
 mod save;
 
-pub use load::{active, load_champion, served, user_factor};
+pub use load::{Active, ModelKey, active, load_champion, served, user_factor};
 pub use registry::{activate, drop_model, rollback};
 pub use runs::{Run, known_users, run};
 pub use save::{Saved, finish, save};

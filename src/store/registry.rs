@@ -54,7 +54,7 @@ pub fn rollback(connection: &Connection) -> Outcome<Option<i64>> {
              RETURNING id",
             &[],
         )?;
-        if top.len() == 0 {
+        if top.is_empty() {
             return Err(Failure::new(
                 PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 "there is no active model to roll back",
@@ -88,14 +88,14 @@ pub fn drop_model(connection: &Connection, version: i64) -> Outcome<()> {
 }
 
 fn current(connection: &Connection) -> Outcome<Option<i64>> {
-    let rows = connection
-        .write("SELECT version FROM reco.activation WHERE rolled_back_at IS NULL ORDER BY id DESC LIMIT 1", &[])?;
-    Ok(if rows.len() == 0 { None } else { rows.get(0, 0) })
+    connection
+        .write("SELECT version FROM reco.activation WHERE rolled_back_at IS NULL ORDER BY id DESC LIMIT 1", &[])?
+        .single()
 }
 
 fn exists(connection: &Connection, version: i64) -> Outcome<()> {
     let rows = connection.write("SELECT FROM reco.model WHERE version OPERATOR(pg_catalog.=) $1", &[arg(version)])?;
-    if rows.len() > 0 {
+    if !rows.is_empty() {
         return Ok(());
     }
     Err(Failure::new(PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT, format!("there is no model {version}"))

@@ -9,6 +9,7 @@ use crate::pg::owner::as_owner;
 use crate::pg::session::pause;
 use crate::pg::spi::{Arg, Connection, arg};
 use crate::settings;
+use crate::store::ModelKey;
 
 /// Rows per statement.
 const BATCH: usize = 1024;
@@ -25,11 +26,11 @@ pub struct Saved<'a> {
 
 /// Writes everything in the caller's transaction and gives the new version and the hash of its content; `progress` gets
 /// the share that is done.
-pub fn save(connection: &Connection, saved: &Saved<'_>, mut progress: impl FnMut(f32)) -> Outcome<(i64, i64)> {
+pub fn save(connection: &Connection, saved: &Saved<'_>, mut progress: impl FnMut(f32)) -> Outcome<ModelKey> {
     as_owner(|| {
         let version: i64 = connection
             .write("SELECT pg_catalog.nextval('reco.model_version_seq'::pg_catalog.regclass)", &[])?
-            .get(0, 0)
+            .single()?
             .unwrap_or_default();
         progress(0.0);
         let served = reco_models::encode(&saved.trained.model)?;
@@ -44,7 +45,7 @@ pub fn save(connection: &Connection, saved: &Saved<'_>, mut progress: impl FnMut
             super::registry::push(connection, version, &saved.created_by)?;
         }
         retire(connection)?;
-        Ok((version, reco_models::hash(&served)))
+        Ok(ModelKey { version, hash: reco_models::hash(&served) })
     })
 }
 
@@ -366,8 +367,8 @@ fn retire(connection: &Connection) -> Outcome<()> {
                SELECT version FROM reco.activation WHERE rolled_back_at IS NULL ORDER BY id DESC LIMIT 2))",
         &[arg(settings::keep_models())],
     )?;
-    for row in 0..old.len() {
-        if let Some(version) = old.get(row, 0) {
+    for mut row in old.iter() {
+        if let Some(version) = row.take()? {
             super::registry::delete(connection, version)?;
         }
     }
