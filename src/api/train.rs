@@ -126,16 +126,16 @@ fn store_and_tell(
         notice::say(note);
     }
     let saved = store::Saved { trained, options, created_by: session_user() };
-    let key = store::save(connection, &saved, |share| {
+    let stored = store::save(connection, &saved, |share| {
         progress.say("storing", STORE_SHARE + (1.0 - STORE_SHARE) * share, 0);
     })?;
     if trained.decision.promoted {
-        cache::share(key, &trained.model);
+        cache::share(stored.key, &trained.model);
     }
     timing.insert("storing".into(), rounded(storing.elapsed().as_secs_f64()));
     let seconds = begun.elapsed().as_secs_f64();
-    let version = key.version;
-    store::finish(connection, version, seconds, Value::Object(timing.clone()))?;
+    let version = stored.key.version;
+    store::register(connection, &saved, &stored, seconds, Value::Object(timing.clone()))?;
     let steps: Vec<String> = timing.iter().map(|(name, s)| format!("{name} {s} s")).collect();
     notice::say(&format!("model {version}: {} ({})", trained.decision.reason, steps.join(", ")));
     let ensemble = trained.summary("ensemble").mean;
