@@ -21,7 +21,8 @@ fn small_site() {
     .unwrap();
 }
 
-/// A small site with a model, and a newer reader of odd books, 43, who has read those up to 9. Gives the model's version.
+/// A small site with a model, and a newer reader of odd books, 43, who has read those up to 9. Gives the model's
+/// version.
 fn recommending() -> i64 {
     small_site();
     let version = train();

@@ -14,8 +14,9 @@ fn explained(readers: &str, books: &str) -> (i64, f64) {
 fn explanations_sum_to_the_score_on_every_step() {
     small_site();
     train();
-    // Reader 39 has read more since the training, 41 is new, 42 has no account; book 31 is newer than the model, 32 does
-    // not exist. This few readers give no trees: what trees add is checked on the generated library, by tests/psql.
+    // Reader 39 has read more since the training, 41 is new, 42 has no account; book 31 is newer than the model, 32
+    // does not exist. This few readers give no trees: what trees add is checked on the generated library, by
+    // tests/psql.
     Spi::run(
         "INSERT INTO libro VALUES (31, 'Nuevo', 1, 1, '2022-06-01');
          INSERT INTO favorito VALUES (39, 31), (39, 12), (41, 1), (41, 7)",

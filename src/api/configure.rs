@@ -69,7 +69,7 @@ fn configure(source: &str, relation: pg_sys::Oid, columns: &Value) -> Outcome<()
 
 type SourceRow = (String, Option<String>, Option<pgrx::JsonB>, bool, Option<String>, Option<String>);
 
-/// What is mapped to what, what is missing, and which index a per-user look-up would want.
+/// Which table and columns each source is, what is missing, and which index its look-ups need.
 #[pg_extern(stable, parallel_restricted)]
 #[allow(clippy::type_complexity)]
 fn reco_sources() -> TableIterator<

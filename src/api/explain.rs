@@ -56,7 +56,7 @@ fn by_model(site: &Site<'_>, served: &Served, user: i64, item: i64) -> Outcome<V
     Ok(rows)
 }
 
-/// Readable, and plain enough to be taken apart; and the liked item, if it is about one.
+/// The evidence as text, which programs can parse too, and the liked item that it is about, if any.
 fn describe(evidence: Evidence, ids: &[i64], titles: &HashMap<i64, String>) -> (String, Option<i64>) {
     match evidence {
         Evidence::Base => ("base".into(), None),

@@ -15,12 +15,13 @@ use crate::store::{self, ModelKey, Run};
 
 /// Interactions since the training that are looked at; more are not counted.
 const MOST_EVENTS: i64 = 100_000;
-/// A model that has not seen so large a share of the interactions should be trained again.
+/// A model is stale when more than this share of the interactions is newer than it.
 const STALE: f64 = 0.1;
-/// So large a share of the new interactions with items that the model does not know means that the catalogue moved on.
+/// The catalogue has changed too much when more than this share of the new interactions is with items that the model
+/// does not know.
 const DRIFTED: f64 = 0.2;
 
-/// The active model, how far the data has moved on since, what is missing, and the last training.
+/// The active model, how much the data has changed since, what is missing, and the last training.
 #[pg_extern(stable, parallel_restricted)]
 fn reco_health() -> pgrx::JsonB {
     pgrx::JsonB(or_raise(spi::connect(health)))
@@ -60,7 +61,7 @@ impl Report {
         self.values.insert(name.into(), value);
     }
 
-    /// Something that somebody should do something about.
+    /// Reports something that needs to be acted on.
     fn attend(&mut self, to: &str) {
         self.attention.push(to.into());
     }

@@ -23,7 +23,7 @@ fn reco_predict_rating(
 /// Items between two checks for interrupts.
 const BLOCK: usize = 4096;
 
-/// Without a model, or with one that was trained on no review, there is nothing to expect.
+/// Without a model, or with one that was trained on no review, nothing can be predicted.
 fn predict(user: i64, items: &[i64]) -> Outcome<(Vec<Option<f32>>, Option<i64>)> {
     let nothing = || vec![None; items.len()];
     if items.is_empty() {

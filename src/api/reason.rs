@@ -9,7 +9,7 @@ use crate::read::RulesReader;
 use crate::settings::{self, Locale};
 use crate::site::Site;
 
-/// Why each item is recommended by a model, given the parts of its score; None where nothing speaks for it.
+/// Why each item is recommended by a model, given the parts of its score; None where there is no reason.
 pub fn by_model(
     site: &Site<'_>,
     model: &Model,

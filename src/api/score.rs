@@ -1,4 +1,4 @@
-//! `reco_score` and `reco_scores`: read-only, in the caller's snapshot, down the ladder from the model to the rules.
+//! `reco_score` and `reco_scores`: read-only, in the caller's snapshot, by the model or else by the rules.
 
 use pgrx::prelude::*;
 use reco_models::{ItemInfo, Parts, Scored, Source as Step};

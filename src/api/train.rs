@@ -1,4 +1,4 @@
-//! `reco_train`: read, train in a thread, store, tell.
+//! `reco_train`: read, train in a thread, store, report.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use crate::store;
 
 /// Names the advisory lock that a training holds until its transaction ends ("reco" in ASCII).
 const LOCK_KEY: i32 = 0x7265_636f;
-/// A progress line at least so often.
+/// The longest time without a progress line.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 type TrainRow = (i64, bool, String, i64, i64, i64, f32, f32, f32, Option<f32>, f32);
@@ -56,7 +56,7 @@ fn train(options: Value) -> Outcome<TrainRow> {
         lock(connection)?;
         run(connection, &params, begun)
     })?;
-    spi::connect(|connection| store_and_tell(connection, &trained, options, timing, begun))
+    spi::connect(|connection| store_and_report(connection, &trained, options, timing, begun))
 }
 
 /// Seconds by step, for the registry.
@@ -112,7 +112,7 @@ fn check_memory(interactions: usize, users: usize, items: usize, params: &ValidP
     Ok(())
 }
 
-fn store_and_tell(
+fn store_and_report(
     connection: &Connection,
     trained: &Trained,
     options: Value,
@@ -140,7 +140,7 @@ fn store_and_tell(
     notice::say(&format!("model {version}: {} ({})", trained.decision.reason, steps.join(", ")));
     let ensemble = trained.summary("ensemble").mean;
     let decision = &trained.decision;
-    tell(
+    notify(
         connection,
         &json!({
             "event": "train", "model_version": version, "promoted": decision.promoted, "reason": decision.reason,
@@ -162,7 +162,7 @@ fn store_and_tell(
     ))
 }
 
-fn tell(connection: &Connection, outcome: &Value) -> Outcome<()> {
+fn notify(connection: &Connection, outcome: &Value) -> Outcome<()> {
     connection.write("SELECT pg_catalog.pg_notify('reco', $1)", &[arg(outcome.to_string())])?;
     Ok(())
 }

@@ -42,7 +42,7 @@ fn trending(n: Option<i32>, half_life: Option<Interval>, category: Option<i64>) 
 
 const DAY: f64 = 86_400.0;
 
-/// As PostgreSQL counts months where it must: 30 days, and 365.25 days for twelve.
+/// Months count as in PostgreSQL's own arithmetic with intervals: 30 days, and twelve of them 365.25 days.
 fn seconds(interval: &Interval) -> f64 {
     let months = interval.months();
     let days = f64::from(months / 12) * 365.25 + f64::from(months % 12) * 30.0 + f64::from(interval.days());

@@ -1,9 +1,9 @@
 //! The models that this backend has open: at most two, keyed by (version, hash of the content) as the caller's snapshot
 //! has them. A promotion that is not committed is invisible, an older snapshot keeps its model, and a version that was
-//! rolled back is never met again: versions come from a sequence.
+//! rolled back is never used again: versions come from a sequence.
 //!
-//! A model is a view of a file that all backends share. Where there is no such file it is made from the tables; where it
-//! cannot be made, the backend keeps the model to itself.
+//! A model is a view of a file that all backends share. Where there is no such file it is made from the tables; where
+//! it cannot be made, the backend holds a copy in memory of its own.
 
 mod file;
 
@@ -19,7 +19,7 @@ use crate::pg::spi::Connection;
 use crate::store::{self, ModelKey};
 use file::{Mapped, Name};
 
-/// The active one, and the one that an older snapshot in the same session may still see.
+/// The active model, and the one that an older snapshot of the same session may still see.
 const CAPACITY: usize = 2;
 
 struct Entry {
@@ -30,14 +30,14 @@ struct Entry {
 }
 
 thread_local! {
-    /// Latest used last.
+    /// The least recently used one first.
     static MODELS: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The model of a version and hash.
 pub fn model(connection: &Connection, key: ModelKey) -> Outcome<Rc<ServedModel>> {
     let hit = MODELS.with_borrow_mut(|entries| {
-        // A file that somebody cut or wrote to must not be read once more: the pages beyond its end are gone.
+        // A file that was truncated or written to must not be read again: a page beyond its end would end the process.
         entries.retain(|e| e.file.as_ref().is_none_or(Mapped::is_intact));
         let index = entries.iter().position(|e| e.key == key)?;
         let entry = entries.remove(index);
@@ -59,8 +59,8 @@ pub fn model(connection: &Connection, key: ModelKey) -> Outcome<Rc<ServedModel>>
     Ok(model)
 }
 
-/// Makes the file of a model that is about to be promoted, which nobody asks for before the commit. Otherwise all readers
-/// would wait for the first of them to make it: 0.7 s for Book-Crossing. Should it fail, that is what happens.
+/// Makes the file of a model that is about to be promoted, and that no session needs before the commit. Without it, all
+/// sessions would then wait for the first of them to make it (0.7 s for Book-Crossing). If it fails, that happens.
 pub fn share(key: ModelKey, model: &Model) {
     let name = Name::of(key);
     let _lock = file::lock(&name);
@@ -71,7 +71,7 @@ pub fn share(key: ModelKey, model: &Model) {
     }
 }
 
-/// Where this backend has a model that [`model`] gave.
+/// Where this backend holds a model that [`model`] gave.
 pub fn storage(key: ModelKey) -> Storage {
     let shared = MODELS.with_borrow(|entries| entries.iter().any(|e| e.key == key && e.file.is_some()));
     if !shared {
@@ -95,7 +95,7 @@ fn open(connection: &Connection, key: ModelKey) -> Outcome<Entry> {
         return Ok(entry);
     }
     let _lock = file::lock(&name);
-    // Another backend may have made it meanwhile.
+    // Another backend may have made it while this one waited.
     if let Some(entry) = shared(&name, key) {
         return Ok(entry);
     }
@@ -111,7 +111,7 @@ fn open(connection: &Connection, key: ModelKey) -> Outcome<Entry> {
     Ok(Entry { key, model: Rc::new(model.into()), file: None })
 }
 
-/// The model in the shared file, if there is one and it is sound; one that is not is removed.
+/// The model in the shared file. A file that is not sound is removed.
 fn shared(name: &Name, key: ModelKey) -> Option<Entry> {
     let mapped = file::open(name)?;
     match reco_models::open_image(&mapped.bytes, key.hash) {

@@ -29,7 +29,7 @@ pub fn user() -> pg_sys::Oid {
     unsafe { pg_sys::GetUserId() }
 }
 
-/// Who is logged in, whoever's rights are in force.
+/// Who is logged in, also where a SECURITY DEFINER function changed whose rights are in force.
 pub fn session_user() -> String {
     // SAFETY: a valid role; gives a palloc'ed NUL-terminated string.
     let name = unsafe { CStr::from_ptr(pg_sys::GetUserNameFromId(pg_sys::GetSessionUserId(), false)) };

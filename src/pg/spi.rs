@@ -31,11 +31,12 @@ thread_local! {
     static PLANS: RefCell<HashMap<String, pg_sys::SPIPlanPtr>> = RefCell::new(HashMap::new());
 }
 
-/// More than the extension has statements; a user that keeps changing the mapping does not fill the memory.
+/// More than the extension has statements. Without a limit, a session that changes the mapping again and again would
+/// fill the memory.
 const MAX_PLANS: usize = 64;
 
-/// Plans are made once, whatever the parameters: they are keys, and every way to a key is the same one. Left to choose,
-/// PostgreSQL plans the first five calls of a connection anew, which doubles their time.
+/// Plans are made once, without regard to the parameters: these are keys, and all keys are found in the same way. By
+/// default PostgreSQL would plan the first five calls of a connection anew, which doubles their time.
 const GENERIC: i32 = pg_sys::CURSOR_OPT_GENERIC_PLAN as i32;
 
 /// An open SPI connection.
@@ -148,7 +149,7 @@ impl Value for Vec<u8> {}
 impl Value for Vec<f32> {}
 impl Value for pgrx::JsonB {}
 
-/// A statement and what reads its result do not agree: a bug, and not the caller's.
+/// A statement and the code that reads its result do not agree: a bug of the extension.
 fn mismatch(column: usize, found: Option<pg_sys::Oid>, wanted: pg_sys::Oid) -> Failure {
     let (found, wanted) = (found.map_or("missing".into(), catalog::type_name), catalog::type_name(wanted));
     let message = format!("column {} of a result must be {wanted}, not {found}", column + 1);
@@ -177,7 +178,8 @@ impl Connection {
         Ok(Rows::take(self))
     }
 
-    /// Hands all rows to `each`, some thousands at a time, under the caller's snapshot; memory stays flat.
+    /// Hands all rows to `each`, some thousands at a time, under the caller's snapshot; memory does not grow
+    /// with the result.
     pub fn read_batches(&self, sql: &str, args: &[Arg], mut each: impl FnMut(&Rows<'_>) -> Outcome<()>) -> Outcome<()> {
         const BATCH: i64 = 10_000;
         let plan = plan(sql, args)?;
@@ -210,7 +212,7 @@ fn plan(sql: &str, args: &[Arg]) -> Outcome<pg_sys::SPIPlanPtr> {
     if let Some(plan) = PLANS.with_borrow(|plans| plans.get(sql).copied()) {
         return Ok(plan);
     }
-    let text = CString::new(sql).map_err(|_| Failure::invalid("a name holds a NUL character"))?;
+    let text = CString::new(sql).map_err(|_| Failure::invalid("a name must not contain a NUL character"))?;
     let mut types: Vec<pg_sys::Oid> = args.iter().map(|a| a.oid).collect();
     // SAFETY: a NUL-terminated text and as many types as said; an error in the text unwinds.
     let plan = unsafe { pg_sys::SPI_prepare_cursor(text.as_ptr(), types.len() as i32, types.as_mut_ptr(), GENERIC) };
@@ -231,5 +233,6 @@ fn plan(sql: &str, args: &[Arg]) -> Outcome<pg_sys::SPIPlanPtr> {
 }
 
 fn internal(code: i32, sql: &str) -> Failure {
-    Failure::new(pgrx::PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, format!("SPI gave {code}")).detail(sql.to_owned())
+    Failure::new(pgrx::PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, format!("SPI failed with code {code}"))
+        .detail(sql.to_owned())
 }

@@ -15,7 +15,7 @@ use reco_models::Control;
 use crate::failure::{Failure, Outcome};
 use crate::pg::session;
 
-/// How long the main thread sleeps between two looks.
+/// How long the main thread sleeps between two checks, in milliseconds.
 const WAIT_MS: i64 = 20;
 
 struct Job {
@@ -53,7 +53,7 @@ impl Drop for Joined {
     }
 }
 
-/// Runs `work` in a thread and calls `watch` every so often until it is done.
+/// Runs `work` in a thread and calls `watch` at every check until it is done.
 pub fn run<T: Send + 'static>(
     control: &Arc<Control>,
     work: impl FnOnce() -> T + Send + 'static,
@@ -110,7 +110,7 @@ fn spawn(body: impl FnOnce() + Send + 'static) -> Outcome<JoinHandle<()>> {
     }
 }
 
-/// Gives freed memory back, so that a pooled connection that once trained is not large for the rest of its life.
+/// Returns freed memory to the operating system: a pooled connection that trained once would stay large otherwise.
 fn return_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: no arguments to get wrong.

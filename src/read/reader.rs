@@ -14,7 +14,7 @@ pub struct ModelReader {
     /// Ids of everything reviewed or favoured, ascending.
     pub seen: Vec<i64>,
     registered: i64,
-    /// The trained vector, if nothing happened since.
+    /// The trained vector, if the interactions are still those that it was trained on.
     stored: Option<Vec<f32>>,
 }
 
@@ -47,7 +47,7 @@ impl Site<'_> {
         let ids = &model.items().id;
         let print = fingerprint(history.row(), |item| ids[item as usize]);
         let stored = store::user_factor(self.connection, served.version, user)?
-            // What the model does not know is a change too, though it cannot be folded in.
+            // An interaction with an item that the model does not know is a change too, though it cannot be folded in.
             .filter(|stored| stored.fingerprint == print && history.unknown == 0)
             .map(|stored| stored.factor)
             .filter(|factor| factor.len() == model.factors());

@@ -8,7 +8,7 @@ use crate::site::{InteractionSource, Site, stars_or_null};
 pub struct Event {
     pub user: i64,
     pub item: i64,
-    /// None of a favourite.
+    /// None for a favourite.
     pub stars: Option<f32>,
 }
 

@@ -1,4 +1,4 @@
-//! The rows that are read of each source: what a statement lists, and how a row of it is taken apart.
+//! The rows that are read of each source: what a statement lists, and how its rows are read.
 
 use reco_models::{ItemInfo, NONE};
 
@@ -131,7 +131,7 @@ impl Record for Account {
     }
 }
 
-/// Whole seconds; infinite and absent times are none.
+/// Whole seconds; [`NONE`] for an infinite or missing time.
 fn seconds(value: Option<f64>) -> i64 {
     value.filter(|v| v.is_finite()).map_or(NONE, |v| v.round() as i64)
 }

@@ -9,7 +9,7 @@ pub struct Trend {
     pub item: i64,
     /// The decayed sum.
     pub score: f64,
-    /// Within the window.
+    /// The number of interactions that were counted.
     pub interactions: i64,
 }
 
@@ -23,7 +23,7 @@ impl Trend {
     }
 }
 
-/// The half-lives that are looked back: what is older counts less than a thousandth.
+/// How far back interactions are counted, in half-lives: an older one weighs less than a thousandth.
 const HALF_LIVES: f64 = 10.0;
 /// Seconds since 1970 of a moment before all interactions, and within the range of every time type: the year 1000.
 const LONG_AGO: f64 = -30_610_224_000.0;
@@ -45,7 +45,7 @@ impl Site<'_> {
         if timed.is_empty() {
             return Ok(None);
         }
-        // A moment of the future counts as now.
+        // A time in the future counts as now.
         let sql = format!(
             "SELECT {}
              FROM (

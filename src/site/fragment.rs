@@ -39,8 +39,8 @@ impl Column {
         }
     }
 
-    /// A condition that an index on the column serves: not before `seconds` since 1970, an expression. A date counts
-    /// whole, and what has no time zone as UTC, as [`Column::as_seconds`] has it.
+    /// A condition that can use an index on the column: not before `seconds` since 1970, an expression. A date stands
+    /// for its whole day, and a time without a time zone is in UTC, as in [`Column::as_seconds`].
     pub fn since(&self, seconds: &str) -> String {
         let moment = format!("pg_catalog.to_timestamp({seconds})");
         let in_utc = format!("pg_catalog.timezone('UTC', {moment})");

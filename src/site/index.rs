@@ -1,4 +1,4 @@
-//! Whether what is looked up by a key has an index for it.
+//! Whether look-ups by a key can use an index.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -16,7 +16,7 @@ use crate::pg::spi::arg;
 const SMALL_BYTES: i64 = 512 * 1024;
 
 thread_local! {
-    /// Sources and tables that this session was warned about, or need no warning.
+    /// Sources and tables that were checked in this session.
     static CHECKED: RefCell<HashSet<(&'static str, pg_sys::Oid)>> = RefCell::new(HashSet::new());
 }
 

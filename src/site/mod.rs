@@ -27,27 +27,27 @@ pub use spellings::SourceKind;
 pub struct Site<'c> {
     pub connection: &'c Connection,
     pub mapping: Rc<Mapping>,
-    /// The active model, whether or not it is asked.
+    /// The active model, even where the rules answer.
     pub active: Option<ModelKey>,
-    /// The model that answers. None: the rules do, or the call asks neither.
+    /// The model that answers; None where the rules do, and where the call needs no model.
     pub served: Option<Served>,
 }
 
-/// A model that is open.
+/// A model that is open, and its version.
 pub struct Served {
     pub version: i64,
     pub model: Rc<ServedModel>,
 }
 
 impl<'c> Site<'c> {
-    /// With the sources as they are, complete or not, and no model.
+    /// A site for a call that needs no model. Sources may be missing: see [`Mapping::check`].
     pub fn open(connection: &'c Connection) -> Outcome<Self> {
         let store::Active { model, revision } = store::active(connection)?;
         let mapping = resolve::resolve(connection, revision)?;
         Ok(Site { connection, mapping, active: model, served: None })
     }
 
-    /// With what it takes to answer, down to the rules.
+    /// A site that can answer: its sources suffice, and the model is open if it is the one to answer.
     ///
     /// # Errors
     /// 42P01 where a source is missing, 55000 where a model is, while `reco.fallback` is off.

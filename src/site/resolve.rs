@@ -1,4 +1,5 @@
-//! From names to sources: as configured, or else as detected; kept until anything changes that they depend on.
+//! From names to sources: as configured, or else as detected. The result is kept until anything that it depends on
+//! changes.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -7,7 +8,7 @@ use pgrx::prelude::*;
 use serde_json::{Map, Value};
 
 use super::fragment::{Column, Table};
-use super::sources::{Found, Mapping, Source, how_to_map};
+use super::sources::{Mapping, Source, Usable, how_to_map};
 use super::spellings::{self, Role, SourceKind};
 use crate::failure::{Failure, Outcome};
 use crate::pg::catalog;
@@ -25,7 +26,7 @@ struct Key {
 
 thread_local! {
     static CACHED: RefCell<Option<(Key, Rc<Mapping>)>> = const { RefCell::new(None) };
-    /// None until PostgreSQL was asked to report them.
+    /// How often a relation changed; None until PostgreSQL was asked to report it.
     static RELATION_CHANGES: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
@@ -89,7 +90,7 @@ fn configured(connection: &Connection) -> Outcome<Vec<Configured>> {
     rows.iter().map(read).collect()
 }
 
-fn find<S: Source>(configured: &[Configured]) -> Found<S> {
+fn find<S: Source>(configured: &[Configured]) -> Usable<S> {
     let table = match configured.iter().find(|c| c.source == S::KIND.name) {
         Some(c) => from_configuration(S::KIND, &c.schema, &c.relation, &c.columns),
         None => detect(S::KIND),
@@ -102,9 +103,9 @@ fn from_configuration(
     schema: &str,
     name: &str,
     columns: &Map<String, Value>,
-) -> Found<Table> {
+) -> Usable<Table> {
     let quoted = pgrx::spi::quote_qualified_identifier(schema, name);
-    let Some(catalog::Found { oid, schema, name }) = catalog::find(Some(schema), name) else {
+    let Some(catalog::Relation { oid, schema, name }) = catalog::find(Some(schema), name) else {
         return Err(format!("the configured relation {quoted} does not exist"));
     };
     let all = columns_of(oid);
@@ -124,8 +125,8 @@ fn from_configuration(
     Ok(Table { kind, schema, name, oid, configured: true, columns })
 }
 
-fn detect(kind: &'static SourceKind) -> Found<Table> {
-    let Some(catalog::Found { oid, schema, name }) = kind.tables.iter().find_map(|table| catalog::find(None, table))
+fn detect(kind: &'static SourceKind) -> Usable<Table> {
+    let Some(catalog::Relation { oid, schema, name }) = kind.tables.iter().find_map(|table| catalog::find(None, table))
     else {
         return Err(format!("none of the tables {} is in the search_path", kind.tables.join(", ")));
     };
@@ -134,7 +135,7 @@ fn detect(kind: &'static SourceKind) -> Found<Table> {
         let found = role.spellings.iter().find_map(|s| all.iter().find(|c| c.name == **s));
         match found {
             Some(column) if role.required => typed(role, column, &name).map(Some),
-            // An optional column of another type (categoria as text, say) is as good as none.
+            // An optional column of another type (categoria as text, say) is ignored.
             Some(column) => Ok(typed(role, column, &name).ok()),
             None if role.required => {
                 Err(format!("{name} has none of the columns {} for \"{}\"", role.spellings.join(", "), role.name))
@@ -146,7 +147,7 @@ fn detect(kind: &'static SourceKind) -> Found<Table> {
     Ok(Table { kind, schema, name, oid, configured: false, columns })
 }
 
-fn typed(role: &Role, column: &Column, relation: &str) -> Found<Column> {
+fn typed(role: &Role, column: &Column, relation: &str) -> Usable<Column> {
     if role.kind.accepts(column.type_oid) {
         return Ok(column.clone());
     }

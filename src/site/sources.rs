@@ -6,14 +6,14 @@ use super::fragment::{Column, Table};
 use super::spellings::{FAVORITE, ITEM, RATING, SourceKind, USER};
 use crate::failure::{Failure, Outcome};
 
-/// A source, or a sentence that says why it is not usable: that is no error yet, for other sources may do.
-pub type Found<S> = Result<S, String>;
+/// A source, or a sentence that says why it is not usable. That is no error yet, because the other sources may suffice.
+pub type Usable<S> = Result<S, String>;
 
 /// A table or view whose columns are known.
 pub trait Source: Sized {
     const KIND: &'static SourceKind;
 
-    fn from_table(table: Table) -> Found<Self>;
+    fn from_table(table: Table) -> Usable<Self>;
 
     fn table(&self) -> &Table;
 }
@@ -55,7 +55,7 @@ pub struct UserSource {
 impl Source for RatingSource {
     const KIND: &'static SourceKind = &RATING;
 
-    fn from_table(table: Table) -> Found<Self> {
+    fn from_table(table: Table) -> Usable<Self> {
         let [user, item, stars] = required(&table, ["user", "item", "stars"])?;
         Ok(RatingSource { user, item, stars, at: table.column("at").cloned(), table })
     }
@@ -68,7 +68,7 @@ impl Source for RatingSource {
 impl Source for FavoriteSource {
     const KIND: &'static SourceKind = &FAVORITE;
 
-    fn from_table(table: Table) -> Found<Self> {
+    fn from_table(table: Table) -> Usable<Self> {
         let [user, item] = required(&table, ["user", "item"])?;
         Ok(FavoriteSource { user, item, at: table.column("at").cloned(), table })
     }
@@ -81,7 +81,7 @@ impl Source for FavoriteSource {
 impl Source for ItemSource {
     const KIND: &'static SourceKind = &ITEM;
 
-    fn from_table(table: Table) -> Found<Self> {
+    fn from_table(table: Table) -> Usable<Self> {
         let [id] = required(&table, ["id"])?;
         let optional = |role| table.column(role).cloned();
         let [category, author, published, title] = ["category", "author", "published", "title"].map(optional);
@@ -96,7 +96,7 @@ impl Source for ItemSource {
 impl Source for UserSource {
     const KIND: &'static SourceKind = &USER;
 
-    fn from_table(table: Table) -> Found<Self> {
+    fn from_table(table: Table) -> Usable<Self> {
         let [id] = required(&table, ["id"])?;
         Ok(UserSource { id, since: table.column("since").cloned(), table })
     }
@@ -106,7 +106,7 @@ impl Source for UserSource {
     }
 }
 
-fn required<const N: usize>(table: &Table, roles: [&str; N]) -> Found<[Column; N]> {
+fn required<const N: usize>(table: &Table, roles: [&str; N]) -> Usable<[Column; N]> {
     let found: Vec<Column> = roles.iter().filter_map(|role| table.column(role).cloned()).collect();
     found.try_into().map_err(|_| format!("{} lacks one of the columns {}", table.quoted(), roles.join(", ")))
 }
@@ -128,17 +128,17 @@ pub struct InteractionSource<'a> {
     pub table: &'a Table,
     pub user: &'a Column,
     pub item: &'a Column,
-    /// None of favourites.
+    /// None for favourites.
     pub stars: Option<&'a Column>,
     pub at: Option<&'a Column>,
 }
 
 /// The four sources as they were found.
 pub struct Mapping {
-    pub(super) ratings: Found<RatingSource>,
-    pub(super) favorites: Found<FavoriteSource>,
-    pub(super) items: Found<ItemSource>,
-    pub(super) users: Found<UserSource>,
+    pub(super) ratings: Usable<RatingSource>,
+    pub(super) favorites: Usable<FavoriteSource>,
+    pub(super) items: Usable<ItemSource>,
+    pub(super) users: Usable<UserSource>,
 }
 
 impl Mapping {
@@ -193,7 +193,7 @@ impl Mapping {
     }
 }
 
-fn table<S: Source>(source: &Found<S>) -> (&'static SourceKind, Result<&Table, &str>) {
+fn table<S: Source>(source: &Usable<S>) -> (&'static SourceKind, Result<&Table, &str>) {
     (S::KIND, source.as_ref().map(S::table).map_err(String::as_str))
 }
 

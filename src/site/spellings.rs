@@ -1,4 +1,4 @@
-//! Which tables and columns a source is looked for in, where `reco_configure` does not say: a table of names.
+//! The names under which sources and their columns are looked for where `reco_configure` does not name them.
 
 use pgrx::pg_sys;
 
@@ -13,7 +13,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The types that are accepted, for people.
+    /// The types that are accepted, in words.
     pub fn types(self) -> &'static str {
         match self {
             Kind::Id => "smallint, integer or bigint",
@@ -56,7 +56,7 @@ pub struct SourceKind {
     pub roles: &'static [Role],
     /// The role that single rows are looked up by.
     pub key: &'static str,
-    /// Names of tables, the first that exists is taken.
+    /// Names of tables; the first that exists is taken.
     pub tables: &'static [&'static str],
 }
 

@@ -12,7 +12,7 @@ use crate::pg::spi::{Arg, Connection, arg};
 /// Rows per statement.
 const BATCH: usize = 1024;
 
-/// `factor` of row i of a batch is its slice of one flat array: arrays of arrays would have to be rectangular and typed.
+/// The factor of row i of a batch is a slice of one flat array, because a parameter cannot be an array of arrays.
 fn write_factors(
     connection: &Connection,
     (table, key): (&str, &str),
@@ -43,7 +43,7 @@ fn write_factors(
     connection.write(&sql, &args).map(|_| ())
 }
 
-/// Factors and features of the items, for a version whose rows nobody else writes.
+/// Factors and features of the items; `progress` gets the share that is done.
 pub fn write_items(connection: &Connection, version: i64, model: &Model, mut progress: impl FnMut(f32)) -> Outcome<()> {
     let n = model.items().len();
     for from in (0..n).step_by(BATCH) {
@@ -92,7 +92,7 @@ fn write_item_features(connection: &Connection, version: i64, model: &Model, ran
     Ok(())
 }
 
-/// An item that nobody likes has no vector, and no row.
+/// An item without a like has no vector, and no row.
 fn write_item_factors(connection: &Connection, version: i64, model: &Model, range: Range<usize>) -> Outcome<()> {
     let factor = |i: usize| model.collaborative_part().factors(i..i + 1);
     let with_vector: Vec<usize> = range.filter(|i| factor(*i).iter().any(|v| *v != 0.0)).collect();
@@ -107,7 +107,7 @@ fn times(column: &[i64]) -> Vec<Option<f64>> {
     column.iter().map(|v| YEARS_4713BC_TO_294276.contains(v).then_some(*v as f64)).collect()
 }
 
-/// The same of the users.
+/// Factors and features of the users, in the same manner.
 pub fn write_users(
     connection: &Connection,
     version: i64,

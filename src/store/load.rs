@@ -9,7 +9,7 @@ use crate::failure::{Failure, Outcome};
 use crate::pg::owner::as_owner;
 use crate::pg::spi::{Connection, arg};
 
-/// Names a model: version and hash of the content together never name two.
+/// Names a model: no two have the same version and hash of the content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ModelKey {
     pub version: i64,
@@ -20,11 +20,11 @@ pub struct ModelKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Active {
     pub model: Option<ModelKey>,
-    /// Of the mapping: a sum, so that a source that is forgotten changes it too.
+    /// Of the mapping: a sum over the configured sources, so that it changes too when one is reset.
     pub revision: i64,
 }
 
-/// One look-up, so that model and mapping are of one snapshot.
+/// In one look-up, so that model and mapping are of one snapshot.
 pub fn active(connection: &Connection) -> Outcome<Active> {
     as_owner(|| {
         let rows = connection.read(
@@ -41,7 +41,7 @@ pub fn active(connection: &Connection) -> Outcome<Active> {
     })
 }
 
-/// A stored model, not yet decoded.
+/// The bytes of a stored model.
 pub fn served(connection: &Connection, version: i64) -> Outcome<Bytes> {
     let bytes = blob(connection, version, "served")?.ok_or_else(|| {
         Failure::new(PgSqlErrorCode::ERRCODE_DATA_CORRUPTED, format!("model {version} has no content"))
@@ -49,7 +49,7 @@ pub fn served(connection: &Connection, version: i64) -> Outcome<Bytes> {
     Ok(Arc::new(bytes))
 }
 
-/// What a challenger is compared with, or None where it is gone or of another format.
+/// What a challenger is compared with; None where it was deleted, or has another format.
 pub fn load_champion(connection: &Connection, version: i64) -> Outcome<Option<Champion>> {
     let split: Option<String> = as_owner(|| {
         let sql =

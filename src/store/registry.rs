@@ -44,7 +44,8 @@ pub fn activate(connection: &Connection, version: i64, by: &str) -> Outcome<()> 
     })
 }
 
-/// Serves what was active before; None where nothing was. Rolling back again goes further back.
+/// Serves the model that was active before, and gives its version; None where there was none. Rolling back again goes
+/// further back.
 pub fn rollback(connection: &Connection) -> Outcome<Option<i64>> {
     as_owner(|| {
         let top = connection.write(

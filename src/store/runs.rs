@@ -1,4 +1,4 @@
-//! What trainings left behind, for a report on them.
+//! The records of past trainings, for a report.
 
 use serde_json::Value;
 
@@ -8,14 +8,14 @@ use crate::pg::spi::{Connection, arg};
 
 /// A training that ended with a model.
 pub struct Run {
-    /// Seconds since 1970 of the snapshot that it read.
+    /// When the model was stored, in seconds since 1970.
     pub at: f64,
     pub interactions: i64,
-    /// For people: version, time, age, decision and figures.
+    /// As the report shows it: version, time, age, decision and figures.
     pub summary: Value,
 }
 
-/// The training that gave a model; of None, the latest of all.
+/// The training of a model; without a version, the latest one.
 pub fn run(connection: &Connection, version: Option<i64>) -> Outcome<Option<Run>> {
     let sql = "SELECT pg_catalog.date_part('epoch', created_at), interactions, pg_catalog.jsonb_build_object(
                    'version', version, 'trained_at', created_at, 'trained_by', created_by,

@@ -22,11 +22,11 @@ impl Model {
     /// Ranks the items by falling score, equal scores by ascending id. It is lazy: an item is scored only when it could
     /// be the next one. `pause` is called at least every few milliseconds while items are scored.
     ///
-    /// The trees cost more than all other parts. Items are therefore scored in the order of their ceilings (their scores
-    /// if the trees gave their highest value), in blocks, until no ceiling that is left reaches the best score that
-    /// was found. For the first ten of 2700 items, with the default weights, that is after 360; where the trees weigh
-    /// more than all other parts together, it is after nearly all of them. Each item passes two heaps, so that taking
-    /// all `n` costs O(n log n).
+    /// The trees cost more than all other parts. Items are therefore scored in the order of their ceilings (their
+    /// scores if the trees gave their highest value), in blocks, until no ceiling that is left reaches the best score
+    /// that was found. For the first ten of 2700 items, with the default weights, that is after 360; where the trees
+    /// weigh more than all other parts together, it is after nearly all of them. Each item passes two heaps, so that
+    /// taking all `n` costs O(n log n).
     pub fn rank<'a, P: FnMut()>(
         &'a self,
         user: &'a User<'a>,

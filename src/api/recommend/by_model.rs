@@ -31,7 +31,7 @@ const SPARE: usize = 16;
 const MOST_LOOKED_UP: usize = 10_000;
 
 /// What may be listed, until enough is found.
-struct Found {
+struct Selection {
     best_wanted: usize,
     rare_wanted: usize,
     /// In the catalogue now, in the category, not excluded; best first.
@@ -40,7 +40,7 @@ struct Found {
     rare: Vec<Pick>,
 }
 
-impl Found {
+impl Selection {
     fn suffices(&self) -> bool {
         self.best.len() >= self.best_wanted && self.rare.len() >= self.rare_wanted
     }
@@ -81,7 +81,7 @@ impl ByModel<'_> {
     fn recommend(&self) -> Outcome<Vec<Recommendation>> {
         let Request { n, diversity, .. } = *self.request;
         let user = self.reader.user(self.model())?;
-        let Found { best, rare, .. } = self.found(&user)?;
+        let Selection { best, rare, .. } = self.select(&user)?;
         let explored = self.explored(&rare);
         let is_explored = |pick: &Pick| explored.iter().any(|(e, _)| e.id == pick.id);
         let rest: Vec<Pick> = best.into_iter().filter(|pick| !is_explored(pick)).collect();
@@ -102,37 +102,38 @@ impl ByModel<'_> {
         Ok(listed.into_iter().zip(reasons).map(recommendation).collect())
     }
 
-    fn found(&self, user: &User<'_>) -> Outcome<Found> {
+    /// The items that may get a place.
+    fn select(&self, user: &User<'_>) -> Outcome<Selection> {
         let Request { n, diversity, explore, category, .. } = *self.request;
         let listed = if diversity > 0.0 { n * DIVERSITY_POOL } else { n };
         // An explored item leaves its ordinary place to the next one.
         let rare_wanted = if explore > 0.0 { EXPLORE_POOL } else { 0 };
         let best_wanted = listed + rare_wanted;
-        let mut found = Found { best_wanted, rare_wanted, best: Vec::new(), rare: Vec::new() };
+        let mut selection = Selection { best_wanted, rare_wanted, best: Vec::new(), rare: Vec::new() };
         match category {
-            Some(category) => self.find_in_category(user, category, &mut found)?,
-            None => self.find_in_catalogue(user, &mut found)?,
+            Some(category) => self.select_in_category(user, category, &mut selection)?,
+            None => self.select_in_catalogue(user, &mut selection)?,
         }
-        Ok(found)
+        Ok(selection)
     }
 
-    fn find_in_catalogue(&self, user: &User<'_>, found: &mut Found) -> Outcome<()> {
+    fn select_in_catalogue(&self, user: &User<'_>, selection: &mut Selection) -> Outcome<()> {
         let excluded = self.known(&self.excluded);
         let mut known = self.candidates(user, &excluded, None)?;
         let items: Vec<(i64, Target)> = self.with_ids(&known).chain(self.newcomers()?).collect();
-        self.take_present(self.model().rank(user, &items, pause), found)?;
-        if found.best.len() < self.request.n {
+        self.take_present(self.model().rank(user, &items, pause), selection)?;
+        if selection.best.len() < self.request.n {
             // Too many of them were deleted, or are hidden from the caller: all others of the catalogue.
             known.extend(excluded);
             known.sort_unstable();
             let others: Vec<(i64, Target)> = self.with_ids(&self.without(&known)).collect();
-            self.take_present(self.model().rank(user, &others, pause), found)?;
+            self.take_present(self.model().rank(user, &others, pause), selection)?;
         }
         Ok(())
     }
 
     /// The catalogue says what is in a category, so that a book that was moved there a second ago is found.
-    fn find_in_category(&self, user: &User<'_>, category: i64, found: &mut Found) -> Outcome<()> {
+    fn select_in_category(&self, user: &User<'_>, category: i64, selection: &mut Selection) -> Outcome<()> {
         let mut listed = self.site.category(category, None)?;
         listed.retain(|(id, _)| self.is_allowed(*id));
         let (mut known, mut newcomers) = (Vec::new(), Vec::new());
@@ -150,10 +151,10 @@ impl ByModel<'_> {
         newcomers.truncate(MOST_NEWCOMERS);
         let items: Vec<(i64, Target)> = self.with_ids(&known).chain(newcomers).collect();
         let mut ranked = self.model().rank(user, &items, pause);
-        while !found.suffices()
+        while !selection.suffices()
             && let Some(pick) = ranked.next()
         {
-            found.add(pick, self.is_rare(pick.target));
+            selection.add(pick, self.is_rare(pick.target));
         }
         Ok(())
     }
@@ -203,10 +204,10 @@ impl ByModel<'_> {
     }
 
     /// Takes the best of what the caller's snapshot has, until enough is found. `ranked` scores no more than is taken.
-    fn take_present(&self, mut ranked: impl Iterator<Item = Pick>, found: &mut Found) -> Outcome<()> {
+    fn take_present(&self, mut ranked: impl Iterator<Item = Pick>, selection: &mut Selection) -> Outcome<()> {
         // The look-ups grow, so that there are few of them for a caller from whom much is hidden.
-        let mut next = found.best_wanted + SPARE;
-        while !found.suffices() {
+        let mut next = selection.best_wanted + SPARE;
+        while !selection.suffices() {
             pause();
             let picks: Vec<Pick> = ranked.by_ref().take(next).collect();
             if picks.is_empty() {
@@ -214,7 +215,7 @@ impl ByModel<'_> {
             }
             let present = self.site.items(picks.iter().map(|pick| pick.id).collect())?;
             for pick in picks.into_iter().filter(|pick| present.contains(pick.id)) {
-                found.add(pick, self.is_rare(pick.target));
+                selection.add(pick, self.is_rare(pick.target));
             }
             next = (2 * next).min(MOST_LOOKED_UP);
         }

@@ -1,4 +1,4 @@
-//! The answer where no model does it: what the rules think best.
+//! The answer without a model: the items with the best scores by the rules.
 
 use std::cmp::Reverse;
 

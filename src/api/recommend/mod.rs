@@ -58,7 +58,7 @@ fn reco_recommend(
 struct Recommendation {
     item: i64,
     scored: Scored,
-    /// As a page shows it; None where nothing speaks for the item.
+    /// As a page shows it; None where there is none.
     reason: Option<String>,
     /// Of an explored place: how probable it was that the item would get one.
     propensity: Option<f32>,
