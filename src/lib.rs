@@ -1,6 +1,10 @@
 //! The PostgreSQL side of reco: SQL functions, reading, storing, caching, settings and interrupts. It does no
 //! arithmetic on factors; that is `reco-models`, which in turn knows nothing of PostgreSQL.
 
+// An error of PostgreSQL jumps over Rust's frames, unless pgrx's wrappers turn it into a panic. A call around them is a
+// mistake.
+#![deny(ffi_unwind_calls)]
+
 use pgrx::prelude::*;
 
 mod api;
