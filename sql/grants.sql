@@ -1,9 +1,10 @@
--- Who may score is everybody who can read the sources; who may change what is served is the owner, until granted.
+-- Everybody who can read the sources may score. Only the owner may change what is served, until it is granted to
+-- others.
 REVOKE ALL ON FUNCTION
     reco_train(jsonb), reco_configure(text, regclass, jsonb), reco_activate(bigint), reco_rollback(),
     reco_drop_model(bigint)
 FROM PUBLIC;
--- Who created the extension (not always a superuser: it is trusted) trains, and passes that on.
+-- The creator of the extension, who need not be a superuser because it is trusted, may train and grant that to others.
 GRANT EXECUTE ON FUNCTION
     reco_train(jsonb), reco_configure(text, regclass, jsonb), reco_activate(bigint), reco_rollback(),
     reco_drop_model(bigint)
@@ -12,5 +13,5 @@ TO @extowner@ WITH GRANT OPTION;
 GRANT USAGE ON SCHEMA reco TO PUBLIC;
 GRANT SELECT ON reco.source, reco.model, reco.activation, reco.metric, reco_models TO PUBLIC;
 
--- The factors and features of users and items are personal data: to be granted by name.
+-- The factors and features of users and items are personal data: they have to be granted table by table.
 GRANT SELECT ON ALL TABLES IN SCHEMA reco TO @extowner@ WITH GRANT OPTION;

@@ -1,4 +1,4 @@
--- Tables of the model registry and of the feature store. They are written by reco's functions only.
+-- Tables of the model registry and of the feature store. Only reco's functions write them.
 -- No foreign keys between them: a check per row would cost seconds on every training, and the rows of one model
 -- are written and deleted together.
 
@@ -57,7 +57,7 @@ CREATE TABLE reco.model_blob (
     data    bytea  NOT NULL,
     PRIMARY KEY (version, kind, chunk)
 );
--- Factors do not compress; trying costs seconds.
+-- Factors do not compress, and trying to costs seconds.
 ALTER TABLE reco.model_blob ALTER COLUMN data SET STORAGE EXTERNAL;
 COMMENT ON TABLE reco.model_blob IS 'The model that is served, and its twin without the hold-out, as checksummed bytes.';
 

@@ -3,7 +3,8 @@
 use pgrx::prelude::*;
 use reco_models::Error;
 
-/// What an SQL function raises. Built anywhere, raised at the edge, so that nothing is skipped by unwinding.
+/// The error of an SQL function. It is returned like any other value, and raised by the outermost function only, so
+/// that everything is dropped first.
 #[derive(Debug)]
 pub struct Failure {
     code: PgSqlErrorCode,

@@ -1,6 +1,10 @@
 //! The PostgreSQL side of reco: SQL functions, reading, storing, caching, settings and interrupts. It does no
 //! arithmetic on factors; that is `reco-models`, which in turn knows nothing of PostgreSQL.
 
+// An error of PostgreSQL jumps over Rust's frames, unless pgrx's wrappers turn it into a panic. A call around them is a
+// mistake.
+#![deny(ffi_unwind_calls)]
+
 use pgrx::prelude::*;
 
 mod api;
@@ -9,6 +13,7 @@ mod failure;
 mod pg;
 mod read;
 mod settings;
+mod site;
 mod store;
 
 ::pgrx::pg_module_magic!(name, version);
@@ -26,8 +31,24 @@ pub extern "C-unwind" fn _PG_init() {
 #[cfg(any(test, feature = "pg_test"))]
 #[pg_schema]
 mod tests {
-    // pg_schema wants the module's body in place.
-    include!("../pg_test/backend.rs");
+    // pg_schema wants the module's body in place; one file holds the tests of one property.
+    use pgrx::prelude::*;
+
+    include!("../pg_test/common.rs");
+    include!("../pg_test/configure.rs");
+    include!("../pg_test/damage.rs");
+    include!("../pg_test/explain.rs");
+    include!("../pg_test/health.rs");
+    include!("../pg_test/predict.rs");
+    include!("../pg_test/recommend.rs");
+    include!("../pg_test/registry.rs");
+    include!("../pg_test/rights.rs");
+    include!("../pg_test/score.rs");
+    include!("../pg_test/settings.rs");
+    include!("../pg_test/similar.rs");
+    include!("../pg_test/train.rs");
+    include!("../pg_test/trending.rs");
+    include!("../pg_test/variety.rs");
 }
 
 /// What `cargo pgrx test` asks the extension for.

@@ -20,6 +20,12 @@ pub enum Locale {
 }
 
 pub fn define() {
+    define_for_everybody();
+    define_for_superusers();
+    reserve_prefix();
+}
+
+fn define_for_everybody() {
     GucRegistry::define_bool_guc(
         c"reco.enabled",
         c"Scores by the active model.",
@@ -36,10 +42,21 @@ pub fn define() {
         GucContext::Userset,
         GucFlags::default(),
     );
+    GucRegistry::define_enum_guc(
+        c"reco.locale",
+        c"Language of the reasons that a page shows.",
+        c"es: Spanish; en: English.",
+        &LOCALE,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+}
+
+fn define_for_superusers() {
     GucRegistry::define_int_guc(
         c"reco.max_threads",
         c"Threads of a training.",
-        c"0: as many as there are processors.",
+        c"0: one for each processor.",
         &MAX_THREADS,
         0,
         256,
@@ -76,15 +93,6 @@ pub fn define() {
         GucContext::Suset,
         GucFlags::default(),
     );
-    GucRegistry::define_enum_guc(
-        c"reco.locale",
-        c"Language of the reasons that a page shows.",
-        c"es: Spanish; en: English.",
-        &LOCALE,
-        GucContext::Userset,
-        GucFlags::default(),
-    );
-    reserve_prefix();
 }
 
 /// A misspelt setting is an error instead of a placeholder. Before version 15 it is a warning.

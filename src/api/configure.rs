@@ -6,8 +6,7 @@ use serde_json::Value;
 use crate::failure::{Failure, Outcome, or_raise};
 use crate::pg::owner::as_owner;
 use crate::pg::spi::{self, arg};
-use crate::read::{index, mapping};
-use crate::store;
+use crate::site::{self, Site, Table};
 
 /// Maps a source (`rating`, `favorite`, `item`, `user`) to a table or view and its columns; with a NULL relation it is
 /// detected again.
@@ -25,7 +24,7 @@ fn reco_configure(source: Option<&str>, relation: Option<pg_sys::Oid>, columns: 
 }
 
 fn forget(source: &str) -> Outcome<()> {
-    mapping::kind(source)?;
+    site::kind(source)?;
     spi::connect(|connection| {
         as_owner(|| {
             connection
@@ -37,7 +36,7 @@ fn forget(source: &str) -> Outcome<()> {
 
 fn configure(source: &str, relation: pg_sys::Oid, columns: &Value) -> Outcome<()> {
     let Value::Object(columns) = columns else {
-        return Err(Failure::invalid(format!("columns is {columns}, and a JSON object of names is expected"))
+        return Err(Failure::invalid(format!("columns must be a JSON object of column names, not {columns}"))
             .hint("For example '{\"user\": \"usuario_id\", \"item\": \"libro_id\", \"stars\": \"estrellas\"}'."));
     };
     spi::connect(|connection| {
@@ -47,13 +46,12 @@ fn configure(source: &str, relation: pg_sys::Oid, columns: &Value) -> Outcome<()
              WHERE c.oid OPERATOR(pg_catalog.=) $1",
             &[arg(relation)],
         )?;
-        if rows.len() == 0 {
+        let Some(mut row) = rows.first() else {
             let code = PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE;
             return Err(Failure::new(code, format!("there is no relation with oid {}", relation.to_u32())));
-        }
-        let text = |column| rows.get::<String>(0, column).unwrap_or_default();
-        let (schema, name) = (text(0), text(1));
-        mapping::validate(source, &schema, &name, columns)?;
+        };
+        let (schema, name): (String, String) = (row.take()?.unwrap_or_default(), row.take()?.unwrap_or_default());
+        site::validate(source, &schema, &name, columns)?;
         as_owner(|| {
             connection.write(
                 "INSERT INTO reco.source AS s (source, relation_schema, relation_name, columns, revision)
@@ -71,7 +69,7 @@ fn configure(source: &str, relation: pg_sys::Oid, columns: &Value) -> Outcome<()
 
 type SourceRow = (String, Option<String>, Option<pgrx::JsonB>, bool, Option<String>, Option<String>);
 
-/// What is mapped to what, what is missing, and which index a per-user look-up would want.
+/// Which table and columns each source is, what is missing, and which index its look-ups need.
 #[pg_extern(stable, parallel_restricted)]
 #[allow(clippy::type_complexity)]
 fn reco_sources() -> TableIterator<
@@ -90,25 +88,25 @@ fn reco_sources() -> TableIterator<
 
 fn sources() -> Outcome<Vec<SourceRow>> {
     spi::connect(|connection| {
-        let active = store::active(connection)?;
-        let mapping = mapping::resolve(connection, active.revision)?;
-        let rows = mapping::SOURCES.iter().enumerate().map(|(i, kind)| {
-            let Some(relation) = mapping.get(i) else {
-                return Ok((kind.name.into(), None, None, false, mapping.problem(i).map(str::to_owned), None));
-            };
-            let column = |name: &str| relation.column(kind, name).map(|c| Value::from(c.name.clone()));
-            let columns = kind.roles.iter().filter_map(|r| Some((r.name.to_owned(), column(r.name)?))).collect();
-            let lacking: Vec<&str> = kind.roles.iter().map(|r| r.name).filter(|r| column(r).is_none()).collect();
-            let missing = (!lacking.is_empty()).then(|| format!("no column for {}", lacking.join(", ")));
-            Ok((
-                kind.name.into(),
-                Some(relation.quoted()),
-                Some(pgrx::JsonB(Value::Object(columns))),
-                relation.configured,
-                missing,
-                index::missing(connection, &mapping, i)?,
-            ))
-        });
-        rows.collect()
+        let site = Site::open(connection)?;
+        let row = |(kind, table): (&site::SourceKind, Result<&Table, &str>)| match table {
+            Ok(table) => found(&site, table),
+            Err(problem) => Ok((kind.name.into(), None, None, false, Some(problem.into()), None)),
+        };
+        site.mapping.tables().into_iter().map(row).collect()
     })
+}
+
+fn found(site: &Site<'_>, table: &Table) -> Outcome<SourceRow> {
+    let columns = table.by_role().filter_map(|(role, column)| Some((role.into(), column?.name.clone().into())));
+    let lacking: Vec<&str> = table.by_role().filter(|(_, column)| column.is_none()).map(|(role, _)| role).collect();
+    let missing = (!lacking.is_empty()).then(|| format!("no column for {}", lacking.join(", ")));
+    Ok((
+        table.kind.name.into(),
+        Some(table.quoted()),
+        Some(pgrx::JsonB(Value::Object(columns.collect()))),
+        table.configured,
+        missing,
+        site.missing_index(table)?,
+    ))
 }

@@ -3,16 +3,14 @@
 use std::collections::HashMap;
 
 use pgrx::prelude::*;
-use reco_models::{Evidence, ItemInfo, MOST_POINTS, NONE, PART_NAMES};
+use reco_models::{Evidence, MOST_POINTS, PART_NAMES};
 
-use super::reader::{self, Reader, RulesReader, Served, Site};
 use crate::failure::{Outcome, or_raise};
-use crate::pg::spi::{self, Connection};
-use crate::read::live;
-use crate::read::mapping::Mapping;
+use crate::pg::spi;
+use crate::site::{Served, Site};
 
 /// Component, evidence, contribution, and the liked item that the evidence is about.
-type Row = (&'static str, String, f64, Option<i64>);
+type Contribution = (&'static str, String, f64, Option<i64>);
 
 /// Rows that sum to what `reco_score` gives: what each liked item, feature and count adds.
 #[pg_extern(stable, parallel_safe)]
@@ -27,29 +25,29 @@ fn reco_explain(
     TableIterator::new(or_raise(explain(user_id, item_id)))
 }
 
-fn explain(user: i64, item: i64) -> Outcome<Vec<Row>> {
+fn explain(user: i64, item: i64) -> Outcome<Vec<Contribution>> {
     spi::connect(|connection| {
-        let Site { mapping, served } = Site::open(connection)?;
-        match served {
-            Some(served) => by_model(connection, &mapping, &served, user, item),
-            None => by_rules(connection, &mapping, user, item),
+        let site = Site::answering(connection)?;
+        match &site.served {
+            Some(served) => by_model(&site, served, user, item),
+            None => by_rules(&site, user, item),
         }
     })
 }
 
-fn by_model(connection: &Connection, mapping: &Mapping, served: &Served, user: i64, item: i64) -> Outcome<Vec<Row>> {
+fn by_model(site: &Site<'_>, served: &Served, user: i64, item: i64) -> Outcome<Vec<Contribution>> {
     let model = &served.model;
-    let reader = Reader::read(connection, mapping, served, user)?;
+    let reader = site.reader(served, user)?;
     let user = reader.user(model)?;
     let ids = &model.items().id;
     let mut rows = Vec::new();
-    for target in reader::targets(connection, mapping, model, &[item])? {
+    for target in site.targets(model, &[item])? {
         let (_, terms) = model.explain(&user, target)?;
         let liked = terms.iter().filter_map(|term| match term.evidence {
             Evidence::Liked(item) => Some(ids[item as usize]),
             Evidence::Base | Evidence::Named(..) | Evidence::Unknown => None,
         });
-        let titles = live::titles(connection, mapping, liked.collect())?;
+        let titles = site.titles(liked.collect())?;
         rows.extend(terms.iter().map(|term| {
             let (evidence, liked) = describe(term.evidence, ids, &titles);
             (PART_NAMES[term.part], evidence, term.contribution, liked)
@@ -58,7 +56,7 @@ fn by_model(connection: &Connection, mapping: &Mapping, served: &Served, user: i
     Ok(rows)
 }
 
-/// Readable, and plain enough to be taken apart; and the liked item, if it is about one.
+/// The evidence as text, which programs can parse too, and the liked item that it is about, if any.
 fn describe(evidence: Evidence, ids: &[i64], titles: &HashMap<i64, String>) -> (String, Option<i64>) {
     match evidence {
         Evidence::Base => ("base".into(), None),
@@ -73,19 +71,18 @@ fn describe(evidence: Evidence, ids: &[i64], titles: &HashMap<i64, String>) -> (
     }
 }
 
-fn by_rules(connection: &Connection, mapping: &Mapping, user: i64, item: i64) -> Outcome<Vec<Row>> {
-    let reader = RulesReader::read(connection, mapping, user)?;
-    let found = live::items(connection, mapping, vec![item])?;
-    let unknown = ItemInfo { category: NONE, author: NONE, published: NONE };
-    let info = found.first().map_or(unknown, |(_, info)| *info);
+fn by_rules(site: &Site<'_>, user: i64, item: i64) -> Outcome<Vec<Contribution>> {
+    let reader = site.rules_reader(user)?;
+    let info = site.items(vec![item])?.get_or_unknown(item);
     let points = reader.taste.points(info, reader.now);
     let names =
         [format!("category {}", info.category), format!("author {}", info.author), "published within a year".into()];
-    let row = |(name, points): (String, f32)| -> Row {
+    let row = |(name, points): (String, f32)| -> Contribution {
         let share = f64::from(points) / f64::from(MOST_POINTS);
         ("rules", format!("{name}: {points} of {MOST_POINTS} points"), share, None)
     };
-    let mut rows: Vec<Row> = names.into_iter().zip(points).filter(|(_, points)| *points > 0.0).map(row).collect();
+    let mut rows: Vec<Contribution> =
+        names.into_iter().zip(points).filter(|(_, points)| *points > 0.0).map(row).collect();
     if rows.is_empty() {
         rows.push(("rules", "no rule applies".into(), 0.0, None));
     }

@@ -1,10 +1,10 @@
 //! The SQL functions.
 
+mod arguments;
 mod configure;
 mod explain;
 mod health;
 mod predict;
-mod reader;
 mod reason;
 mod recommend;
 mod registry;

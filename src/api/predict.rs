@@ -2,14 +2,11 @@
 
 use pgrx::prelude::*;
 
-use super::score::{ids, no_model};
-use crate::cache;
+use super::arguments::ids;
 use crate::failure::{Outcome, or_raise};
+use crate::pg::session::pause;
 use crate::pg::spi;
-use crate::read::live;
-use crate::read::mapping;
-use crate::settings;
-use crate::store;
+use crate::site::Site;
 
 /// One row per element of `item_ids`, in its order, duplicates and unknown ids included.
 #[pg_extern(stable, parallel_safe)]
@@ -26,28 +23,25 @@ fn reco_predict_rating(
 /// Items between two checks for interrupts.
 const BLOCK: usize = 4096;
 
-/// Without a model, or with one that was trained on no review, there is nothing to expect.
+/// Without a model, or with one that was trained on no review, nothing can be predicted.
 fn predict(user: i64, items: &[i64]) -> Outcome<(Vec<Option<f32>>, Option<i64>)> {
     let nothing = || vec![None; items.len()];
     if items.is_empty() {
         return Ok((nothing(), None));
     }
     spi::connect(|connection| {
-        let active = store::active(connection)?;
-        let Some(key) = active.model else {
-            return if settings::fallback() { Ok((nothing(), None)) } else { Err(no_model()) };
-        };
-        let model = cache::model(connection, key)?;
-        let Some(ratings) = model.ratings() else { return Ok((nothing(), Some(key.0))) };
-        let mapping = mapping::resolve(connection, active.revision)?;
-        mapping.check()?;
-        let reviews = live::ratings(connection, &mapping, user)?;
+        let site = Site::open(connection)?;
+        let Some(served) = site.active_model()? else { return Ok((nothing(), None)) };
+        let version = Some(served.version);
+        let Some(ratings) = served.model.ratings() else { return Ok((nothing(), version)) };
+        site.mapping.check()?;
+        let reviews = site.ratings_of(user)?;
         let rater = ratings.rater(&reviews)?;
         let mut stars = Vec::with_capacity(items.len());
         for block in items.chunks(BLOCK) {
-            pgrx::check_for_interrupts!();
+            pause();
             stars.extend(ratings.predict(&rater, block).into_iter().map(Some));
         }
-        Ok((stars, Some(key.0)))
+        Ok((stars, version))
     })
 }

@@ -4,39 +4,32 @@ use std::collections::HashMap;
 
 use reco_models::{ItemInfo, Model, Parts, Reason, Target, User};
 
-use super::reader::RulesReader;
 use crate::failure::Outcome;
-use crate::pg::spi::Connection;
-use crate::read::live;
-use crate::read::mapping::Mapping;
+use crate::read::RulesReader;
 use crate::settings::{self, Locale};
+use crate::site::Site;
 
-/// Why each item is recommended by a model, given the parts of its score; None where nothing speaks for it.
+/// Why each item is recommended by a model, given the parts of its score; None where there is no reason.
 pub fn by_model(
-    connection: &Connection,
-    mapping: &Mapping,
+    site: &Site<'_>,
     model: &Model,
     user: &User<'_>,
     items: &[(Target, Parts)],
 ) -> Outcome<Vec<Option<String>>> {
-    sentences(connection, mapping, &model.reasons(user, items)?)
+    sentences(site, &model.reasons(user, items)?)
 }
 
 /// Why each item is recommended by the rules.
-pub fn by_rules(
-    connection: &Connection,
-    mapping: &Mapping,
-    reader: &RulesReader,
-    items: &[ItemInfo],
-) -> Outcome<Vec<Option<String>>> {
-    let reasons: Vec<_> = items.iter().map(|info| reader.taste.reason(*info, reader.now, &reader.liked)).collect();
-    sentences(connection, mapping, &reasons)
+pub fn by_rules(site: &Site<'_>, reader: &RulesReader, items: &[ItemInfo]) -> Outcome<Vec<Option<String>>> {
+    let reasons: Vec<_> =
+        items.iter().map(|info| reader.taste.reason(*info, reader.now, reader.liked.as_slice())).collect();
+    sentences(site, &reasons)
 }
 
 /// One look-up for all titles.
-fn sentences(connection: &Connection, mapping: &Mapping, reasons: &[Option<Reason>]) -> Outcome<Vec<Option<String>>> {
+fn sentences(site: &Site<'_>, reasons: &[Option<Reason>]) -> Outcome<Vec<Option<String>>> {
     let named = reasons.iter().flatten().filter_map(|reason| liked(*reason)).collect();
-    let titles = live::titles(connection, mapping, named)?;
+    let titles = site.titles(named)?;
     let locale = settings::locale();
     Ok(reasons.iter().map(|reason| reason.map(|reason| sentence(reason, &titles, locale))).collect())
 }

@@ -3,13 +3,14 @@
 use pgrx::prelude::*;
 
 use crate::failure::or_raise;
+use crate::pg::session::session_user;
 use crate::pg::spi;
 use crate::store;
 
 /// Serves a stored model from now on.
 #[pg_extern]
 fn reco_activate(version: i64) {
-    let by = super::train::session_user();
+    let by = session_user();
     or_raise(spi::connect(|connection| store::activate(connection, version, &by)));
 }
 

@@ -1,14 +1,14 @@
-//! `reco_score` and `reco_scores`: read-only, in the caller's snapshot, down the ladder from the model to the rules.
+//! `reco_score` and `reco_scores`: read-only, in the caller's snapshot, by the model or else by the rules.
 
 use pgrx::prelude::*;
-use reco_models::{ItemInfo, NONE, Parts, Rung, Scored};
+use reco_models::{ItemInfo, Parts, Rung, Scored};
 
-use super::reader::{self, Reader, RulesReader, Served, Site};
-use crate::failure::{Failure, Outcome, or_raise};
-use crate::pg::spi::{self, Connection};
-use crate::read::live;
-use crate::read::mapping::Mapping;
-use crate::settings;
+use super::arguments::ids;
+use crate::failure::{Outcome, or_raise};
+use crate::pg::session::pause;
+use crate::pg::spi;
+use crate::read::RulesReader;
+use crate::site::{Served, Site};
 
 /// One row per element of `item_ids`, in its order, duplicates and unknown ids included.
 #[pg_extern(stable, parallel_safe)]
@@ -44,80 +44,43 @@ fn reco_scores(user_id: i64, item_ids: Array<i64>) -> Vec<f32> {
     scored.iter().map(|s| s.score).collect()
 }
 
-/// The elements of an argument that is a list of ids.
-pub fn ids(name: &str, array: Array<i64>) -> Outcome<Vec<i64>> {
-    let nulls = array.contains_nulls();
-    let values: Vec<Option<i64>> = if nulls { Vec::new() } else { array.iter().collect() };
-    // SAFETY: the array is a valid argument of this call.
-    let dimensions = unsafe { pgrx::array::RawArray::from_array(array) }.map_or(1, |raw| raw.dims().len());
-    if dimensions > 1 {
-        let code = PgSqlErrorCode::ERRCODE_ARRAY_ELEMENT_ERROR;
-        return Err(Failure::new(code, format!("{name} has {dimensions} dimensions, and one is expected")));
-    }
-    if nulls {
-        return Err(Failure::new(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, format!("{name} holds a NULL"))
-            .hint(format!("Leave it out: array_remove({name}, NULL).")));
-    }
-    let limit = settings::max_candidates();
-    if values.len() > limit {
-        let code = PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED;
-        return Err(Failure::new(
-            code,
-            format!("{name} has {} elements, and at most {limit} are allowed", values.len()),
-        )
-        .hint("Ask in several calls, or raise reco.max_candidates."));
-    }
-    Ok(values.into_iter().flatten().collect())
-}
-
 fn score(user: i64, items: &[i64]) -> Outcome<(Vec<Scored>, Option<i64>)> {
     if items.is_empty() {
         return Ok((Vec::new(), None));
     }
     spi::connect(|connection| {
-        let Site { mapping, served } = Site::open(connection)?;
-        match served {
-            Some(served) => Ok((by_model(connection, &mapping, &served, user, items)?, Some(served.version))),
-            None => Ok((by_rules(connection, &mapping, user, items)?, None)),
+        let site = Site::answering(connection)?;
+        match &site.served {
+            Some(served) => Ok((by_model(&site, served, user, items)?, Some(served.version))),
+            None => Ok((by_rules(&site, user, items)?, None)),
         }
     })
 }
 
-pub fn no_model() -> Failure {
-    let code = PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
-    Failure::new(code, "there is no active model, and reco.fallback is off")
-        .hint("SELECT * FROM reco_train(); or SET reco.fallback = on;")
-}
+/// Items between two checks for interrupts.
+const BLOCK: usize = 4096;
 
-fn by_model(
-    connection: &Connection,
-    mapping: &Mapping,
-    served: &Served,
-    user: i64,
-    items: &[i64],
-) -> Outcome<Vec<Scored>> {
-    let reader = Reader::read(connection, mapping, served, user)?;
+fn by_model(site: &Site<'_>, served: &Served, user: i64, items: &[i64]) -> Outcome<Vec<Scored>> {
+    let reader = site.reader(served, user)?;
     let user = reader.user(&served.model)?;
-    let targets = reader::targets(connection, mapping, &served.model, items)?;
+    let targets = site.targets(&served.model, items)?;
     let mut scored = Vec::with_capacity(items.len());
-    for block in targets.chunks(4096) {
-        pgrx::check_for_interrupts!();
+    for block in targets.chunks(BLOCK) {
+        pause();
         scored.extend(served.model.score(&user, block));
     }
     Ok(scored)
 }
 
-fn by_rules(connection: &Connection, mapping: &Mapping, user: i64, items: &[i64]) -> Outcome<Vec<Scored>> {
-    let reader = RulesReader::read(connection, mapping, user)?;
-    let candidates = live::items(connection, mapping, items.to_vec())?;
-    let unknown = ItemInfo { category: NONE, author: NONE, published: NONE };
-    Ok(items
-        .iter()
-        .map(|id| {
-            let info = candidates.binary_search_by_key(id, |(id, _)| *id).map_or(unknown, |i| candidates[i].1);
-            let score = reader.taste.score(info, reader.now);
-            let parts = Parts { content_based: Some(score), ..Parts::default() };
-            Scored { score, parts, rung: Rung::Rules }
-        })
-        .collect())
+fn by_rules(site: &Site<'_>, user: i64, items: &[i64]) -> Outcome<Vec<Scored>> {
+    let reader = site.rules_reader(user)?;
+    let found = site.items(items.to_vec())?;
+    let scored = |id: &i64| by_taste(&reader, found.get_or_unknown(*id));
+    Ok(items.iter().map(scored).collect())
+}
+
+/// The score that the rules give.
+pub fn by_taste(reader: &RulesReader, item: ItemInfo) -> Scored {
+    let score = reader.taste.score(item, reader.now);
+    Scored { score, parts: Parts { content_based: Some(score), ..Parts::default() }, rung: Rung::Rules }
 }

@@ -1,14 +1,15 @@
 //! `reco_similar`: items that are like an item, as far as the catalogue has them now.
 
+use std::collections::HashSet;
+
 use pgrx::prelude::*;
 use reco_models::{ItemInfo, Kinship, NONE, Similar, Target};
 
-use super::reader::{Served, Site};
-use super::recommend::{count, pause};
+use super::arguments::count;
 use crate::failure::{Outcome, or_raise};
-use crate::pg::spi::{self, Connection};
-use crate::read::live;
-use crate::read::mapping::Mapping;
+use crate::pg::session::pause;
+use crate::pg::spi;
+use crate::site::{Served, Site};
 
 /// The nearest items, best first.
 #[pg_extern(stable, parallel_safe)]
@@ -29,10 +30,10 @@ fn reco_similar(
     let n = or_raise(count(n));
     let Some(item) = item_id else { return TableIterator::new(Vec::new()) };
     let (found, version) = or_raise(spi::connect(|connection| {
-        let Site { mapping, served } = Site::open(connection)?;
-        match served {
-            Some(served) => Ok((by_model(connection, &mapping, &served, item, n)?, Some(served.version))),
-            None => Ok((by_catalogue(connection, &mapping, item, n)?, None)),
+        let site = Site::answering(connection)?;
+        match &site.served {
+            Some(served) => Ok((by_model(&site, served, item, n)?, Some(served.version))),
+            None => Ok((by_catalogue(&site, item, n)?, None)),
         }
     }));
     TableIterator::new(
@@ -54,13 +55,13 @@ fn name(kinship: Kinship) -> &'static str {
 
 type Kin = (i64, f32, Kinship);
 
-fn by_model(connection: &Connection, mapping: &Mapping, served: &Served, item: i64, n: usize) -> Outcome<Vec<Kin>> {
+fn by_model(site: &Site<'_>, served: &Served, item: i64, n: usize) -> Outcome<Vec<Kin>> {
     let model = &served.model;
     let items = model.items();
     let (target, info) = match items.index(item) {
         Some(index) => (Target::Known(index), items.info(index)),
-        None => match live::items(connection, mapping, vec![item])?.first() {
-            Some((_, info)) => (Target::Newcomer(*info), *info),
+        None => match site.items(vec![item])?.get(item) {
+            Some(info) => (Target::Newcomer(info), info),
             None => return Ok(Vec::new()),
         },
     };
@@ -68,11 +69,10 @@ fn by_model(connection: &Connection, mapping: &Mapping, served: &Served, item: i
     loop {
         let similar = model.similar(target, info, most, pause)?;
         let ids = similar.iter().map(|s| items.id[s.item as usize]).collect();
-        let present = live::items(connection, mapping, ids)?;
-        let there = |id: &i64| present.binary_search_by_key(id, |(id, _)| *id).is_ok();
+        let present = site.items(ids)?;
         let exhausted = similar.len() < most;
         let kin = |s: Similar| (items.id[s.item as usize], s.similarity, s.kinship);
-        let kin: Vec<Kin> = similar.into_iter().map(kin).filter(|(id, ..)| there(id)).take(n).collect();
+        let kin: Vec<Kin> = similar.into_iter().map(kin).filter(|(id, ..)| present.contains(*id)).take(n).collect();
         if kin.len() == n || exhausted {
             return Ok(kin);
         }
@@ -82,26 +82,17 @@ fn by_model(connection: &Connection, mapping: &Mapping, served: &Served, item: i
 }
 
 /// Items of the author and of the category that are looked at without a model, the highest ids first.
-const POOL: i64 = 1000;
-/// As the model has it for items that nobody read.
-const AUTHOR: f32 = 0.2;
-const CATEGORY: f32 = 0.1;
+const POOL: Option<i64> = Some(1000);
+/// The similarities that a model gives to items without a reader.
+const SAME_AUTHOR: f32 = 0.2;
+const SAME_CATEGORY: f32 = 0.1;
 
-fn by_catalogue(connection: &Connection, mapping: &Mapping, item: i64, n: usize) -> Outcome<Vec<Kin>> {
-    let found = live::items(connection, mapping, vec![item])?;
-    let Some((_, ItemInfo { category, author, .. })) = found.first().copied() else { return Ok(Vec::new()) };
-    let mut kin: Vec<Kin> = Vec::new();
-    for (role, key, kinship, similarity) in
-        [("author", author, Kinship::Author, AUTHOR), ("category", category, Kinship::Category, CATEGORY)]
-    {
-        if key == NONE {
-            continue;
-        }
-        for (id, _) in live::grouped(connection, mapping, role, vec![key], POOL)?.unwrap_or_default() {
-            if id != item && kin.len() < n && kin.iter().all(|(known, ..)| *known != id) {
-                kin.push((id, similarity, kinship));
-            }
-        }
-    }
-    Ok(kin)
+fn by_catalogue(site: &Site<'_>, item: i64, n: usize) -> Outcome<Vec<Kin>> {
+    let Some(ItemInfo { category, author, .. }) = site.items(vec![item])?.get(item) else { return Ok(Vec::new()) };
+    let some = |key: i64| if key == NONE { Vec::new() } else { vec![key] };
+    let of_author = site.by_authors(some(author), POOL)?.into_iter().map(|(id, _)| (id, SAME_AUTHOR, Kinship::Author));
+    let of_category =
+        site.in_categories(some(category), POOL)?.into_iter().map(|(id, _)| (id, SAME_CATEGORY, Kinship::Category));
+    let mut listed = HashSet::from([item]);
+    Ok(of_author.chain(of_category).filter(|(id, ..)| listed.insert(*id)).take(n).collect())
 }

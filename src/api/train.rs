@@ -1,4 +1,4 @@
-//! `reco_train`: read, train in a thread, store, tell.
+//! `reco_train`: read, train in a thread, store, report.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,15 +10,16 @@ use serde_json::{Map, Value, json};
 use crate::cache;
 use crate::failure::{Failure, Outcome, or_raise};
 use crate::pg::notice;
+use crate::pg::session::{refuse_read_only, session_user};
 use crate::pg::spi::{self, Connection, arg};
 use crate::pg::worker;
-use crate::read::{bulk, mapping};
 use crate::settings;
+use crate::site::Site;
 use crate::store;
 
 /// Names the advisory lock that a training holds until its transaction ends ("reco" in ASCII).
 const LOCK_KEY: i32 = 0x7265_636f;
-/// A progress line at least so often.
+/// The longest time without a progress line.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 type TrainRow = (i64, bool, String, i64, i64, i64, f32, f32, f32, Option<f32>, f32);
@@ -48,18 +49,14 @@ fn reco_train(
 }
 
 fn train(options: Value) -> Outcome<TrainRow> {
-    // SAFETY: raises where the transaction is read-only or the server a standby.
-    unsafe {
-        pg_sys::PreventCommandIfReadOnly(c"reco_train()".as_ptr());
-        pg_sys::PreventCommandDuringRecovery(c"reco_train()".as_ptr());
-    }
+    refuse_read_only(c"reco_train()");
     let begun = Instant::now();
     let params = Params::from_json(&options)?.validate()?;
     let (trained, timing) = spi::connect(|connection| {
         lock(connection)?;
         run(connection, &params, begun)
     })?;
-    spi::connect(|connection| store_and_tell(connection, &trained, options, timing, begun))
+    spi::connect(|connection| store_and_report(connection, &trained, options, timing, begun))
 }
 
 /// Seconds by step, for the registry.
@@ -67,15 +64,12 @@ type Timing = Map<String, Value>;
 
 fn run(connection: &Connection, params: &ValidParams, begun: Instant) -> Outcome<(Trained, Timing)> {
     let mut progress = Progress::new();
-    let active = store::active(connection)?;
-    let mapping = mapping::resolve(connection, active.revision)?;
-    let sources = bulk::read(connection, &mapping, |relation, rows| {
-        progress.say(&format!("reading {relation}"), 0.0, rows);
-    })?;
+    let site = Site::open(connection)?;
+    let sources = site.read_all(|table, rows| progress.say(&format!("reading {table}"), 0.0, rows))?;
     let interactions = sources.ratings.user.len() + sources.favorites.user.len();
     check_memory(interactions, sources.accounts.id.len(), sources.catalog.id.len(), params)?;
-    let champion = match active.model {
-        Some((version, _)) => store::load_champion(connection, version)?,
+    let champion = match site.active {
+        Some(key) => store::load_champion(connection, key.version)?,
         None => None,
     };
     let mut timing = Timing::new();
@@ -118,7 +112,7 @@ fn check_memory(interactions: usize, users: usize, items: usize, params: &ValidP
     Ok(())
 }
 
-fn store_and_tell(
+fn store_and_report(
     connection: &Connection,
     trained: &Trained,
     options: Value,
@@ -132,20 +126,21 @@ fn store_and_tell(
         notice::say(note);
     }
     let saved = store::Saved { trained, options, created_by: session_user() };
-    let (version, hash) = store::save(connection, &saved, |share| {
+    let stored = store::save(connection, &saved, |share| {
         progress.say("storing", STORE_SHARE + (1.0 - STORE_SHARE) * share, 0);
     })?;
     if trained.decision.promoted {
-        cache::share((version, hash), &trained.model);
+        cache::share(stored.key, &trained.model);
     }
     timing.insert("storing".into(), rounded(storing.elapsed().as_secs_f64()));
     let seconds = begun.elapsed().as_secs_f64();
-    store::finish(connection, version, seconds, Value::Object(timing.clone()))?;
+    let version = stored.key.version;
+    store::register(connection, &saved, &stored, seconds, Value::Object(timing.clone()))?;
     let steps: Vec<String> = timing.iter().map(|(name, s)| format!("{name} {s} s")).collect();
     notice::say(&format!("model {version}: {} ({})", trained.decision.reason, steps.join(", ")));
     let ensemble = trained.evaluation.summary(System::Ensemble).mean;
     let decision = &trained.decision;
-    tell(
+    notify(
         connection,
         &json!({
             "event": "train", "model_version": version, "promoted": decision.promoted, "reason": decision.reason,
@@ -167,22 +162,15 @@ fn store_and_tell(
     ))
 }
 
-fn tell(connection: &Connection, outcome: &Value) -> Outcome<()> {
+fn notify(connection: &Connection, outcome: &Value) -> Outcome<()> {
     connection.write("SELECT pg_catalog.pg_notify('reco', $1)", &[arg(outcome.to_string())])?;
     Ok(())
 }
 
-/// Who is logged in, whoever the function runs as.
-pub fn session_user() -> String {
-    // SAFETY: a valid role; gives a palloc'ed NUL-terminated string.
-    let name = unsafe { std::ffi::CStr::from_ptr(pg_sys::GetUserNameFromId(pg_sys::GetSessionUserId(), false)) };
-    name.to_string_lossy().into_owned()
-}
-
 /// One trainer at a time in a database; the lock ends with the transaction, however it ends.
 fn lock(connection: &Connection) -> Outcome<()> {
-    let rows = connection.read("SELECT pg_catalog.pg_try_advisory_xact_lock($1, 0)", &[arg(LOCK_KEY)])?;
-    if rows.get(0, 0) == Some(true) {
+    let locked = connection.read("SELECT pg_catalog.pg_try_advisory_xact_lock($1, 0)", &[arg(LOCK_KEY)])?.single()?;
+    if locked == Some(true) {
         return Ok(());
     }
     let holder = connection.read(
@@ -196,10 +184,8 @@ fn lock(connection: &Connection) -> Outcome<()> {
     )?;
     let failure =
         Failure::new(PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE, "another reco_train() is running in this database");
-    if holder.len() == 0 {
-        return Err(failure);
-    }
-    let (pid, since) = (holder.get::<i32>(0, 0).unwrap_or_default(), holder.get::<String>(0, 1).unwrap_or_default());
+    let Some(mut holder) = holder.first() else { return Err(failure) };
+    let (pid, since) = (holder.take::<i32>()?.unwrap_or_default(), holder.take::<String>()?.unwrap_or_default());
     Err(failure
         .detail(format!("Process {pid} trains, in a transaction since {since}."))
         .hint(format!("Wait for it, or stop it: SELECT pg_cancel_backend({pid});")))

@@ -3,13 +3,11 @@
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
-use super::reader::now;
-use super::recommend::{count, no_category};
+use super::arguments::count;
 use crate::failure::{Failure, Outcome, or_raise};
 use crate::pg::spi;
-use crate::read::mapping::{self, ITEM, SOURCES};
-use crate::read::trend::{self, Trend};
-use crate::store;
+use crate::read::Trend;
+use crate::site::Site;
 
 /// The items with the highest decayed sums of interactions, best first.
 #[pg_extern(stable, parallel_safe)]
@@ -21,7 +19,7 @@ fn reco_trending(
 ) -> TableIterator<'static, (name!(rank, i32), name!(item_id, i64), name!(score, f64), name!(interactions, i64))> {
     let found = or_raise(trending(n, half_life, category));
     TableIterator::new(
-        found.into_iter().zip(1..).map(|((item, score, interactions), rank)| (rank, item, score, interactions)),
+        found.into_iter().zip(1..).map(|(trend, rank)| (rank, trend.item, trend.score, trend.interactions)),
     )
 }
 
@@ -29,17 +27,13 @@ fn trending(n: Option<i32>, half_life: Option<Interval>, category: Option<i64>) 
     let n = count(n)?;
     let half_life = half_life.as_ref().map_or(7.0 * DAY, seconds);
     if half_life <= 0.0 {
-        return Err(Failure::invalid(format!("half_life is {half_life} seconds, and more than 0 is expected"))
+        return Err(Failure::invalid(format!("half_life must be more than 0 seconds, not {half_life}"))
             .hint("For instance: reco_trending(10, '7 days')."));
     }
     spi::connect(|connection| {
-        let mapping = mapping::resolve(connection, store::active(connection)?.revision)?;
-        mapping.check()?;
-        let has_category = mapping.get(ITEM).is_some_and(|r| r.column(&SOURCES[ITEM], "category").is_some());
-        if category.is_some() && !has_category {
-            return Err(no_category(&mapping));
-        }
-        trend::trending(connection, &mapping, now() as f64, half_life, category, n as i64)?.ok_or_else(|| {
+        let site = Site::open(connection)?;
+        site.mapping.check()?;
+        site.trending(half_life, category, n as i64)?.ok_or_else(|| {
             Failure::new(PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN, "neither reviews nor favourites have a time")
                 .hint("Map one: SELECT reco_configure('rating', ...), with the role \"at\".")
         })
@@ -48,7 +42,7 @@ fn trending(n: Option<i32>, half_life: Option<Interval>, category: Option<i64>) 
 
 const DAY: f64 = 86_400.0;
 
-/// As PostgreSQL counts months where it must: 30 days, and 365.25 days for twelve.
+/// Months count as in PostgreSQL's own arithmetic with intervals: 30 days, and twelve of them 365.25 days.
 fn seconds(interval: &Interval) -> f64 {
     let months = interval.months();
     let days = f64::from(months / 12) * 365.25 + f64::from(months % 12) * 30.0 + f64::from(interval.days());

@@ -1,9 +1,10 @@
 //! One file per model, mapped by every backend that serves it.
 //!
 //! It lies among the server's temporary files, which are removed when the server starts and left out of base backups.
-//! It is written aside and renamed, so that nobody maps half of one, and can always be made again from the tables.
-//! Nobody trusts it without its checksum. Whoever opens it first computes it and notes for which state of the file
-//! (inode, size, times) it held; the note spares the others some ten milliseconds per 100 MB.
+//! It is written under another name and renamed, so that half a file is never mapped, and it can always be made again
+//! from the tables. It is not used before its checksum was verified. The first backend that opens it does so, and notes
+//! the state of the file (inode, size, times) that it verified; the note saves the others some ten milliseconds per
+//! 100 MB.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
@@ -13,31 +14,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memmap2::Mmap;
-use pgrx::pg_sys;
 use reco_models::Bytes;
 
-/// Relative to the data directory, which is where a backend works.
+use crate::pg::session::{self, pause};
+use crate::store::ModelKey;
+
+/// Relative to the data directory, which is a backend's working directory.
 const DIRECTORY: &str = "base/pgsql_tmp";
-/// The server removes what begins with `pgsql_tmp`.
+/// The server removes files whose names begin with `pgsql_tmp`.
 const PREFIX: &str = "pgsql_tmp_reco";
 /// Files kept of a database: of the active model and of the one before it.
 const KEPT: usize = 2;
 
 pub struct Name {
     database: u32,
-    version: i64,
-    hash: i64,
+    key: ModelKey,
 }
 
 impl Name {
-    pub fn of(version: i64, hash: i64) -> Name {
-        // SAFETY: set when the backend connected, and never changed.
-        let database = unsafe { pg_sys::MyDatabaseId }.to_u32();
-        Name { database, version, hash }
+    pub fn of(key: ModelKey) -> Name {
+        Name { database: session::database(), key }
     }
 
     fn with(&self, suffix: &str) -> PathBuf {
-        let Name { database, version, hash } = self;
+        let Name { database, key: ModelKey { version, hash } } = self;
         [DIRECTORY, &format!("{PREFIX}_{database}_{version}_{hash:016x}{suffix}")].iter().collect()
     }
 
@@ -45,7 +45,7 @@ impl Name {
         self.with("")
     }
 
-    /// Says for which state of the file the checksum held.
+    /// Holds the state of the file whose checksum was verified.
     fn note(&self) -> PathBuf {
         self.with(".checked")
     }
@@ -59,7 +59,8 @@ pub struct Mapped {
 }
 
 impl Mapped {
-    /// Whether the file is still as it was mapped. One that was removed is: it stays until nobody maps it.
+    /// Whether the file is still as it was mapped. A removed one is: its content stays until
+    /// the last mapping ends.
     pub fn is_intact(&self) -> bool {
         self.file.metadata().is_ok_and(|now| (now.size(), modified(&now)) == (self.size, self.modified))
     }
@@ -69,19 +70,19 @@ fn modified(metadata: &Metadata) -> (i64, i64) {
     (metadata.mtime(), metadata.mtime_nsec())
 }
 
-/// Changes with everything that can be done to the content of a file.
+/// Differs after every change of the content of a file.
 fn state(metadata: &Metadata) -> String {
     let changed = (metadata.ctime(), metadata.ctime_nsec());
     format!("{} {} {:?} {:?}\n", metadata.ino(), metadata.size(), modified(metadata), changed)
 }
 
-/// None where there is no file, or none with a right checksum.
+/// None where there is no file, or its checksum is wrong.
 pub fn open(name: &Name) -> Option<Mapped> {
     let file = File::open(name.path()).ok()?;
     let metadata = file.metadata().ok().filter(|m| m.is_file() && m.size() > 0)?;
-    // SAFETY: files of this name are only ever replaced as a whole; one that somebody changes all the same is noticed
-    // by its size and times before it is read again. Pages are mapped as they are met: a connection's second score waits
-    // one millisecond for them, but mapping the 190 MB of Book-Crossing at once would add seven to its first.
+    // SAFETY: files of this name are only ever replaced as a whole; one that is changed all the same is noticed by its
+    // size and times before it is read again. Pages are mapped as they are met: a connection's second score waits one
+    // millisecond for them, but mapping the 190 MB of Book-Crossing at once would add seven to its first.
     let map = unsafe { Mmap::map(&file) }.ok()?;
     let mapped = Mapped { bytes: Arc::new(map), size: metadata.size(), modified: modified(&metadata), file };
     let state = state(&metadata);
@@ -92,12 +93,12 @@ pub fn open(name: &Name) -> Option<Mapped> {
         reject(name, &error.to_string());
         return None;
     }
-    // Without the note the next one computes the checksum again.
+    // Without the note the next backend verifies the checksum again.
     let _ = replace(&name.note(), state.as_bytes());
     Some(mapped)
 }
 
-/// Removes a file that is not what its name says.
+/// Removes a file whose content is not what its name says.
 pub fn reject(name: &Name, why: &str) {
     pgrx::log!("reco: {} is made again: {why}", name.path().display());
     let _ = fs::remove_file(name.path());
@@ -113,7 +114,7 @@ pub fn lock(name: &Name) -> Option<File> {
         match file.try_lock() {
             Ok(()) => return Some(file),
             Err(fs::TryLockError::WouldBlock) => {
-                pgrx::check_for_interrupts!();
+                pause();
                 std::thread::sleep(Duration::from_millis(5));
             }
             Err(fs::TryLockError::Error(_)) => return None,
@@ -128,7 +129,7 @@ pub fn write(name: &Name, image: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes aside and renames.
+/// Writes under another name and renames.
 fn replace(path: &PathBuf, content: &[u8]) -> io::Result<()> {
     let mut aside = path.clone().into_os_string();
     aside.push(format!(".{}.part", std::process::id()));
@@ -146,7 +147,7 @@ fn replace(path: &PathBuf, content: &[u8]) -> io::Result<()> {
     written
 }
 
-/// Whoever still maps a removed file keeps it; whoever needs it again makes it again.
+/// A backend that maps a removed file keeps it; one that needs the model later makes the file again.
 fn remove_older(name: &Name) {
     let Ok(entries) = fs::read_dir(DIRECTORY) else { return };
     let prefix = format!("{PREFIX}_{}_", name.database);
@@ -157,7 +158,7 @@ fn remove_older(name: &Name) {
     versions.sort_unstable_by(|a, b| b.cmp(a));
     versions.dedup();
     versions.truncate(KEPT);
-    files.retain(|(version, _)| !versions.contains(version) && *version != name.version);
+    files.retain(|(version, _)| !versions.contains(version) && *version != name.key.version);
     for (_, path) in files {
         let _ = fs::remove_file(path);
     }

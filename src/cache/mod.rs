@@ -1,9 +1,9 @@
 //! The models that this backend has open: at most two, keyed by (version, hash of the content) as the caller's snapshot
 //! has them. A promotion that is not committed is invisible, an older snapshot keeps its model, and a version that was
-//! rolled back is never met again: versions come from a sequence.
+//! rolled back is never used again: versions come from a sequence.
 //!
-//! A model is a view of a file that all backends share. Where there is no such file it is made from the tables; where it
-//! cannot be made, the backend keeps the model to itself.
+//! A model is a view of a file that all backends share. Where there is no such file it is made from the tables; where
+//! it cannot be made, the backend holds a copy in memory of its own.
 
 mod file;
 
@@ -14,32 +14,33 @@ use std::rc::Rc;
 use reco_models::{Model, ServedModel};
 
 use crate::failure::Outcome;
+use crate::pg::session::pause;
 use crate::pg::spi::Connection;
-use crate::store;
+use crate::store::{self, ModelKey};
 use file::{Mapped, Name};
 
-/// The active one, and the one that an older snapshot in the same session may still see.
+/// The active model, and the one that an older snapshot of the same session may still see.
 const CAPACITY: usize = 2;
 
 struct Entry {
-    key: (i64, i64),
+    key: ModelKey,
     model: Rc<ServedModel>,
     /// None: in memory of its own.
     file: Option<Mapped>,
 }
 
 thread_local! {
-    /// Latest used last.
+    /// The least recently used one first.
     static MODELS: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The model of a version and hash.
-pub fn model(connection: &Connection, key: (i64, i64)) -> Outcome<Rc<ServedModel>> {
+pub fn model(connection: &Connection, key: ModelKey) -> Outcome<Rc<ServedModel>> {
     let hit = MODELS.with_borrow_mut(|entries| {
-        // A file that somebody cut or wrote to must not be read once more: the pages beyond its end are gone.
+        // A file that was truncated or written to must not be read again: a page beyond its end would end the process.
         entries.retain(|e| e.file.as_ref().is_none_or(Mapped::is_intact));
-        let place = entries.iter().position(|e| e.key == key)?;
-        let entry = entries.remove(place);
+        let index = entries.iter().position(|e| e.key == key)?;
+        let entry = entries.remove(index);
         let model = Rc::clone(&entry.model);
         entries.push(entry);
         Some(model)
@@ -58,66 +59,62 @@ pub fn model(connection: &Connection, key: (i64, i64)) -> Outcome<Rc<ServedModel
     Ok(model)
 }
 
-/// Makes the file of a model that is about to be promoted, which nobody asks for before the commit. Otherwise all readers
-/// would wait for the first of them to make it: 0.7 s for Book-Crossing. Should it fail, that is what happens.
-pub fn share(key: (i64, i64), model: &Model) {
-    let name = Name::of(key.0, key.1);
+/// Makes the file of a model that is about to be promoted, and that no session needs before the commit. Without it, all
+/// sessions would then wait for the first of them to make it (0.7 s for Book-Crossing). If it fails, that happens.
+pub fn share(key: ModelKey, model: &Model) {
+    let name = Name::of(key);
     let _lock = file::lock(&name);
-    if let Ok(image) = reco_models::image(model, key.1, pause)
+    if let Ok(image) = reco_models::image(model, key.hash, pause)
         && let Err(error) = file::write(&name, &image)
     {
         pgrx::log!("reco: {} is not made yet: {error}", name.path().display());
     }
 }
 
-/// Where this backend has a model that [`model`] gave.
-pub fn place(key: (i64, i64)) -> Place {
+/// Where this backend holds a model that [`model`] gave.
+pub fn storage(key: ModelKey) -> Storage {
     let shared = MODELS.with_borrow(|entries| entries.iter().any(|e| e.key == key && e.file.is_some()));
     if !shared {
-        return Place::Private;
+        return Storage::Private;
     }
-    let path = Name::of(key.0, key.1).path();
+    let path = Name::of(key).path();
     let bytes = path.metadata().map_or(0, |m| m.len());
-    Place::Shared { path, bytes }
+    Storage::Shared { path, bytes }
 }
 
-pub enum Place {
+pub enum Storage {
     /// A file that all backends map, and its size; 0 where it was removed since.
     Shared { path: PathBuf, bytes: u64 },
     /// Memory of this backend, because the file cannot be made; the server's log tells why.
     Private,
 }
 
-fn open(connection: &Connection, key: (i64, i64)) -> Outcome<Entry> {
-    let name = Name::of(key.0, key.1);
+fn open(connection: &Connection, key: ModelKey) -> Outcome<Entry> {
+    let name = Name::of(key);
     if let Some(entry) = shared(&name, key) {
         return Ok(entry);
     }
     let _lock = file::lock(&name);
-    // Another backend may have made it meanwhile.
+    // Another backend may have made it while this one waited.
     if let Some(entry) = shared(&name, key) {
         return Ok(entry);
     }
-    let model = reco_models::decode(&store::served(connection, key.0)?)?;
-    match file::write(&name, &reco_models::image(&model, key.1, pause)?) {
+    let model = reco_models::decode(&store::served(connection, key.version)?)?;
+    match file::write(&name, &reco_models::image(&model, key.hash, pause)?) {
         Ok(()) => {
             if let Some(entry) = shared(&name, key) {
                 return Ok(entry);
             }
         }
-        Err(error) => pgrx::log!("reco: model {} is not shared: {}: {error}", key.0, name.path().display()),
+        Err(error) => pgrx::log!("reco: model {} is not shared: {}: {error}", key.version, name.path().display()),
     }
     Ok(Entry { key, model: Rc::new(model.into()), file: None })
 }
 
-fn pause() {
-    pgrx::check_for_interrupts!();
-}
-
-/// The model in the shared file, if there is one and it is sound; one that is not is removed.
-fn shared(name: &Name, key: (i64, i64)) -> Option<Entry> {
+/// The model in the shared file. A file that is not sound is removed.
+fn shared(name: &Name, key: ModelKey) -> Option<Entry> {
     let mapped = file::open(name)?;
-    match reco_models::open_image(&mapped.bytes, key.1) {
+    match reco_models::open_image(&mapped.bytes, key.hash) {
         Ok(model) => Some(Entry { key, model: Rc::new(model), file: Some(mapped) }),
         Err(error) => {
             file::reject(name, &error.to_string());

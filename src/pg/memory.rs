@@ -3,7 +3,7 @@
 use pgrx::PgMemoryContexts;
 
 /// Runs `work` in a memory context of its own, which is freed afterwards: the parameters of a statement live in the
-/// present context, and those of a thousand statements would add up to the whole model. Nothing that PostgreSQL
+/// current context, and those of a thousand statements would add up to the whole model. Nothing that PostgreSQL
 /// allocated may be returned.
 pub fn scoped<R>(work: impl FnOnce() -> R) -> R {
     let mut context = PgMemoryContexts::new("reco batch");

@@ -1,16 +1,16 @@
-//! Messages to the client that never jump.
+//! Messages to the client, sent so that no error can be raised on the way.
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 /// Sends a NOTICE. Afterwards PostgreSQL checks for interrupts, and an error raised there would jump over Rust's frames
-/// and what they hold (a running training, say); so interrupts are held, and met at the next explicit check.
+/// and what they hold (a running training, say); so interrupts wait for the next explicit check.
 pub fn say(text: &str) {
     let _held = Held::new();
     pgrx::notice!("reco: {text}");
 }
 
-/// Sends a WARNING with the way out, in the same manner.
+/// Sends a WARNING with a hint that says what to do, in the same manner.
 pub fn warn(text: &str, hint: &str) {
     let _held = Held::new();
     if PgLogLevel::WARNING.is_interesting() {

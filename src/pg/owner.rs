@@ -1,5 +1,5 @@
-//! Models are read and written with the rights of the extension's owner, so that whoever may call a function needs
-//! no rights on the tables behind it. The sources are always read with the caller's.
+//! Models are read and written with the rights of the extension's owner, so that the caller of a function needs no
+//! rights on the tables behind it. The sources are always read with the caller's rights.
 
 use pgrx::pg_sys;
 

@@ -6,12 +6,15 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::CString;
+use std::marker::PhantomData;
 use std::ptr;
 
 use pgrx::pg_sys;
 use pgrx::{FromDatum, IntoDatum};
 
 use crate::failure::{Failure, Outcome};
+use crate::pg::catalog;
+use crate::pg::session;
 
 /// One parameter.
 pub struct Arg {
@@ -28,11 +31,12 @@ thread_local! {
     static PLANS: RefCell<HashMap<String, pg_sys::SPIPlanPtr>> = RefCell::new(HashMap::new());
 }
 
-/// More than the extension has statements; a user that keeps changing the mapping does not fill the memory.
+/// More than the extension has statements. Without a limit, a session that changes the mapping again and again would
+/// fill the memory.
 const MAX_PLANS: usize = 64;
 
-/// Plans are made once, whatever the parameters: they are keys, and every way to a key is the same one. Left to choose,
-/// PostgreSQL plans the first five calls of a connection anew, which doubles their time.
+/// Plans are made once, without regard to the parameters: these are keys, and all keys are found in the same way. By
+/// default PostgreSQL would plan the first five calls of a connection anew, which doubles their time.
 const GENERIC: i32 = pg_sys::CURSOR_OPT_GENERIC_PLAN as i32;
 
 /// An open SPI connection.
@@ -48,13 +52,14 @@ pub fn connect<R>(work: impl FnOnce(&Connection) -> R) -> R {
     result
 }
 
-/// The rows of a result, freed with it.
-pub struct Rows {
+/// A result, freed with this value. It cannot outlive the connection, whose end frees it too.
+pub struct Rows<'c> {
     table: *mut pg_sys::SPITupleTable,
     count: usize,
+    connection: PhantomData<&'c Connection>,
 }
 
-impl Drop for Rows {
+impl Drop for Rows<'_> {
     fn drop(&mut self) {
         if !self.table.is_null() {
             // SAFETY: made by SPI in the present connection, freed once.
@@ -63,15 +68,15 @@ impl Drop for Rows {
     }
 }
 
-impl Rows {
-    /// Takes over what the last SPI call left.
-    fn take() -> Rows {
+impl Rows<'_> {
+    /// Takes over what the last SPI call of the connection left.
+    fn take(_connection: &Connection) -> Rows<'_> {
         // SAFETY: plain reads of SPI's result variables.
         unsafe {
             let table = pg_sys::SPI_tuptable;
             pg_sys::SPI_tuptable = ptr::null_mut();
             let count = if table.is_null() { 0 } else { pg_sys::SPI_processed as usize };
-            Rows { table, count }
+            Rows { table, count, connection: PhantomData }
         }
     }
 
@@ -79,31 +84,90 @@ impl Rows {
         self.count
     }
 
-    /// The value of a column (from 0), or None for NULL.
-    pub fn get<T: FromDatum>(&self, row: usize, column: usize) -> Option<T> {
-        assert!(row < self.count, "row {row} of {}", self.count);
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Row<'_>> {
+        (0..self.count).map(|number| Row { rows: self, number, column: 0 })
+    }
+
+    pub fn first(&self) -> Option<Row<'_>> {
+        self.iter().next()
+    }
+
+    /// The first column of the first row; None for NULL, and where there is no row.
+    pub fn single<T: Value>(&self) -> Outcome<Option<T>> {
+        self.first().map_or(Ok(None), |mut row| row.take())
+    }
+}
+
+/// One row of a result, which hands out its columns in their order.
+pub struct Row<'r> {
+    rows: &'r Rows<'r>,
+    number: usize,
+    column: usize,
+}
+
+impl Row<'_> {
+    /// The next column, None for NULL.
+    ///
+    /// # Errors
+    /// XX000 where the result has no such column, or one of another type.
+    pub fn take<T: Value>(&mut self) -> Outcome<Option<T>> {
+        let column = self.column;
+        self.column += 1;
+        // SAFETY: a result with a row has a descriptor.
+        let descriptor = unsafe { &*(*self.rows.table).tupdesc };
+        // SAFETY: PostgreSQL allocated as many attributes as it says.
+        let attributes = unsafe { descriptor.attrs.as_slice(descriptor.natts as usize) };
+        match attributes.get(column) {
+            Some(attribute) if attribute.atttypid == T::type_oid() => {}
+            found => return Err(mismatch(column, found.map(|a| a.atttypid), T::type_oid())),
+        }
         let mut is_null = false;
-        // SAFETY: the row exists; SPI checks the column; the type is that of the statement.
+        // SAFETY: the row and the column exist, and the column has the type.
         unsafe {
-            let tuple = *(*self.table).vals.add(row);
-            let datum = pg_sys::SPI_getbinval(tuple, (*self.table).tupdesc, column as i32 + 1, &mut is_null);
-            T::from_datum(datum, is_null)
+            let tuple = *(*self.rows.table).vals.add(self.number);
+            let descriptor = (*self.rows.table).tupdesc;
+            let datum = pg_sys::SPI_getbinval(tuple, descriptor, column as i32 + 1, &mut is_null);
+            Ok(T::from_datum(datum, is_null))
         }
     }
 }
 
+/// What a column is read as: a copy, which outlives the result.
+pub trait Value: FromDatum + IntoDatum {}
+
+impl Value for bool {}
+impl Value for i32 {}
+impl Value for i64 {}
+impl Value for f32 {}
+impl Value for f64 {}
+impl Value for String {}
+impl Value for Vec<u8> {}
+impl Value for Vec<f32> {}
+impl Value for pgrx::JsonB {}
+
+/// A statement and the code that reads its result do not agree: a bug of the extension.
+fn mismatch(column: usize, found: Option<pg_sys::Oid>, wanted: pg_sys::Oid) -> Failure {
+    let (found, wanted) = (found.map_or("missing".into(), catalog::type_name), catalog::type_name(wanted));
+    let message = format!("column {} of a result must be {wanted}, not {found}", column + 1);
+    Failure::new(pgrx::PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, message)
+}
+
 impl Connection {
     /// All rows, under the caller's snapshot.
-    pub fn read(&self, sql: &str, args: &[Arg]) -> Outcome<Rows> {
+    pub fn read(&self, sql: &str, args: &[Arg]) -> Outcome<Rows<'_>> {
         self.execute(sql, args, true)
     }
 
     /// Runs a statement that writes; gives its rows, if any.
-    pub fn write(&self, sql: &str, args: &[Arg]) -> Outcome<Rows> {
+    pub fn write(&self, sql: &str, args: &[Arg]) -> Outcome<Rows<'_>> {
         self.execute(sql, args, false)
     }
 
-    fn execute(&self, sql: &str, args: &[Arg], read_only: bool) -> Outcome<Rows> {
+    fn execute(&self, sql: &str, args: &[Arg], read_only: bool) -> Outcome<Rows<'_>> {
         let plan = plan(sql, args)?;
         let (mut values, nulls) = values(args);
         // SAFETY: values and nulls are as long as the plan has parameters.
@@ -111,22 +175,23 @@ impl Connection {
         if code < 0 {
             return Err(internal(code, sql));
         }
-        Ok(Rows::take())
+        Ok(Rows::take(self))
     }
 
-    /// Hands all rows to `each`, some thousands at a time, under the caller's snapshot; memory stays flat.
-    pub fn read_batches(&self, sql: &str, args: &[Arg], mut each: impl FnMut(&Rows) -> Outcome<()>) -> Outcome<()> {
+    /// Hands all rows to `each`, some thousands at a time, under the caller's snapshot; memory does not grow
+    /// with the result.
+    pub fn read_batches(&self, sql: &str, args: &[Arg], mut each: impl FnMut(&Rows<'_>) -> Outcome<()>) -> Outcome<()> {
         const BATCH: i64 = 10_000;
         let plan = plan(sql, args)?;
         let (mut values, nulls) = values(args);
         // SAFETY: as in `execute`; the portal is closed below or by the end of the transaction.
         let portal = unsafe { pg_sys::SPI_cursor_open(ptr::null(), plan, values.as_mut_ptr(), nulls.as_ptr(), true) };
         loop {
-            pgrx::check_for_interrupts!();
+            session::pause();
             // SAFETY: an open portal.
             unsafe { pg_sys::SPI_cursor_fetch(portal, true, BATCH as _) };
-            let rows = Rows::take();
-            if rows.len() == 0 {
+            let rows = Rows::take(self);
+            if rows.is_empty() {
                 break;
             }
             each(&rows)?;
@@ -147,7 +212,7 @@ fn plan(sql: &str, args: &[Arg]) -> Outcome<pg_sys::SPIPlanPtr> {
     if let Some(plan) = PLANS.with_borrow(|plans| plans.get(sql).copied()) {
         return Ok(plan);
     }
-    let text = CString::new(sql).map_err(|_| Failure::invalid("a name holds a NUL character"))?;
+    let text = CString::new(sql).map_err(|_| Failure::invalid("a name must not contain a NUL character"))?;
     let mut types: Vec<pg_sys::Oid> = args.iter().map(|a| a.oid).collect();
     // SAFETY: a NUL-terminated text and as many types as said; an error in the text unwinds.
     let plan = unsafe { pg_sys::SPI_prepare_cursor(text.as_ptr(), types.len() as i32, types.as_mut_ptr(), GENERIC) };
@@ -168,5 +233,6 @@ fn plan(sql: &str, args: &[Arg]) -> Outcome<pg_sys::SPIPlanPtr> {
 }
 
 fn internal(code: i32, sql: &str) -> Failure {
-    Failure::new(pgrx::PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, format!("SPI gave {code}")).detail(sql.to_owned())
+    Failure::new(pgrx::PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, format!("SPI failed with code {code}"))
+        .detail(sql.to_owned())
 }

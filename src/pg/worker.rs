@@ -13,8 +13,9 @@ use pgrx::pg_sys;
 use reco_models::Control;
 
 use crate::failure::{Failure, Outcome};
+use crate::pg::session;
 
-/// How long the main thread sleeps between two looks.
+/// How long the main thread sleeps between two checks, in milliseconds.
 const WAIT_MS: i64 = 20;
 
 struct Job {
@@ -52,7 +53,7 @@ impl Drop for Joined {
     }
 }
 
-/// Runs `work` in a thread and calls `watch` every so often until it is done.
+/// Runs `work` in a thread and calls `watch` at every check until it is done.
 pub fn run<T: Send + 'static>(
     control: &Arc<Control>,
     work: impl FnOnce() -> T + Send + 'static,
@@ -92,7 +93,7 @@ fn wait() {
         pg_sys::WaitLatch(pg_sys::MyLatch, events as i32, WAIT_MS as _, pg_sys::PG_WAIT_EXTENSION);
         pg_sys::ResetLatch(pg_sys::MyLatch);
     }
-    pgrx::check_for_interrupts!();
+    session::pause();
 }
 
 /// Starts a thread that no signal is delivered to.
@@ -109,7 +110,7 @@ fn spawn(body: impl FnOnce() + Send + 'static) -> Outcome<JoinHandle<()>> {
     }
 }
 
-/// Gives freed memory back, so that a pooled connection that once trained is not large for the rest of its life.
+/// Returns freed memory to the operating system: a pooled connection that trained once would stay large otherwise.
 fn return_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: no arguments to get wrong.

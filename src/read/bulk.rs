@@ -1,89 +1,61 @@
-//! All four sources at once, for a training: under one snapshot, with the caller's rights, into flat columns.
+//! All four sources at once, for a training: under one snapshot, into flat columns.
 
-use reco_models::{NONE, Sources};
+use reco_models::{ItemInfo, Sources};
 
-use super::mapping::{FAVORITE, ITEM, Mapping, RATING, Relation, SOURCES, USER};
+use super::record::{Account, Favorite, Rating, Record, statement};
 use crate::failure::Outcome;
-use crate::pg::spi::{Connection, Rows};
+use crate::site::{Site, Source};
 
-/// Reads everything; `progress` is told the relation and the rows of it so far.
-pub fn read(connection: &Connection, mapping: &Mapping, mut progress: impl FnMut(&str, usize)) -> Outcome<Sources> {
-    mapping.check()?;
-    let mut sources = Sources::default();
-    each(connection, mapping, ITEM, &mut progress, |rows, row| {
-        let Some(id) = rows.get(row, 0) else { return };
-        let catalog = &mut sources.catalog;
-        catalog.id.push(id);
-        catalog.category.push(rows.get(row, 1).unwrap_or(NONE));
-        catalog.author.push(rows.get(row, 2).unwrap_or(NONE));
-        catalog.published.push(seconds(rows.get(row, 3)));
-    })?;
-    each(connection, mapping, RATING, &mut progress, |rows, row| {
-        let (Some(user), Some(item), Some(stars)) = (rows.get(row, 0), rows.get(row, 1), rows.get(row, 2)) else {
-            return;
-        };
-        let ratings = &mut sources.ratings;
-        ratings.user.push(user);
-        ratings.item.push(item);
-        ratings.stars.push(stars);
-        ratings.at.push(seconds(rows.get(row, 3)));
-    })?;
-    each(connection, mapping, FAVORITE, &mut progress, |rows, row| {
-        let (Some(user), Some(item)) = (rows.get(row, 0), rows.get(row, 1)) else { return };
-        let favorites = &mut sources.favorites;
-        favorites.user.push(user);
-        favorites.item.push(item);
-        favorites.at.push(seconds(rows.get(row, 2)));
-    })?;
-    each(connection, mapping, USER, &mut progress, |rows, row| {
-        let Some(id) = rows.get(row, 0) else { return };
-        sources.accounts.id.push(id);
-        sources.accounts.since.push(seconds(rows.get(row, 1)));
-    })?;
-    Ok(sources)
-}
+impl Site<'_> {
+    /// Reads everything; `progress` is told the table and the rows of it so far.
+    pub fn read_all(&self, mut progress: impl FnMut(&str, usize)) -> Outcome<Sources> {
+        self.mapping.check()?;
+        let mut all = Sources::default();
+        let catalog = &mut all.catalog;
+        self.read_source(self.mapping.items(), &mut progress, |(id, info): (i64, ItemInfo)| {
+            catalog.id.push(id);
+            catalog.category.push(info.category);
+            catalog.author.push(info.author);
+            catalog.published.push(info.published);
+        })?;
+        let ratings = &mut all.ratings;
+        self.read_source(self.mapping.ratings(), &mut progress, |rating: Rating| {
+            ratings.user.push(rating.user);
+            ratings.item.push(rating.item);
+            ratings.stars.push(rating.stars);
+            ratings.at.push(rating.at);
+        })?;
+        let favorites = &mut all.favorites;
+        self.read_source(self.mapping.favorites(), &mut progress, |favorite: Favorite| {
+            favorites.user.push(favorite.user);
+            favorites.item.push(favorite.item);
+            favorites.at.push(favorite.at);
+        })?;
+        let accounts = &mut all.accounts;
+        self.read_source(self.mapping.users(), &mut progress, |account: Account| {
+            accounts.id.push(account.user);
+            accounts.since.push(account.since);
+        })?;
+        Ok(all)
+    }
 
-fn each(
-    connection: &Connection,
-    mapping: &Mapping,
-    source: usize,
-    progress: &mut impl FnMut(&str, usize),
-    mut take: impl FnMut(&Rows, usize),
-) -> Outcome<()> {
-    let Some(relation) = mapping.get(source) else { return Ok(()) };
-    let mut count = 0;
-    progress(&relation.name, count);
-    connection.read_batches(&statement(source, relation), &[], |rows| {
-        (0..rows.len()).for_each(|row| take(rows, row));
-        count += rows.len();
-        progress(&relation.name, count);
-        Ok(())
-    })
-}
-
-/// The columns of a source in the order of its roles, each as the type that `take` expects; NULL for what it lacks.
-fn statement(source: usize, relation: &Relation) -> String {
-    format!("SELECT {} FROM {}", select_list(source, relation), relation.quoted())
-}
-
-/// By role: ids as bigint, stars as real, times as seconds in double precision. Titles are read by themselves.
-pub fn select_list(source: usize, relation: &Relation) -> String {
-    use super::mapping::Kind;
-    let kind = &SOURCES[source];
-    let columns = kind.roles.iter().filter(|role| role.kind != Kind::Text).map(|role| {
-        let column = relation.column(kind, role.name);
-        match (role.kind, column) {
-            (Kind::Id, Some(c)) => format!("{}::pg_catalog.int8", c.quoted()),
-            (Kind::Id, None) => "NULL::pg_catalog.int8".into(),
-            (Kind::Stars, Some(c)) => format!("{}::pg_catalog.float4", c.quoted()),
-            (Kind::Time, Some(c)) => c.as_seconds(),
-            (_, None) | (Kind::Text, _) => "NULL::pg_catalog.float8".into(),
-        }
-    });
-    columns.collect::<Vec<_>>().join(", ")
-}
-
-/// Seconds since 1970; infinite and absent times are none.
-pub fn seconds(value: Option<f64>) -> i64 {
-    value.filter(|v| v.is_finite()).map_or(NONE, |v| v.round() as i64)
+    fn read_source<R: Record>(
+        &self,
+        source: Option<&R::Of>,
+        progress: &mut impl FnMut(&str, usize),
+        mut take: impl FnMut(R),
+    ) -> Outcome<()> {
+        let Some(source) = source else { return Ok(()) };
+        let name = &source.table().name;
+        let mut count = 0;
+        progress(name, count);
+        self.connection.read_batches(&statement::<R>(source, ""), &[], |rows| {
+            for mut row in rows.iter() {
+                R::read(&mut row)?.into_iter().for_each(&mut take);
+            }
+            count += rows.len();
+            progress(name, count);
+            Ok(())
+        })
+    }
 }

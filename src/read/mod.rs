@@ -1,8 +1,14 @@
-//! Reading the sources: which relations they are, everything at once for a training, one user's rows for a score.
+//! What is read of the sources: everything for a training, one user's rows and a few items for an answer. Each is a
+//! method of the [`Site`](crate::site::Site), and reads in the caller's snapshot with the caller's rights.
 
-pub mod bulk;
-pub mod index;
-pub mod live;
-pub mod mapping;
-pub mod recent;
-pub mod trend;
+mod bulk;
+mod interactions;
+mod items;
+mod reader;
+mod recent;
+mod record;
+mod trend;
+
+pub use reader::{ModelReader, RulesReader};
+pub use recent::Event;
+pub use trend::Trend;

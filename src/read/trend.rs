@@ -1,68 +1,77 @@
 //! Decayed counts of the interactions: summed by PostgreSQL, which may use an index on their times.
 
-use super::mapping::{FAVORITE, ITEM, Mapping, RATING, SOURCES};
 use crate::failure::Outcome;
-use crate::pg::spi::{Connection, arg};
+use crate::pg::session;
+use crate::pg::spi::{Row, arg};
+use crate::site::{InteractionSource, Site, Source};
 
-/// An item, its decayed sum and its interactions within the window.
-pub type Trend = (i64, f64, i64);
+pub struct Trend {
+    pub item: i64,
+    /// The decayed sum.
+    pub score: f64,
+    /// The number of interactions that were counted.
+    pub interactions: i64,
+}
 
-/// The half-lives that are looked back: what is older counts less than a thousandth.
+impl Trend {
+    const COLUMNS: &str = "t.item, t.score, t.interactions";
+
+    fn read(row: &mut Row<'_>) -> Outcome<Option<Trend>> {
+        let (item, score, interactions) = (row.take()?, row.take()?, row.take()?);
+        let (Some(item), Some(score), Some(interactions)) = (item, score, interactions) else { return Ok(None) };
+        Ok(Some(Trend { item, score, interactions }))
+    }
+}
+
+/// How far back interactions are counted, in half-lives: an older one weighs less than a thousandth.
 const HALF_LIVES: f64 = 10.0;
 /// Seconds since 1970 of a moment before all interactions, and within the range of every time type: the year 1000.
 const LONG_AGO: f64 = -30_610_224_000.0;
 
-/// The `most` items with the highest sums of 2^(−age/half_life), both in seconds; None where no source has a time.
-/// The category has to be mapped where one is given.
-pub fn trending(
-    connection: &Connection,
-    mapping: &Mapping,
-    now: f64,
-    half_life: f64,
-    category: Option<i64>,
-    most: i64,
-) -> Outcome<Option<Vec<Trend>>> {
-    let timed: Vec<String> =
-        [RATING, FAVORITE].into_iter().filter_map(|source| interactions(mapping, source)).collect();
-    let Some(catalogue) = mapping.get(ITEM).filter(|_| !timed.is_empty()) else { return Ok(None) };
-    let column = |role| catalogue.column(&SOURCES[ITEM], role);
-    let Some(id) = column("id") else { return Ok(None) };
-    let filter = match (category, column("category")) {
-        (Some(_), Some(category)) => format!("WHERE c.{} OPERATOR(pg_catalog.=) $5", category.quoted()),
-        // The parameter has to have a type even where it is not used.
-        _ => "WHERE $5::pg_catalog.int8 IS NULL".into(),
-    };
-    // A moment of the future counts as now.
-    let sql = format!(
-        "SELECT t.item, t.score, t.interactions
-         FROM (
-             SELECT item, pg_catalog.count(*) AS interactions,
-                    pg_catalog.sum(pg_catalog.power(0.5::pg_catalog.float8, GREATEST($1 - at, 0) / $2)) AS score
-             FROM ({}) i WHERE item IS NOT NULL GROUP BY item
-         ) t
-         JOIN {} c ON c.{} OPERATOR(pg_catalog.=) t.item
-         {filter}
-         ORDER BY t.score DESC, t.item LIMIT $4",
-        timed.join(" UNION ALL "),
-        catalogue.quoted(),
-        id.quoted(),
-    );
-    let since = (now - HALF_LIVES * half_life).max(LONG_AGO);
-    let rows = connection.read(&sql, &[arg(now), arg(half_life), arg(since), arg(most), arg(category)])?;
-    let trend = |row| Some((rows.get(row, 0)?, rows.get(row, 1)?, rows.get(row, 2)?));
-    Ok(Some((0..rows.len()).filter_map(trend).collect()))
+impl Site<'_> {
+    /// The `most` items with the highest sums of 2^(−age/half_life), both in seconds, best first; of one category where
+    /// it is given. None where no source has a time.
+    ///
+    /// # Errors
+    /// 42703 where a category is given, and the catalogue has no column for it.
+    pub fn trending(&self, half_life: f64, category: Option<i64>, most: i64) -> Outcome<Option<Vec<Trend>>> {
+        let Some(catalog) = self.mapping.items() else { return Ok(None) };
+        let filter = match category {
+            Some(_) => format!("WHERE c.{} OPERATOR(pg_catalog.=) $5", catalog.category()?.quoted()),
+            // The parameter has to have a type even where it is not used.
+            None => "WHERE $5::pg_catalog.int8 IS NULL".into(),
+        };
+        let timed: Vec<String> = self.mapping.interactions().filter_map(|source| timed(&source)).collect();
+        if timed.is_empty() {
+            return Ok(None);
+        }
+        // A time in the future counts as now.
+        let sql = format!(
+            "SELECT {}
+             FROM (
+                 SELECT item, pg_catalog.count(*) AS interactions,
+                        pg_catalog.sum(pg_catalog.power(0.5::pg_catalog.float8, GREATEST($1 - at, 0) / $2)) AS score
+                 FROM ({}) i WHERE item IS NOT NULL GROUP BY item
+             ) t
+             JOIN {} c ON c.{} OPERATOR(pg_catalog.=) t.item
+             {filter}
+             ORDER BY t.score DESC, t.item LIMIT $4",
+            Trend::COLUMNS,
+            timed.join(" UNION ALL "),
+            catalog.table().quoted(),
+            catalog.id.quoted(),
+        );
+        let now = session::now() as f64;
+        let since = (now - HALF_LIVES * half_life).max(LONG_AGO);
+        let rows = self.connection.read(&sql, &[arg(now), arg(half_life), arg(since), arg(most), arg(category)])?;
+        let trends = rows.iter().filter_map(|mut row| Trend::read(&mut row).transpose());
+        trends.collect::<Outcome<Vec<_>>>().map(Some)
+    }
 }
 
 /// Item and time in seconds of what is recent enough ($3), or None without a time.
-fn interactions(mapping: &Mapping, source: usize) -> Option<String> {
-    let relation = mapping.get(source)?;
-    let item = relation.column(&SOURCES[source], "item")?;
-    let at = relation.column(&SOURCES[source], "at")?;
-    Some(format!(
-        "SELECT {}::pg_catalog.int8 AS item, {} AS at FROM {} WHERE {}",
-        item.quoted(),
-        at.as_seconds(),
-        relation.quoted(),
-        at.since("$3")
-    ))
+fn timed(source: &InteractionSource<'_>) -> Option<String> {
+    let at = source.at?;
+    let (item, table) = (source.item.as_id(), source.table.quoted());
+    Some(format!("SELECT {item} AS item, {} AS at FROM {table} WHERE {}", at.as_seconds(), at.since("$3")))
 }

@@ -9,16 +9,22 @@ use crate::failure::{Failure, Outcome};
 use crate::pg::owner::as_owner;
 use crate::pg::spi::{Connection, arg};
 
+/// Names a model: no two have the same version and hash of the content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ModelKey {
+    pub version: i64,
+    pub hash: i64,
+}
+
 /// What the caller's snapshot says is to be served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Active {
-    /// Version and hash of the content: together they never name two models.
-    pub model: Option<(i64, i64)>,
-    /// Of the mapping: a sum, so that a source that is forgotten changes it too.
+    pub model: Option<ModelKey>,
+    /// Of the mapping: a sum over the configured sources, so that it changes too when one is reset.
     pub revision: i64,
 }
 
-/// One look-up, so that model and mapping are of one snapshot.
+/// In one look-up, so that model and mapping are of one snapshot.
 pub fn active(connection: &Connection) -> Outcome<Active> {
     as_owner(|| {
         let rows = connection.read(
@@ -28,12 +34,14 @@ pub fn active(connection: &Connection) -> Outcome<Active> {
              LEFT JOIN reco.model m ON m.version OPERATOR(pg_catalog.=) a.version",
             &[],
         )?;
-        let model = rows.get(0, 0).zip(rows.get(0, 1));
-        Ok(Active { model, revision: rows.get(0, 2).unwrap_or(0) })
+        let Some(mut row) = rows.first() else { return Ok(Active { model: None, revision: 0 }) };
+        let (version, hash, revision) = (row.take()?, row.take()?, row.take()?);
+        let model = version.zip(hash).map(|(version, hash)| ModelKey { version, hash });
+        Ok(Active { model, revision: revision.unwrap_or(0) })
     })
 }
 
-/// A stored model, not yet decoded.
+/// The bytes of a stored model.
 pub fn served(connection: &Connection, version: i64) -> Outcome<Bytes> {
     let bytes = blob(connection, version, "served")?.ok_or_else(|| {
         Failure::new(PgSqlErrorCode::ERRCODE_DATA_CORRUPTED, format!("model {version} has no content"))
@@ -41,13 +49,12 @@ pub fn served(connection: &Connection, version: i64) -> Outcome<Bytes> {
     Ok(Arc::new(bytes))
 }
 
-/// What a challenger is compared with, or None where it is gone or of another format.
+/// What a challenger is compared with; None where it was deleted, or has another format.
 pub fn load_champion(connection: &Connection, version: i64) -> Outcome<Option<Champion>> {
-    let split = as_owner(|| {
+    let split: Option<String> = as_owner(|| {
         let sql =
             "SELECT choice OPERATOR(pg_catalog.->>) 'split' FROM reco.model WHERE version OPERATOR(pg_catalog.=) $1";
-        let rows = connection.read(sql, &[arg(version)])?;
-        Ok(if rows.len() == 0 { None } else { rows.get::<String>(0, 0) })
+        connection.read(sql, &[arg(version)])?.single()
     })?;
     let split = split.as_deref().and_then(SplitKind::from_name);
     let twin = blob(connection, version, "twin")?.and_then(|bytes| {
@@ -65,11 +72,10 @@ fn blob(connection: &Connection, version: i64, kind: &str) -> Outcome<Option<Vec
             &[arg(version), arg(kind.to_owned())],
         )?;
         let mut bytes = Vec::new();
-        for row in 0..rows.len() {
-            let chunk: Option<&[u8]> = rows.get(row, 0);
-            bytes.extend_from_slice(chunk.unwrap_or_default());
+        for mut row in rows.iter() {
+            bytes.extend_from_slice(&row.take::<Vec<u8>>()?.unwrap_or_default());
         }
-        Ok((rows.len() > 0).then_some(bytes))
+        Ok((!rows.is_empty()).then_some(bytes))
     })
 }
 
@@ -86,9 +92,8 @@ pub fn user_factor(connection: &Connection, version: i64, user: i64) -> Outcome<
              WHERE model_version OPERATOR(pg_catalog.=) $1 AND user_id OPERATOR(pg_catalog.=) $2",
             &[arg(version), arg(user)],
         )?;
-        if rows.len() == 0 {
-            return Ok(None);
-        }
-        Ok(rows.get(0, 0).zip(rows.get(0, 1)).map(|(fingerprint, factor)| UserFactor { fingerprint, factor }))
+        let Some(mut row) = rows.first() else { return Ok(None) };
+        let (fingerprint, factor) = (row.take()?, row.take()?);
+        Ok(fingerprint.zip(factor).map(|(fingerprint, factor)| UserFactor { fingerprint, factor }))
     })
 }

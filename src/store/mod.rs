@@ -1,11 +1,12 @@
 //! The model registry: writing a trained model in one transaction, reading it back, and which one is active.
 
+mod features;
 mod load;
 mod registry;
 mod runs;
 mod save;
 
-pub use load::{active, load_champion, served, user_factor};
+pub use load::{Active, ModelKey, active, load_champion, served, user_factor};
 pub use registry::{activate, drop_model, rollback};
 pub use runs::{Run, known_users, run};
-pub use save::{Saved, finish, save};
+pub use save::{Saved, register, save};

@@ -44,7 +44,8 @@ pub fn activate(connection: &Connection, version: i64, by: &str) -> Outcome<()> 
     })
 }
 
-/// Serves what was active before; None where nothing was. Rolling back again goes further back.
+/// Serves the model that was active before, and gives its version; None where there was none. Rolling back again goes
+/// further back.
 pub fn rollback(connection: &Connection) -> Outcome<Option<i64>> {
     as_owner(|| {
         let top = connection.write(
@@ -54,7 +55,7 @@ pub fn rollback(connection: &Connection) -> Outcome<Option<i64>> {
              RETURNING id",
             &[],
         )?;
-        if top.len() == 0 {
+        if top.is_empty() {
             return Err(Failure::new(
                 PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 "there is no active model to roll back",
@@ -88,14 +89,14 @@ pub fn drop_model(connection: &Connection, version: i64) -> Outcome<()> {
 }
 
 fn current(connection: &Connection) -> Outcome<Option<i64>> {
-    let rows = connection
-        .write("SELECT version FROM reco.activation WHERE rolled_back_at IS NULL ORDER BY id DESC LIMIT 1", &[])?;
-    Ok(if rows.len() == 0 { None } else { rows.get(0, 0) })
+    connection
+        .write("SELECT version FROM reco.activation WHERE rolled_back_at IS NULL ORDER BY id DESC LIMIT 1", &[])?
+        .single()
 }
 
 fn exists(connection: &Connection, version: i64) -> Outcome<()> {
     let rows = connection.write("SELECT FROM reco.model WHERE version OPERATOR(pg_catalog.=) $1", &[arg(version)])?;
-    if rows.len() > 0 {
+    if !rows.is_empty() {
         return Ok(());
     }
     Err(Failure::new(PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT, format!("there is no model {version}"))

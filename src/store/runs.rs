@@ -1,4 +1,4 @@
-//! What trainings left behind, for a report on them.
+//! The records of past trainings, for a report.
 
 use serde_json::Value;
 
@@ -8,14 +8,14 @@ use crate::pg::spi::{Connection, arg};
 
 /// A training that ended with a model.
 pub struct Run {
-    /// Seconds since 1970 of the snapshot that it read.
+    /// When the model was stored, in seconds since 1970.
     pub at: f64,
     pub interactions: i64,
-    /// For people: version, time, age, decision and figures.
+    /// As the report shows it: version, time, age, decision and figures.
     pub summary: Value,
 }
 
-/// The training that gave a model; of None, the latest of all.
+/// The training of a model; without a version, the latest one.
 pub fn run(connection: &Connection, version: Option<i64>) -> Outcome<Option<Run>> {
     let sql = "SELECT pg_catalog.date_part('epoch', created_at), interactions, pg_catalog.jsonb_build_object(
                    'version', version, 'trained_at', created_at, 'trained_by', created_by,
@@ -24,11 +24,10 @@ pub fn run(connection: &Connection, version: Option<i64>) -> Outcome<Option<Run>
                FROM reco.model WHERE $1 IS NULL OR version OPERATOR(pg_catalog.=) $1 ORDER BY version DESC LIMIT 1";
     as_owner(|| {
         let rows = connection.read(sql, &[arg(version)])?;
-        if rows.len() == 0 {
-            return Ok(None);
-        }
-        let summary = rows.get::<pgrx::JsonB>(0, 2).map_or(Value::Null, |json| json.0);
-        Ok(rows.get(0, 0).zip(rows.get(0, 1)).map(|(at, interactions)| Run { at, interactions, summary }))
+        let Some(mut row) = rows.first() else { return Ok(None) };
+        let (at, interactions) = (row.take()?, row.take()?);
+        let summary = row.take::<pgrx::JsonB>()?.map_or(Value::Null, |json| json.0);
+        Ok(at.zip(interactions).map(|(at, interactions)| Run { at, interactions, summary }))
     })
 }
 
@@ -36,5 +35,6 @@ pub fn run(connection: &Connection, version: Option<i64>) -> Outcome<Option<Run>
 pub fn known_users(connection: &Connection, version: i64, users: Vec<i64>) -> Outcome<usize> {
     let sql = "SELECT pg_catalog.count(*) FROM reco.user_factor
                WHERE model_version OPERATOR(pg_catalog.=) $1 AND user_id OPERATOR(pg_catalog.=) ANY ($2)";
-    as_owner(|| Ok(connection.read(sql, &[arg(version), arg(users)])?.get::<i64>(0, 0).unwrap_or(0) as usize))
+    let known: Option<i64> = as_owner(|| connection.read(sql, &[arg(version), arg(users)])?.single())?;
+    Ok(known.unwrap_or(0) as usize)
 }

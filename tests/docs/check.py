@@ -261,10 +261,10 @@ def check_options(reference):
 
 
 def check_mapping(reference):
-    source = (ROOT / "src/read/mapping.rs").read_text()
-    spellings = source.partition("const USER_ID")[2].partition("/// A column that was found")[0]
+    source = (ROOT / "src/site/spellings.rs").read_text()
+    spellings = source.partition("const USER_ID")[2]
     there = set(re.findall(r'"([^"]+)"', spellings))
-    check(there, "src/read/mapping.rs has no spellings that this test can read")
+    check(there, "src/site/spellings.rs has no spellings that this test can read")
     rows = tables(reference.section("Sources and their default mapping"))
     written = {name for row in rows for cell in row for name in quoted(cell)}
     same("spellings", written, there)

@@ -1,6 +1,7 @@
-//! Ranking items for a user.
+//! Ranking items for a user, the best first and no more of them than are asked for.
 
 use std::cmp::Ordering;
+use std::collections::BinaryHeap;
 
 use crate::model::model::Model;
 use crate::model::score::{Scored, Target};
@@ -14,79 +15,146 @@ pub struct Pick {
     pub scored: Scored,
 }
 
-/// Items that are scored between two looks at the interrupts: some hundred microseconds.
+/// Items that are scored between two calls of `pause`: some hundred microseconds.
 const BLOCK: usize = 256;
 
-/// An item before the trees have spoken.
-struct Contender {
-    id: i64,
-    target: Target,
-    collaborative: Option<f32>,
-    /// Its score if the trees said the best that they can.
-    ceiling: f32,
-}
-
 impl Model {
-    /// The best `most` of the items with their scores, best first; equal scores by ascending id. `pause` is called every
-    /// few milliseconds.
+    /// Ranks the items by falling score, equal scores by ascending id. It is lazy: an item is scored only when it could
+    /// be the next one. `pause` is called at least every few milliseconds while items are scored.
     ///
-    /// The trees cost more than all the rest. So items are taken in the order of what they reach at most, and when
-    /// nothing that follows can enter the list it is done: for ten of 2700, with the default weights, after 360. Where
-    /// the trees weigh more than all the rest together, nearly all are judged.
-    pub fn rank(&self, user: &User<'_>, items: &[(i64, Target)], most: usize, mut pause: impl FnMut()) -> Vec<Pick> {
-        let mut rest = self.contenders(user, items);
-        let mut best: Vec<Pick> = Vec::with_capacity(items.len().min(most));
-        while !rest.is_empty() && most > 0 {
-            pause();
-            let block = take_highest(&mut rest);
-            best.extend(self.judge(user, &block));
-            if best.len() > most {
-                best.select_nth_unstable_by(most - 1, in_order);
-                best.truncate(most);
-            }
-            let highest = rest.iter().map(|c| c.ceiling).fold(f32::NEG_INFINITY, f32::max);
-            if best.len() == most && best.iter().all(|pick| pick.scored.score > highest) {
-                break;
-            }
-        }
-        best.sort_unstable_by(in_order);
-        best
+    /// The trees cost more than all other parts. Items are therefore scored in the order of their ceilings (their
+    /// scores if the trees gave their highest value), in blocks, until no ceiling that is left reaches the best score
+    /// that was found. For the first ten of 2700 items, with the default weights, that is after 360; where the trees
+    /// weigh more than all other parts together, it is after nearly all of them. Each item passes two heaps, so that
+    /// taking all `n` costs O(n log n).
+    pub fn rank<'a, P: FnMut()>(
+        &'a self,
+        user: &'a User<'a>,
+        items: &[(i64, Target)],
+        pause: P,
+    ) -> impl Iterator<Item = Pick> + use<'a, P> {
+        let candidates = self.unscored(user, items);
+        let waiting =
+            candidates.iter().zip(0..).map(|(candidate, index)| Waiting { ceiling: candidate.ceiling, index });
+        Ranking { model: self, user, waiting: waiting.collect(), candidates, scored: BinaryHeap::new(), pause }
     }
 
-    fn contenders(&self, user: &User<'_>, items: &[(i64, Target)]) -> Vec<Contender> {
+    fn unscored(&self, user: &User<'_>, items: &[(i64, Target)]) -> Vec<Candidate> {
         let targets: Vec<Target> = items.iter().map(|(_, target)| *target).collect();
         let collaborative = self.collaborative(user, &targets);
         let ceiling = self.content_ceiling(user);
-        let contender = |((id, target), collaborative): (&(i64, Target), Option<f32>)| {
+        let candidate = |((id, target), collaborative): (&(i64, Target), Option<f32>)| {
             let content = ceiling.filter(|_| !matches!(target, Target::Unknown));
             let ceiling = self.blend(user, *target, collaborative, content).score;
-            Contender { id: *id, target: *target, collaborative, ceiling }
+            Candidate { id: *id, target: *target, collaborative, ceiling }
         };
-        items.iter().zip(collaborative).map(contender).collect()
+        items.iter().zip(collaborative).map(candidate).collect()
+    }
+}
+
+/// The iterator of [`Model::rank`].
+struct Ranking<'a, P> {
+    model: &'a Model,
+    user: &'a User<'a>,
+    candidates: Vec<Candidate>,
+    /// Those of the candidates that are not scored, the highest ceiling on top.
+    waiting: BinaryHeap<Waiting>,
+    /// Scored and not yet given out, the best on top.
+    scored: BinaryHeap<Best>,
+    pause: P,
+}
+
+impl<P: FnMut()> Ranking<'_, P> {
+    /// Whether nothing that waits can come before the best of what is scored. It must be better than every ceiling: an
+    /// item that reaches the same score may have the lower id.
+    fn is_settled(&self) -> bool {
+        match (self.scored.peek(), self.waiting.peek()) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(Best(best)), Some(next)) => best.scored.score > next.ceiling,
+        }
     }
 
-    fn judge(&self, user: &User<'_>, block: &[Contender]) -> Vec<Pick> {
+    /// Scores the items with the highest ceilings.
+    fn score_block(&mut self) {
+        (self.pause)();
+        let block: Vec<&Candidate> = std::iter::from_fn(|| self.waiting.pop())
+            .take(BLOCK)
+            .map(|waiting| &self.candidates[waiting.index as usize])
+            .collect();
         let targets: Vec<Target> = block.iter().map(|c| c.target).collect();
-        let content = self.content(user, &targets);
-        let pick = |(c, content): (&Contender, Option<f32>)| Pick {
-            id: c.id,
-            target: c.target,
-            scored: self.blend(user, c.target, c.collaborative, content),
-        };
-        block.iter().zip(content).map(pick).collect()
+        let content = self.model.content(self.user, &targets);
+        self.scored.extend(block.iter().zip(content).map(|(c, content)| {
+            let scored = self.model.blend(self.user, c.target, c.collaborative, content);
+            Best(Pick { id: c.id, target: c.target, scored })
+        }));
     }
 }
 
-fn in_order(a: &Pick, b: &Pick) -> Ordering {
-    b.scored.score.total_cmp(&a.scored.score).then(a.id.cmp(&b.id))
+impl<P: FnMut()> Iterator for Ranking<'_, P> {
+    type Item = Pick;
+
+    fn next(&mut self) -> Option<Pick> {
+        while !self.is_settled() {
+            self.score_block();
+        }
+        self.scored.pop().map(|Best(pick)| pick)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.waiting.len() + self.scored.len();
+        (left, Some(left))
+    }
 }
 
-/// Those with the highest ceilings, which leave the others.
-fn take_highest(rest: &mut Vec<Contender>) -> Vec<Contender> {
-    if rest.len() <= BLOCK {
-        return std::mem::take(rest);
-    }
-    let others = rest.len() - BLOCK;
-    rest.select_nth_unstable_by(others, |a, b| a.ceiling.total_cmp(&b.ceiling));
-    rest.split_off(others)
+/// An item that the trees have not scored yet.
+struct Candidate {
+    id: i64,
+    target: Target,
+    collaborative: Option<f32>,
+    /// Its score if the trees gave their highest value.
+    ceiling: f32,
 }
+
+/// A candidate by its index; small, because heaps move what they hold.
+struct Waiting {
+    ceiling: f32,
+    index: u32,
+}
+
+impl Ord for Waiting {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.ceiling.total_cmp(&other.ceiling).then(self.index.cmp(&other.index))
+    }
+}
+
+/// The greater one is given out first.
+struct Best(Pick);
+
+impl Ord for Best {
+    fn cmp(&self, Best(other): &Self) -> Ordering {
+        let Best(pick) = self;
+        pick.scored.score.total_cmp(&other.scored.score).then(other.id.cmp(&pick.id))
+    }
+}
+
+/// The traits that a heap asks for besides [`Ord`], all by it.
+macro_rules! ordered {
+    ($($type:ty),*) => {$(
+        impl PartialOrd for $type {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
+        impl PartialEq for $type {
+            fn eq(&self, other: &Self) -> bool {
+                self.cmp(other).is_eq()
+            }
+        }
+
+        impl Eq for $type {}
+    )*};
+}
+
+ordered!(Waiting, Best);

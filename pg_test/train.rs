@@ -1,0 +1,44 @@
+// A training refuses what it cannot use, and fills the feature store.
+
+#[pg_test]
+fn wrong_options_are_named() {
+    let (state, message) = fails("SELECT * FROM reco_train('{\"factors\": 9999}')");
+    assert!(state == "22023" && message.contains("factors") && message.contains("256"), "{message}");
+    assert!(fails("SELECT * FROM reco_train('{\"factorz\": 9}')").1.contains("factorz"));
+    assert!(fails("SELECT * FROM reco_train('[]')").1.contains("JSON object"));
+}
+
+#[pg_test]
+fn stars_out_of_range_are_named() {
+    small_site();
+    Spi::run("INSERT INTO resena (usuario_id, libro_id, estrellas) VALUES (1, 1, 9)").unwrap();
+    let (state, message) = fails("SELECT * FROM reco_train()");
+    assert!(state == "22000" && message.contains('9') && message.contains("1 to 5"), "{state} {message}");
+}
+
+#[pg_test]
+fn too_little_memory_is_refused_before_it_is_taken() {
+    small_site();
+    Spi::run("SET LOCAL reco.max_train_memory = '64MB'").unwrap();
+    let (state, message) = fails("SELECT * FROM reco_train()");
+    assert!(state == "53400" && message.contains("the limit is 64 MB"), "{state} {message}");
+}
+
+#[pg_test]
+fn a_training_fills_the_feature_store() {
+    small_site();
+    let version = train();
+    assert!(truth(&format!(
+        "SELECT (SELECT count(*) FROM reco.item_feature WHERE model_version = {version}) = 30
+            AND (SELECT count(*) FROM reco.item_factor WHERE model_version = {version}) = 30
+            AND (SELECT count(*) FROM reco.user_feature WHERE model_version = {version}) = 40
+            AND (SELECT count(*) FROM reco.user_factor WHERE model_version = {version}) = 40
+            AND (SELECT count(*) FROM reco.metric WHERE model_version = {version}) = 8"
+    )));
+    assert!(truth(
+        "SELECT ratings = (SELECT count(*) FROM resena WHERE libro_id = 5) AND category = 1 AND author = 0
+             AND favorites = (SELECT count(*) FROM favorito WHERE libro_id = 5)
+             AND abs(mean_stars - (SELECT avg(estrellas) FROM resena WHERE libro_id = 5)) < 1e-4
+         FROM reco.item_feature WHERE item_id = 5"
+    ));
+}

@@ -1,0 +1,50 @@
+//! Arguments that several functions take, checked.
+
+use pgrx::prelude::*;
+
+use crate::failure::{Failure, Outcome};
+use crate::settings;
+
+/// The elements of an argument that is a list of ids.
+pub fn ids(name: &str, array: Array<i64>) -> Outcome<Vec<i64>> {
+    let nulls = array.contains_nulls();
+    let values: Vec<Option<i64>> = if nulls { Vec::new() } else { array.iter().collect() };
+    // SAFETY: the array is a valid argument of this call.
+    let dimensions = unsafe { pgrx::array::RawArray::from_array(array) }.map_or(1, |raw| raw.dims().len());
+    if dimensions > 1 {
+        let code = PgSqlErrorCode::ERRCODE_ARRAY_ELEMENT_ERROR;
+        return Err(Failure::new(code, format!("{name} must have one dimension, not {dimensions}")));
+    }
+    if nulls {
+        let code = PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED;
+        return Err(Failure::new(code, format!("{name} must not contain NULL"))
+            .hint(format!("Leave it out: array_remove({name}, NULL).")));
+    }
+    let limit = settings::max_candidates();
+    if values.len() > limit {
+        let code = PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+        return Err(Failure::new(code, format!("{name} must have at most {limit} elements, not {}", values.len()))
+            .hint("Ask in several calls, or raise reco.max_candidates."));
+    }
+    Ok(values.into_iter().flatten().collect())
+}
+
+/// `n`, the number of items that a function lists; 10 where it is NULL.
+pub fn count(n: Option<i32>) -> Outcome<usize> {
+    const MOST: i32 = 1000;
+    let n = n.unwrap_or(10);
+    if (1..=MOST).contains(&n) {
+        return Ok(n as usize);
+    }
+    Err(Failure::invalid(format!("n must be between 1 and {MOST}, not {n}"))
+        .hint("For more, score the items themselves: reco_score(user_id, item_ids)."))
+}
+
+/// A share, 0 to 1; 0 where it is NULL.
+pub fn share(name: &str, value: Option<f32>) -> Outcome<f32> {
+    let value = value.unwrap_or(0.0);
+    if (0.0..=1.0).contains(&value) {
+        return Ok(value);
+    }
+    Err(Failure::invalid(format!("{name} must be between 0 and 1, not {value}")))
+}

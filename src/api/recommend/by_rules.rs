@@ -1,0 +1,44 @@
+//! The answer without a model: the items with the best scores by the rules.
+
+use std::cmp::Reverse;
+
+use reco_models::{ItemInfo, Scored};
+
+use super::{Recommendation, Request};
+use crate::api::reason;
+use crate::api::score::by_taste;
+use crate::failure::Outcome;
+use crate::read::RulesReader;
+use crate::site::Site;
+
+/// Items that are looked at, of each kind: the liked authors' and categories', and the newest.
+const POOL: i64 = 2000;
+
+pub fn recommend(site: &Site<'_>, user: i64, request: &Request) -> Outcome<Vec<Recommendation>> {
+    let reader = site.rules_reader(user)?;
+    let excluded = request.excluded(&reader.seen);
+    let mut items = pool(site, &reader, request.category)?;
+    items.retain(|(id, _)| excluded.binary_search(id).is_err());
+    items.sort_unstable_by_key(|(id, _)| *id);
+    items.dedup_by_key(|(id, _)| *id);
+    let mut scored: Vec<(Scored, i64, ItemInfo)> =
+        items.into_iter().map(|(id, info)| (by_taste(&reader, info), id, info)).collect();
+    // The rules give few different scores: of equals the newer, as far as a date or an id tells.
+    let newer = |(_, id, info): &(Scored, i64, ItemInfo)| Reverse((info.published, *id));
+    scored.sort_unstable_by(|a, b| b.0.score.total_cmp(&a.0.score).then(newer(a).cmp(&newer(b))));
+    scored.truncate(request.n);
+    let infos: Vec<ItemInfo> = scored.iter().map(|(_, _, info)| *info).collect();
+    let reasons = reason::by_rules(site, &reader, &infos)?;
+    let recommendation = |((scored, item, _), reason)| Recommendation { item, scored, reason, propensity: None };
+    Ok(scored.into_iter().zip(reasons).map(recommendation).collect())
+}
+
+fn pool(site: &Site<'_>, reader: &RulesReader, category: Option<i64>) -> Outcome<Vec<(i64, ItemInfo)>> {
+    if let Some(category) = category {
+        return site.category(category, Some(POOL));
+    }
+    let mut items = site.by_authors(reader.taste.authors().to_vec(), Some(POOL))?;
+    items.extend(site.in_categories(reader.taste.categories().to_vec(), Some(POOL))?);
+    items.extend(site.newest(None, POOL)?);
+    Ok(items)
+}

@@ -1,0 +1,54 @@
+//! What is asked for.
+
+use pgrx::prelude::*;
+
+use crate::api::arguments::{count, ids, share};
+use crate::failure::Outcome;
+
+/// The arguments, checked.
+pub struct Request {
+    /// 1 to 1000.
+    pub n: usize,
+    pub category: Option<i64>,
+    /// 0 to 1.
+    pub diversity: f32,
+    /// 0 to 1.
+    pub explore: f32,
+    /// Ascending.
+    exclude: Vec<i64>,
+    exclude_seen: bool,
+}
+
+impl Request {
+    /// # Errors
+    /// Those of [`count`], [`ids`] and [`share`].
+    pub fn new(
+        n: Option<i32>,
+        exclude: Option<Array<i64>>,
+        category: Option<i64>,
+        exclude_seen: Option<bool>,
+        diversity: Option<f32>,
+        explore: Option<f32>,
+    ) -> Outcome<Request> {
+        let mut exclude = exclude.map_or(Ok(Vec::new()), |array| ids("exclude", array))?;
+        exclude.sort_unstable();
+        Ok(Request {
+            n: count(n)?,
+            exclude,
+            category,
+            exclude_seen: exclude_seen.unwrap_or(true),
+            diversity: share("diversity", diversity)?,
+            explore: share("explore", explore)?,
+        })
+    }
+
+    /// Ids that must not be shown to a reader who has seen the given ones, ascending.
+    pub fn excluded(&self, seen: &[i64]) -> Vec<i64> {
+        let mut excluded = self.exclude.clone();
+        if self.exclude_seen {
+            excluded.extend_from_slice(seen);
+            excluded.sort_unstable();
+        }
+        excluded
+    }
+}

@@ -1,0 +1,120 @@
+//! What the catalogue says of items now.
+
+use std::collections::HashMap;
+
+use reco_models::{ItemInfo, Model, NONE, Target};
+
+use super::record::Title;
+use crate::failure::Outcome;
+use crate::pg::spi::arg;
+use crate::site::{Column, Site};
+
+/// Items that were looked up by id.
+pub struct FoundItems {
+    /// By ascending id, each once.
+    items: Vec<(i64, ItemInfo)>,
+}
+
+impl FoundItems {
+    pub fn get(&self, id: i64) -> Option<ItemInfo> {
+        self.items.binary_search_by_key(&id, |(id, _)| *id).ok().map(|i| self.items[i].1)
+    }
+
+    /// An item that the catalogue does not have is one that nothing is known of.
+    pub fn get_or_unknown(&self, id: i64) -> ItemInfo {
+        self.get(id).unwrap_or(ItemInfo { category: NONE, author: NONE, published: NONE })
+    }
+
+    pub fn contains(&self, id: i64) -> bool {
+        self.get(id).is_some()
+    }
+
+    pub fn as_slice(&self) -> &[(i64, ItemInfo)] {
+        &self.items
+    }
+}
+
+fn where_any(column: &Column) -> String {
+    format!("WHERE {} OPERATOR(pg_catalog.=) ANY ($1)", column.quoted())
+}
+
+impl Site<'_> {
+    /// Those of the given items that the catalogue has.
+    pub fn items(&self, ids: Vec<i64>) -> Outcome<FoundItems> {
+        let mut items: Vec<(i64, ItemInfo)> = match self.mapping.items().filter(|_| !ids.is_empty()) {
+            Some(source) => self.select(source, &where_any(&source.id), &[arg(ids)])?,
+            None => Vec::new(),
+        };
+        items.sort_unstable_by_key(|(id, _)| *id);
+        items.dedup_by_key(|(id, _)| *id);
+        Ok(FoundItems { items })
+    }
+
+    /// At most `most` items, those with the highest ids first; none below `least`.
+    pub fn newest(&self, least: Option<i64>, most: i64) -> Outcome<Vec<(i64, ItemInfo)>> {
+        let Some(source) = self.mapping.items() else { return Ok(Vec::new()) };
+        let id = source.id.quoted();
+        match least {
+            Some(least) => {
+                let clauses = format!("WHERE {id} OPERATOR(pg_catalog.>=) $1 ORDER BY {id} DESC LIMIT $2");
+                self.select(source, &clauses, &[arg(least), arg(most)])
+            }
+            None => self.select(source, &format!("ORDER BY {id} DESC LIMIT $1"), &[arg(most)]),
+        }
+    }
+
+    /// All items of a category, or at most `most` of them, those with the highest ids first.
+    ///
+    /// # Errors
+    /// 42703 where the catalogue has no column for the category.
+    pub fn category(&self, category: i64, most: Option<i64>) -> Outcome<Vec<(i64, ItemInfo)>> {
+        if let Some(source) = self.mapping.items() {
+            source.category()?;
+        }
+        self.in_categories(vec![category], most)
+    }
+
+    /// As [`Site::category`], of several; none where the catalogue has no column for the category.
+    pub fn in_categories(&self, categories: Vec<i64>, most: Option<i64>) -> Outcome<Vec<(i64, ItemInfo)>> {
+        self.grouped(self.mapping.items().and_then(|source| source.category.as_ref()), categories, most)
+    }
+
+    /// The items of some authors, as [`Site::in_categories`].
+    pub fn by_authors(&self, authors: Vec<i64>, most: Option<i64>) -> Outcome<Vec<(i64, ItemInfo)>> {
+        self.grouped(self.mapping.items().and_then(|source| source.author.as_ref()), authors, most)
+    }
+
+    fn grouped(&self, column: Option<&Column>, keys: Vec<i64>, most: Option<i64>) -> Outcome<Vec<(i64, ItemInfo)>> {
+        let columns = self.mapping.items().zip(column).filter(|_| !keys.is_empty());
+        let Some((source, column)) = columns else { return Ok(Vec::new()) };
+        match most {
+            Some(most) => {
+                let clauses = format!("{} ORDER BY {} DESC LIMIT $2", where_any(column), source.id.quoted());
+                self.select(source, &clauses, &[arg(keys), arg(most)])
+            }
+            // Not ordered: that would be a sort of the category, or a walk through the whole primary key.
+            None => self.select(source, &where_any(column), &[arg(keys)]),
+        }
+    }
+
+    /// The titles of the given items, as far as the catalogue has them.
+    pub fn titles(&self, ids: Vec<i64>) -> Outcome<HashMap<i64, String>> {
+        let source = self.mapping.items().filter(|source| source.title.is_some() && !ids.is_empty());
+        let Some(source) = source else { return Ok(HashMap::new()) };
+        let titles = self.select::<Title>(source, &where_any(&source.id), &[arg(ids)])?;
+        Ok(titles.into_iter().map(|found| (found.item, found.title)).collect())
+    }
+
+    /// Items as a model scores them: those that it knows by index, the others as the catalogue has them, if it does.
+    pub fn targets(&self, model: &Model, items: &[i64]) -> Outcome<Vec<Target>> {
+        let index: Vec<Option<u32>> = items.iter().map(|id| model.items().index(*id)).collect();
+        let unknown = items.iter().zip(&index).filter(|(_, index)| index.is_none()).map(|(id, _)| *id).collect();
+        let newcomers = self.items(unknown)?;
+        let target = |(id, index): (&i64, Option<u32>)| match (index, newcomers.get(*id)) {
+            (Some(index), _) => Target::Known(index),
+            (None, Some(info)) => Target::Newcomer(info),
+            (None, None) => Target::Unknown,
+        };
+        Ok(items.iter().zip(index).map(target).collect())
+    }
+}

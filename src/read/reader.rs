@@ -1,0 +1,73 @@
+//! A user with everything that the sources say of one now, as the model or the rules need it.
+
+use reco_models::{Favorites, History, Model, Ratings, Taste, User, fingerprint};
+
+use super::items::FoundItems;
+use crate::failure::Outcome;
+use crate::pg::session;
+use crate::site::{Served, Site};
+use crate::store;
+
+/// A reader as a model sees one.
+pub struct ModelReader {
+    pub history: History,
+    /// Ids of everything reviewed or favoured, ascending.
+    pub seen: Vec<i64>,
+    registered: i64,
+    /// The trained vector, if the interactions are still those that it was trained on.
+    stored: Option<Vec<f32>>,
+}
+
+impl ModelReader {
+    /// Ready to be scored by that model.
+    pub fn user(&self, model: &Model) -> Outcome<User<'_>> {
+        Ok(model.user(self.history.row(), self.registered, self.stored.clone())?)
+    }
+}
+
+/// Reviews with at least this number of stars count as liked where no model says otherwise.
+const LIKED_STARS: f32 = 4.0;
+
+/// A reader as the rules see one.
+pub struct RulesReader {
+    /// Ids of everything reviewed or favoured, ascending.
+    pub seen: Vec<i64>,
+    /// Liked items that the catalogue has.
+    pub liked: FoundItems,
+    pub taste: Taste,
+    /// The time of the transaction in seconds since 1970, which decides what is new.
+    pub now: i64,
+}
+
+impl Site<'_> {
+    pub fn reader(&self, served: &Served, user: i64) -> Outcome<ModelReader> {
+        let model = &served.model;
+        let (ratings, favorites) = (self.ratings_of(user)?, self.favorites_of(user)?);
+        let history = model.history(&ratings, &favorites);
+        let ids = &model.items().id;
+        let print = fingerprint(history.row(), |item| ids[item as usize]);
+        let stored = store::user_factor(self.connection, served.version, user)?
+            // An interaction with an item that the model does not know is a change too, though it cannot be folded in.
+            .filter(|stored| stored.fingerprint == print && history.unknown == 0)
+            .map(|stored| stored.factor)
+            .filter(|factor| factor.len() == model.factors());
+        let registered = self.registered(user)?;
+        Ok(ModelReader { history, seen: seen(&ratings, &favorites), registered, stored })
+    }
+
+    pub fn rules_reader(&self, user: i64) -> Outcome<RulesReader> {
+        let (ratings, favorites) = (self.ratings_of(user)?, self.favorites_of(user)?);
+        let well_rated =
+            ratings.item.iter().zip(&ratings.stars).filter(|(_, stars)| **stars >= LIKED_STARS).map(|(item, _)| *item);
+        let liked = self.items(well_rated.chain(favorites.item.iter().copied()).collect())?;
+        let taste = Taste::of(liked.as_slice().iter().map(|(_, info)| *info));
+        Ok(RulesReader { seen: seen(&ratings, &favorites), liked, taste, now: session::now() })
+    }
+}
+
+fn seen(ratings: &Ratings, favorites: &Favorites) -> Vec<i64> {
+    let mut seen = [ratings.item.as_slice(), &favorites.item].concat();
+    seen.sort_unstable();
+    seen.dedup();
+    seen
+}

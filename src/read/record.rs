@@ -1,0 +1,137 @@
+//! The rows that are read of each source: what a statement lists, and how its rows are read.
+
+use reco_models::{ItemInfo, NONE};
+
+use crate::failure::Outcome;
+use crate::pg::spi::{Arg, Row};
+use crate::site::{
+    FavoriteSource, ItemSource, RatingSource, Site, Source, UserSource, id_or_null, seconds_or_null, text_or_null,
+};
+
+/// A row of a source. The list and the reading of it stand together, because they must agree.
+pub trait Record: Sized {
+    type Of: Source;
+
+    fn select_list(source: &Self::Of) -> String;
+
+    /// Takes the columns in the order of the list; None for a row without a key.
+    fn read(row: &mut Row<'_>) -> Outcome<Option<Self>>;
+}
+
+/// A statement that gives the rows of a source that `clauses`, which follow its FROM, leave.
+pub fn statement<R: Record>(source: &R::Of, clauses: &str) -> String {
+    format!("SELECT {} FROM {} {clauses}", R::select_list(source), source.table().quoted())
+}
+
+impl Site<'_> {
+    pub(super) fn select<R: Record>(&self, source: &R::Of, clauses: &str, args: &[Arg]) -> Outcome<Vec<R>> {
+        let rows = self.connection.read(&statement::<R>(source, clauses), args)?;
+        rows.iter().filter_map(|mut row| R::read(&mut row).transpose()).collect()
+    }
+}
+
+pub struct Rating {
+    pub user: i64,
+    pub item: i64,
+    pub stars: f32,
+    /// Seconds since 1970, or [`NONE`].
+    pub at: i64,
+}
+
+impl Record for Rating {
+    type Of = RatingSource;
+
+    fn select_list(source: &RatingSource) -> String {
+        let at = seconds_or_null(source.at.as_ref());
+        [source.user.as_id(), source.item.as_id(), source.stars.as_stars(), at].join(", ")
+    }
+
+    fn read(row: &mut Row<'_>) -> Outcome<Option<Self>> {
+        let (user, item, stars, at) = (row.take()?, row.take()?, row.take()?, row.take()?);
+        let (Some(user), Some(item), Some(stars)) = (user, item, stars) else { return Ok(None) };
+        Ok(Some(Rating { user, item, stars, at: seconds(at) }))
+    }
+}
+
+pub struct Favorite {
+    pub user: i64,
+    pub item: i64,
+    /// Seconds since 1970, or [`NONE`].
+    pub at: i64,
+}
+
+impl Record for Favorite {
+    type Of = FavoriteSource;
+
+    fn select_list(source: &FavoriteSource) -> String {
+        [source.user.as_id(), source.item.as_id(), seconds_or_null(source.at.as_ref())].join(", ")
+    }
+
+    fn read(row: &mut Row<'_>) -> Outcome<Option<Self>> {
+        let (user, item, at) = (row.take()?, row.take()?, row.take()?);
+        let (Some(user), Some(item)) = (user, item) else { return Ok(None) };
+        Ok(Some(Favorite { user, item, at: seconds(at) }))
+    }
+}
+
+/// An item of the catalogue by its id.
+impl Record for (i64, ItemInfo) {
+    type Of = ItemSource;
+
+    fn select_list(source: &ItemSource) -> String {
+        let (category, author) = (id_or_null(source.category.as_ref()), id_or_null(source.author.as_ref()));
+        [source.id.as_id(), category, author, seconds_or_null(source.published.as_ref())].join(", ")
+    }
+
+    fn read(row: &mut Row<'_>) -> Outcome<Option<Self>> {
+        let (id, category, author, published) = (row.take()?, row.take()?, row.take()?, row.take()?);
+        let info = ItemInfo {
+            category: category.unwrap_or(NONE),
+            author: author.unwrap_or(NONE),
+            published: seconds(published),
+        };
+        Ok(id.map(|id| (id, info)))
+    }
+}
+
+pub struct Title {
+    pub item: i64,
+    pub title: String,
+}
+
+impl Record for Title {
+    type Of = ItemSource;
+
+    fn select_list(source: &ItemSource) -> String {
+        [source.id.as_id(), text_or_null(source.title.as_ref())].join(", ")
+    }
+
+    fn read(row: &mut Row<'_>) -> Outcome<Option<Self>> {
+        let (item, title) = (row.take()?, row.take()?);
+        Ok(item.zip(title).map(|(item, title)| Title { item, title }))
+    }
+}
+
+pub struct Account {
+    pub user: i64,
+    /// Seconds since 1970, or [`NONE`].
+    pub since: i64,
+}
+
+impl Record for Account {
+    type Of = UserSource;
+
+    fn select_list(source: &UserSource) -> String {
+        [source.id.as_id(), seconds_or_null(source.since.as_ref())].join(", ")
+    }
+
+    fn read(row: &mut Row<'_>) -> Outcome<Option<Self>> {
+        let (user, since) = (row.take()?, row.take()?);
+        Ok(user.map(|user| Account { user, since: seconds(since) }))
+    }
+}
+
+/// Whole seconds; [`NONE`] for an infinite or missing time.
+fn seconds(value: Option<f64>) -> i64 {
+    value.filter(|v| v.is_finite()).map_or(NONE, |v| v.round() as i64)
+}

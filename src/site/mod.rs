@@ -1,0 +1,79 @@
+//! The context of a call: the connection, which tables the sources are, and the model that answers, all as the caller's
+//! snapshot has them. What a function reads, it reads through a [`Site`].
+
+mod fragment;
+mod index;
+mod resolve;
+mod sources;
+mod spellings;
+
+use std::rc::Rc;
+
+use pgrx::PgSqlErrorCode;
+use reco_models::ServedModel;
+
+use crate::cache;
+use crate::failure::{Failure, Outcome};
+use crate::pg::spi::Connection;
+use crate::settings;
+use crate::store::{self, ModelKey};
+
+pub use fragment::{Column, Table, id_or_null, seconds_or_null, stars_or_null, text_or_null};
+pub use resolve::{kind, validate};
+pub use sources::{FavoriteSource, InteractionSource, ItemSource, Mapping, RatingSource, Source, UserSource};
+pub use spellings::SourceKind;
+
+/// What a call sees of the site.
+pub struct Site<'c> {
+    pub connection: &'c Connection,
+    pub mapping: Rc<Mapping>,
+    /// The active model, even where the rules answer.
+    pub active: Option<ModelKey>,
+    /// The model that answers; None where the rules do, and where the call needs no model.
+    pub served: Option<Served>,
+}
+
+/// A model that is open, and its version.
+pub struct Served {
+    pub version: i64,
+    pub model: Rc<ServedModel>,
+}
+
+impl<'c> Site<'c> {
+    /// A site for a call that needs no model. Sources may be missing: see [`Mapping::check`].
+    pub fn open(connection: &'c Connection) -> Outcome<Self> {
+        let store::Active { model, revision } = store::active(connection)?;
+        let mapping = resolve::resolve(connection, revision)?;
+        Ok(Site { connection, mapping, active: model, served: None })
+    }
+
+    /// A site that can answer: its sources suffice, and the model is open if it is the one to answer.
+    ///
+    /// # Errors
+    /// 42P01 where a source is missing, 55000 where a model is, while `reco.fallback` is off.
+    pub fn answering(connection: &'c Connection) -> Outcome<Self> {
+        let mut site = Site::open(connection)?;
+        site.mapping.check()?;
+        site.warn_of_missing_indexes()?;
+        if settings::enabled() {
+            site.served = site.active_model()?;
+        }
+        Ok(site)
+    }
+
+    /// The active model, even where `reco.enabled` is off; None where there is none.
+    ///
+    /// # Errors
+    /// 55000 where there is none and `reco.fallback` is off; XX001 where it is damaged.
+    pub fn active_model(&self) -> Outcome<Option<Served>> {
+        match self.active {
+            Some(key) => Ok(Some(Served { version: key.version, model: cache::model(self.connection, key)? })),
+            None if settings::fallback() => Ok(None),
+            None => Err(Failure::new(
+                PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "there is no active model, and reco.fallback is off",
+            )
+            .hint("SELECT * FROM reco_train(); or SET reco.fallback = on;")),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The names under which sources and their columns are looked for where `reco_configure` does not name them.
+
+use pgrx::pg_sys;
+
+/// What a column may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Id,
+    Stars,
+    /// A date, a timestamp, or (of publication) a year.
+    Time,
+    Text,
+}
+
+impl Kind {
+    /// The types that are accepted, in words.
+    pub fn types(self) -> &'static str {
+        match self {
+            Kind::Id => "smallint, integer or bigint",
+            Kind::Stars => "a number",
+            Kind::Time => "date, timestamp, timestamptz or a year as integer",
+            Kind::Text => "text",
+        }
+    }
+
+    pub fn accepts(self, type_oid: pg_sys::Oid) -> bool {
+        let integer = [pg_sys::INT2OID, pg_sys::INT4OID, pg_sys::INT8OID].contains(&type_oid);
+        match self {
+            Kind::Id => integer,
+            Kind::Stars => integer || [pg_sys::FLOAT4OID, pg_sys::FLOAT8OID, pg_sys::NUMERICOID].contains(&type_oid),
+            Kind::Time => {
+                integer || [pg_sys::DATEOID, pg_sys::TIMESTAMPOID, pg_sys::TIMESTAMPTZOID].contains(&type_oid)
+            }
+            Kind::Text => [pg_sys::TEXTOID, pg_sys::VARCHAROID, pg_sys::BPCHAROID].contains(&type_oid),
+        }
+    }
+}
+
+/// A column that a source has, with the spellings that are looked for: the snake case that MikroORM writes by default,
+/// then camel case, then what an unquoted camel case becomes.
+pub struct Role {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub required: bool,
+    pub spellings: &'static [&'static str],
+}
+
+const fn role(name: &'static str, kind: Kind, required: bool, spellings: &'static [&'static str]) -> Role {
+    Role { name, kind, required, spellings }
+}
+
+/// A source: its names, and what is looked for where it is not configured.
+pub struct SourceKind {
+    /// As `reco_configure` has it.
+    pub name: &'static str,
+    pub roles: &'static [Role],
+    /// The role that single rows are looked up by.
+    pub key: &'static str,
+    /// Names of tables; the first that exists is taken.
+    pub tables: &'static [&'static str],
+}
+
+const USER_ID: &[&str] = &["usuario_id", "usuarioId", "usuarioid", "usuario", "id_usuario", "user_id", "userId"];
+const ITEM_ID: &[&str] =
+    &["libro_id", "libroId", "libroid", "libro", "id_libro", "item_id", "itemId", "book_id", "bookId"];
+
+pub static RATING: SourceKind = SourceKind {
+    name: "rating",
+    key: "user",
+    tables: &["resena", "resenas", "reseña", "reseñas", "Resena", "review", "reviews", "rating", "ratings"],
+    roles: &[
+        role("user", Kind::Id, true, USER_ID),
+        role("item", Kind::Id, true, ITEM_ID),
+        role("stars", Kind::Stars, true, &["estrellas", "puntuacion", "calificacion", "stars", "rating"]),
+        role(
+            "at",
+            Kind::Time,
+            false,
+            &[
+                "fecha_resena",
+                "fechaResena",
+                "fecharesena",
+                "fecha_creacion",
+                "created_at",
+                "createdAt",
+                "createdat",
+                "fecha",
+            ],
+        ),
+    ],
+};
+
+pub static FAVORITE: SourceKind = SourceKind {
+    name: "favorite",
+    key: "user",
+    tables: &["favorito", "favoritos", "Favorito", "favorite", "favorites"],
+    roles: &[
+        role("user", Kind::Id, true, USER_ID),
+        role("item", Kind::Id, true, ITEM_ID),
+        role(
+            "at",
+            Kind::Time,
+            false,
+            &[
+                "fecha_favorito",
+                "fechaFavorito",
+                "fechafavorito",
+                "fecha_agregado",
+                "fechaAgregado",
+                "fechaagregado",
+                "fecha_creacion",
+                "created_at",
+                "createdAt",
+                "createdat",
+                "fecha",
+            ],
+        ),
+    ],
+};
+
+pub static ITEM: SourceKind = SourceKind {
+    name: "item",
+    key: "id",
+    tables: &["libro", "libros", "Libro", "book", "books", "item", "items"],
+    roles: &[
+        role("id", Kind::Id, true, &["id", "id_libro", "libro_id"]),
+        role(
+            "category",
+            Kind::Id,
+            false,
+            &["categoria_id", "categoriaId", "categoriaid", "categoria", "id_categoria", "category_id", "categoryId"],
+        ),
+        role(
+            "author",
+            Kind::Id,
+            false,
+            &["autor_id", "autorId", "autorid", "autor", "id_autor", "author_id", "authorId"],
+        ),
+        role(
+            "published",
+            Kind::Time,
+            false,
+            &[
+                "fecha_publicacion",
+                "fechaPublicacion",
+                "fechapublicacion",
+                "anio_publicacion",
+                "published_at",
+                "publishedAt",
+                "created_at",
+                "createdAt",
+                "createdat",
+            ],
+        ),
+        role("title", Kind::Text, false, &["titulo", "title", "nombre", "name"]),
+    ],
+};
+
+pub static USER: SourceKind = SourceKind {
+    name: "user",
+    key: "id",
+    tables: &["usuario", "usuarios", "Usuario", "user", "users"],
+    roles: &[
+        role("id", Kind::Id, true, &["id", "id_usuario", "usuario_id"]),
+        role(
+            "since",
+            Kind::Time,
+            false,
+            &["fecha_registro", "fechaRegistro", "fecharegistro", "created_at", "createdAt", "createdat"],
+        ),
+    ],
+};
+
+pub static ALL: [&SourceKind; 4] = [&RATING, &FAVORITE, &ITEM, &USER];
