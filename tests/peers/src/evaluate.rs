@@ -1,19 +1,19 @@
-//! Metrics of anybody's lists.
+//! Metrics of the lists of any system.
 
 use std::path::{Path, PathBuf};
 
 use reco_models::Metrics;
-use reco_models::steps::{self, judge as judge_list, paired_interval};
+use reco_models::steps::{self, judge, paired_interval};
 use serde_json::{Value, json};
 
 use crate::Outcome;
 use crate::columns::{K, read_lists};
 use crate::cut::Cut;
 
-/// Of the bootstrap.
+/// Seed of the bootstrap.
 const SEED: u64 = 42;
 
-pub fn judge(cut: &Path, lists: &[PathBuf]) -> Outcome<Value> {
+pub fn evaluate(cut: &Path, lists: &[PathBuf]) -> Outcome<Value> {
     let cut = Cut::load(cut)?;
     let mut first: Option<Vec<f64>> = None;
     let mut out = Vec::new();
@@ -22,7 +22,7 @@ pub fn judge(cut: &Path, lists: &[PathBuf]) -> Outcome<Value> {
         if lists.len() != cut.users.len() {
             return Err(format!("{}: {} lists for {} users", path.display(), lists.len(), cut.users.len()).into());
         }
-        let users: Vec<Metrics> = lists.iter().zip(&cut.relevant).map(|(l, r)| judge_list(l, r, K)).collect();
+        let users: Vec<Metrics> = lists.iter().zip(&cut.relevant).map(|(l, r)| judge(l, r, K)).collect();
         let ndcg: Vec<f64> = users.iter().map(|m| m.ndcg).collect();
         let (low, high) = paired_interval(first.as_ref().unwrap_or(&ndcg), &ndcg, SEED);
         let by_user: Vec<_> = users.iter().map(|m| [m.precision, m.recall, m.ndcg, m.map, m.mrr, m.hit_rate]).collect();
