@@ -12,7 +12,7 @@ setup: ## install what is missing (packages, CMake, cargo-pgrx, a private Postgr
 install: setup ## build the extension and install it into the private prefix
 	@scripts/install
 
-demo: install ## train and recommend on a generated library, in a throw-away cluster
+demo: install ## train and recommend on a generated library, in a temporary cluster
 	@scripts/with-cluster -- scripts/demo
 
 test: setup ## format, lints and every test
@@ -27,13 +27,13 @@ movielens: install ## cross-validate predicted stars on MovieLens 100k (download
 peers: setup ## compare quality and speed with implicit, LensKit, Surprise, LightGBM (takes long)
 	@tests/peers/compare
 
-serving: install ## measure scoring, beside a Python service and under load (takes half an hour)
+serving: install ## measure response times, compared with a Python service and under load (takes half an hour)
 	@tests/serving/compare
 
 fmt: ## format the Rust code
 	@cargo fmt --all
 
-lint: setup ## format check and clippy
+lint: setup ## format check, layout check and clippy
 	@scripts/lint
 
 clean: ## remove build output; tools and downloads stay

@@ -1,4 +1,4 @@
--- What reco makes of a book site. Run by scripts/demo; plain SQL, so it can be tried piece by piece.
+-- reco on a book site. Run by scripts/demo; plain SQL, so each statement can be tried alone.
 \pset footer off
 \timing off
 
@@ -15,7 +15,7 @@ CREATE EXTENSION reco;
 SELECT * FROM reco_train();
 \x off
 
-\echo == How good is it? Against what each reader really liked and the model has not seen ==
+\echo == How good is it? Metrics on likes that the model has not seen ==
 SELECT part, users,
        round(precision::numeric, 4) AS precision, round(recall::numeric, 4) AS recall,
        round(ndcg::numeric, 4) AS ndcg, round(map::numeric, 4) AS map
@@ -40,7 +40,7 @@ WHERE usuario_id = :reader
 ORDER BY estrellas DESC, l.id
 LIMIT 5;
 
-\echo == The ten best books reader :reader has not read: reco_recommend() over the whole catalogue ==
+\echo == The ten best books that reader :reader has not read: reco_recommend() over the whole catalogue ==
 SET reco.locale = 'en';
 SELECT r.rank, titulo, a.nombre AS autor, c.nombre AS categoria,
        round(score::numeric, 3) AS score, round(collaborative::numeric, 3) AS collaborative,
@@ -60,7 +60,7 @@ JOIN libro l ON l.id = s.item_id
 LEFT JOIN autor a ON a.id = l.autor_id
 ORDER BY s.rank;
 
-\echo == Much read of late: reco_trending(), which needs no model; the library ends with 2025 ==
+\echo == Read most lately: reco_trending(), which needs no model; the library ends with 2025 ==
 SELECT t.rank, titulo, round(score::numeric, 2) AS score, interactions
 FROM reco_trending(5, '1 year') AS t
 JOIN libro l ON l.id = t.item_id

@@ -1,9 +1,10 @@
-"""Sessions of psql that a test drives and watches, each over pipes: they stay connected after an error."""
+"""Sessions of psql that a test controls over pipes. They stay connected after an error."""
 
 import os
 import queue
 import re
 import subprocess
+import sys
 import threading
 import time
 
@@ -22,7 +23,7 @@ def check(condition, message):
 
 
 class Session:
-    """A connected psql. Its lines arrive with the moment at which they were read."""
+    """A connected psql. Each line of its output has the moment at which it was read."""
 
     def __init__(self):
         self.process = subprocess.Popen(
@@ -105,3 +106,11 @@ def first_error(lines):
         if found:
             return moment, found.group(1), " ".join(text for _, text in lines[number:])
     return None
+
+
+def run(main):
+    """Runs a suite; its first failure is the message that it exits with."""
+    try:
+        main()
+    except Failure as failure:
+        sys.exit(f"FAILED: {failure}")

@@ -1,4 +1,4 @@
--- Trains on Book-Crossing and shows what came of it.
+-- Trains on Book-Crossing and shows the results.
 \pset footer off
 
 \echo
@@ -20,7 +20,7 @@ SELECT pg_backend_pid() AS pid \gset
 \setenv PID :pid
 \! grep VmHWM /proc/$PID/status
 
-\echo == How good is it? Against what each reader liked and the model has not seen (ensemble: with learned weights) ==
+\echo == How good is it? Metrics on likes that the model has not seen (ensemble: with learned weights) ==
 SELECT part, k, users,
        round(precision::numeric, 4) AS precision, round(recall::numeric, 4) AS recall,
        round(ndcg::numeric, 4) AS ndcg, round(ndcg_low::numeric, 4) AS ndcg_low, round(ndcg_high::numeric, 4) AS ndcg_high,
@@ -46,9 +46,9 @@ WHERE usuario_id = :reader
 ORDER BY estrellas DESC, l.id
 LIMIT 8;
 
-\echo == The ten best books reader :reader has not touched: reco_score() over the whole catalogue ==
+\echo == The ten best books that reader :reader has not read: reco_score() over the whole catalogue ==
 \timing on
-WITH untouched AS (
+WITH unread AS (
     SELECT array_agg(id) AS ids
     FROM libro
     WHERE NOT EXISTS (SELECT FROM resena WHERE usuario_id = :reader AND libro_id = libro.id)
@@ -57,7 +57,7 @@ WITH untouched AS (
 SELECT titulo, a.nombre AS autor,
        round(score::numeric, 3) AS score, round(collaborative::numeric, 3) AS collaborative,
        round(content_based::numeric, 3) AS content_based, round(popularity::numeric, 3) AS popularity, source
-FROM untouched
+FROM unread
 CROSS JOIN reco_score(:reader, ids) AS s
 JOIN libro l ON l.id = s.item_id
 LEFT JOIN autor a ON a.id = l.autor_id

@@ -1,9 +1,9 @@
-"""Holds the documents to the database and the repository.
+"""Checks that the documents agree with the database and the repository.
 
 Fences, in README.md and docs/reference.md:
   sql   runs, in document order, in one psql session that stops at the first error
-  text  after a sql block: its column headers must be those that psql printed (the figures may move)
-  pgsql is shown only, unless it ends with "-- SQLSTATE xxxxx": then it must fail with that one
+  text  after a sql block: its column headers must be those that psql printed (the figures may differ)
+  pgsql is not run, unless it ends with "-- SQLSTATE xxxxx": then it must fail with that SQLSTATE
   sh    is not run, but every command in it must exist
 """
 
@@ -60,14 +60,14 @@ def query(sql, database="reference"):
 
 
 def error_of(sql):
-    """Everything that psql says of a statement that should fail."""
+    """The error output of psql for a statement that should fail; empty if it works."""
     command = [*PSQL, "-q", "-d", "reference", "-v", "VERBOSITY=verbose"]
     done = subprocess.run(command, input=sql, capture_output=True, text=True)
     return done.stderr if done.returncode else ""
 
 
 def tables(text):
-    """The rows of all Markdown tables in a text, as lists of cells; heads and rules left out."""
+    """The rows of all Markdown tables in a text, as lists of cells, without headers and lines."""
     lines = text.split("\n")
     for line, following in zip(lines, lines[1:] + [""]):
         if line.startswith("|") and not re.match(r"\|[-| ]+\|$", line) and not re.match(r"\|[-| ]+\|$", following):
@@ -82,11 +82,11 @@ def unquoted(cell):
     return cell.strip("`")
 
 
-# Running what is written
+# The SQL and the commands of the documents
 
 
 def run_sql(document):
-    """Runs the sql blocks; gives what psql printed by block."""
+    """Runs the sql blocks; gives the output of psql by block."""
     blocks = [b for b in document.blocks if b.language == "sql"]
     script = "\\pset pager off\n" + "".join(f"\\echo '{MARK}{b.line}'\n{b.text}\n" for b in blocks)
     done = subprocess.run([*PSQL, "-d", document.database], input=script, capture_output=True, text=True)
@@ -163,7 +163,7 @@ def check_links(document):
             check(any(ROOT.glob(path)), f"{document.name}: there is no {path}")
 
 
-# Comparing what is written with what is there
+# The documents compared with the database and the code
 
 
 def plain_type(text):
@@ -177,7 +177,7 @@ def members():
                pg_get_function_result(p.oid) AS result
         FROM pg_depend d JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
         WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'reco') AND d.deptype = 'e'
-          -- cargo pgrx test leaves a build that carries its tests.
+          -- cargo pgrx test leaves a build that has its tests.
           AND p.pronamespace IS DISTINCT FROM to_regnamespace('tests')
         UNION ALL
         SELECT CASE n.nspname WHEN 'reco' THEN 'reco.' ELSE '' END || c.relname,
@@ -243,7 +243,7 @@ def check_settings(reference):
 def check_options(reference):
     known = re.search(r"The options are: (.*)\.", error_of("""SELECT reco_train('{"nonsense": 1}')"""))
     if not known:
-        return problems.append("reco_train does not list its options any more")
+        return problems.append("the error about an unknown option of reco_train does not list the options")
     written = {unquoted(row[0]): row[1:] for row in tables(reference.section("Options of a training"))}
     same("options", set(written), set(known[1].split(", ")))
     source = (ROOT / "models/src/learn/params.rs").read_text()
@@ -279,7 +279,7 @@ def check_notification(reference, printed):
 
 
 def check_names(documents, functions, relations, settings):
-    """Every reco_* and reco.* that a document names exists, and what is said not to exist does not."""
+    """Every reco_* and reco.* in a document exists, and what is listed under Not yet does not."""
     there = {f["name"] for f in functions} | {r["name"] for r in relations} | settings
     for document in documents:
         not_yet = re.search(r"^### Not yet$(.*?)(?=^#|\Z)", document.text, re.M | re.S)
@@ -291,9 +291,9 @@ def check_names(documents, functions, relations, settings):
 
 
 def check_architecture(document):
-    """A module or folder that nobody described is a hole in the map."""
+    """Every folder and module is described; a module may be a file or a folder."""
     said = set(quoted(document.text))
-    for path in [*ROOT.glob("models/src/*"), *ROOT.glob("src/*"), *ROOT.glob("src/*/*.rs")]:
+    for path in [*ROOT.glob("models/src/*"), *ROOT.glob("models/src/*/*"), *ROOT.glob("src/*"), *ROOT.glob("src/*/*.rs")]:
         if path.stem in ("lib", "mod", "tests"):
             continue
         names = {path.stem, path.name, f"{path.name}/", str(path.relative_to(ROOT)), f"{path.relative_to(ROOT)}/"}

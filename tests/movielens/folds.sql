@@ -8,14 +8,14 @@ CREATE PROCEDURE predict_fold(this int) LANGUAGE plpgsql AS $$
 BEGIN
     TRUNCATE resena;
     INSERT INTO resena SELECT usuario_id, libro_id, estrellas, fecha_resena FROM valoracion WHERE fold <> this;
-    -- Only the ratings matter here: the rest of the model is kept small.
+    -- Only the predicted stars matter here: the rest of the model is kept small.
     PERFORM reco_train('{"force": true, "trees": 0, "factors": 1, "epochs": 1, "neighbours": 0, "evaluation_users": 10}');
     INSERT INTO prediccion
-    SELECT this, t.usuario_id, p.item_id, t.estrellas[p.place], p.rating
+    SELECT this, t.usuario_id, p.item_id, t.estrellas[p.n], p.rating
     FROM (SELECT usuario_id, array_agg(libro_id ORDER BY libro_id) AS libros, array_agg(estrellas ORDER BY libro_id) AS estrellas
           FROM valoracion WHERE fold = this GROUP BY usuario_id) t,
          LATERAL reco_predict_rating(t.usuario_id, t.libros)
-             WITH ORDINALITY AS p (item_id, rating, model_version, place);
+             WITH ORDINALITY AS p (item_id, rating, model_version, n);
 END
 $$;
 
@@ -49,7 +49,7 @@ BEGIN
 END
 $$;
 
--- A review counts in the transaction that writes it: three ones from somebody without a review lower what is expected.
+-- A review counts in the transaction that writes it: three reviews of one star lower the stars predicted for a new user.
 BEGIN;
 CREATE TEMPORARY TABLE antes AS SELECT * FROM reco_predict_rating(999999, '{50, 1, 50, 888888}');
 INSERT INTO resena VALUES (999999, 100, 1), (999999, 127, 1), (999999, 181, 1);
@@ -58,12 +58,12 @@ BEGIN
     IF (SELECT array_agg(item_id) FROM antes) <> '{50, 1, 50, 888888}' THEN
         RAISE EXCEPTION 'not one row per element, in order';
     END IF;
-    -- Item 50 is loved, and nobody has rated item 888888.
+    -- Item 50 is very popular, and item 888888 has no ratings.
     IF NOT (SELECT max(rating) FILTER (WHERE item_id = 50) > 4 AND bool_and(rating BETWEEN 1 AND 5) FROM antes) THEN
-        RAISE EXCEPTION 'somebody unknown is expected to give %', (SELECT array_agg(rating) FROM antes);
+        RAISE EXCEPTION 'the stars predicted for an unknown user are %', (SELECT array_agg(rating) FROM antes);
     END IF;
     IF NOT (SELECT bool_and(d.rating < a.rating - 0.3) FROM antes a JOIN reco_predict_rating(999999, '{50, 1, 888888}') d USING (item_id)) THEN
-        RAISE EXCEPTION 'three reviews of one star do not lower what is expected';
+        RAISE EXCEPTION 'three reviews of one star do not lower the predicted stars';
     END IF;
 END
 $$;

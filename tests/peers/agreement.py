@@ -12,11 +12,11 @@ TOLERANCE = 1e-9
 NAMES = ["precision", "recall", "ndcg", "map", "mrr", "hit_rate"]
 
 
-def check(cut, paths, judged):
+def check(cut, paths, evaluated):
     """Compares user by user, and exits where one differs."""
     worst = {}
     for name, path in paths.items():
-        own = np.array(judged[name]["users"])
+        own = np.array(evaluated[name]["users"])
         lists = cut.read(path)
         for library, values in [("RecTools", of_rectools(cut, lists)), ("LensKit", of_lenskit(cut, lists))]:
             for metric, (theirs, comparable) in values.items():
@@ -24,7 +24,7 @@ def check(cut, paths, judged):
                 users, before = worst.get((metric, library), (0, 0.0))
                 worst[metric, library] = users + int(comparable.sum()), max(before, difference)
     rows = [[metric, library, users, f"{d:.1e}"] for (metric, library), (users, d) in sorted(worst.items())]
-    say(f"Our metrics against theirs, on the same {len(paths)} sets of lists (goal: to {TOLERANCE:.0e}, user by user):")
+    say(f"Our metrics compared with theirs, on the same {len(paths)} sets of lists (goal: to {TOLERANCE:.0e}, user by user):")
     table(["metric at 10", "library", "lists compared", "largest difference"], rows)
     wrong = [key for key, (users, difference) in worst.items() if users == 0 or not difference <= TOLERANCE]
     if wrong:
@@ -46,7 +46,7 @@ def of_rectools(cut, lists):
     of = {
         "precision": rectools.Precision(K),
         "recall": rectools.Recall(K),
-        # By default it is divided by what K relevant items would give, even where there are fewer.
+        # By default it divides by the value of K relevant items, even if there are fewer.
         "ndcg": rectools.NDCG(K, divide_by_achievable=True),
         "map": rectools.MAP(K),
         "mrr": rectools.MRR(K),
@@ -60,8 +60,8 @@ def of_rectools(cut, lists):
 
 
 def of_lenskit(cut, lists):
-    """Not MAP, which LensKit 0.14 lacks; its NDCG with the usual discount instead of its own, which gives the second
-    place as much as the first; its recall without a cut-off, with which it divides by min(K, relevant)."""
+    """Without MAP, which LensKit 0.14 lacks. NDCG with the usual discount: its own gives rank 2 as much as rank 1. Recall
+    without a cut-off: with one it divides by min(K, relevant)."""
     everybody = np.ones(len(lists), dtype=bool)
     values = {name: [] for name in ["precision", "recall", "ndcg", "mrr", "hit_rate"]}
     for ranked, relevant in zip(lists, cut.relevant):
@@ -72,6 +72,6 @@ def of_lenskit(cut, lists):
         values["ndcg"].append(lenskit.ndcg(recs, truth, discount=lambda rank: np.log2(rank + 1), k=K))
         values["mrr"].append(lenskit.recip_rank(recs, truth))
         values["hit_rate"].append(lenskit.hit(recs, truth))
-    # LensKit divides by the length of a list, we by K: the same where the list is full.
+    # LensKit divides by the length of a list, we divide by K: the same where the list is full.
     full = (lists != NOTHING).all(axis=1)
     return {name: (np.array(v, dtype=float), full if name == "precision" else everybody) for name, v in values.items()}

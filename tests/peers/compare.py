@@ -1,4 +1,4 @@
-"""reco beside its peers; started by the script `compare`."""
+"""reco compared with its peers; started by the script `compare`."""
 
 import argparse
 import time
@@ -33,7 +33,7 @@ def movielens(quick):
 
     report.heading("MovieLens 100k: top 10")
     folder = reco.DATA / "movielens"
-    data.movielens(folder, reco.DOWNLOADS)
+    data.movielens(folder)
     chosen = ranking.compare(folder, quick, ranking.movielens_goals, with_catalogue=False)
     report.heading("MovieLens 100k: time to quality")
     speed.compare(folder, chosen, quick)
@@ -56,7 +56,7 @@ def ratings(quick):
 
     report.heading("MovieLens 100k: predicted stars")
     folder = reco.DATA / "movielens"
-    data.movielens(folder, reco.DOWNLOADS)
+    data.movielens(folder)
     explicit.compare(folder, quick)
 
 

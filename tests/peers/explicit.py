@@ -1,5 +1,5 @@
 """Predicted stars: 5-fold RMSE on MovieLens 100k. The folds are written beside the ratings, as DATA/source/rating.fold,
-so that every program cuts alike."""
+so that every program has the same folds."""
 
 import time
 
@@ -13,8 +13,8 @@ from report import goal, say, table
 SEED = 42
 FOLDS = 5
 
-# With their own defaults; KNNBaseline as Surprise's own benchmark has it is between users, here between items with the
-# similarity that its manual recommends, which is better.
+# With their own defaults. KNNBaseline is between items, with the similarity that Surprise's manual recommends: this is
+# better than between users, as in Surprise's benchmark.
 PEERS = {
     "Surprise SVD": lambda: surprise.SVD(random_state=SEED),
     "Surprise SVD++": lambda: surprise.SVDpp(random_state=SEED, cache_ratings=True),
@@ -34,7 +34,7 @@ def compare(folder, quick):
     rows = []
     for name, make in PEERS.items():
         begun = time.perf_counter()
-        errors = [rmse(make(), ratings[fold != held], ratings[fold == held]) for held in used]
+        errors = [rmse(make(), ratings[fold != held_out], ratings[fold == held_out]) for held_out in used]
         taken = (time.perf_counter() - begun) / len(errors)
         rows.append((name, errors, taken))
     done = reco.run("stars", folder, len(used))

@@ -1,15 +1,15 @@
-"""Top 10: every system tuned on validation, then judged once on the test part."""
+"""Top 10: every system tuned on validation, then evaluated once on the test part."""
 
 import time
 
 import agreement
 import reco
-import rivals
+import peers
 import two_stage
 from cut import Cut
 from report import goal, progress, say, seconds, table
 
-# Validation users that the grids are judged by; as many as reco takes.
+# Validation users that the grids are tried on; as many as reco takes.
 VALIDATION_USERS = 2000
 
 
@@ -17,21 +17,21 @@ def compare(folder, quick, goals, with_catalogue):
     """Gives the tuned parameters by system, reco's among them."""
     sizes = reco.run("split", folder)
     say(f"{sizes['users']} readers and {sizes['items']} items with 5 likes or more; {sizes['train']} likes to learn "
-        f"from, {sizes['test']} held out (a fifth of each reader's); {sizes['judged']} readers judged, all items ranked\n")
+        f"from, {sizes['test']} held out (a fifth of each reader's); {sizes['evaluated']} readers evaluated, all items ranked\n")
     inner, outer = Cut(folder / "inner", VALIDATION_USERS), Cut(folder / "outer")
     own = reco.run("train", folder, options='{"weights": "auto"}')
     progress(f"reco trained in {own['seconds']:.0f} s")
     paths = {f"reco, {part}": outer.folder / f"reco.{part}" for part in ["ensemble", "collaborative"]}
     spent = {name: (own["seconds"], None) for name in paths}
     chosen = {"reco": own}
-    for name, (fit, grid) in rivals.GRIDS.items():
-        chosen[name], _, tuning = rivals.tune(inner, fit, grid, quick)
+    for name, (fit, grid) in peers.GRIDS.items():
+        chosen[name], _, tuning = peers.tune(inner, fit, grid, quick)
         progress(f"{name} tuned in {tuning:.0f} s")
         begun = time.perf_counter()
         lists = fit(outer, **chosen[name])
         spent[name] = tuning, time.perf_counter() - begun
         paths[name] = outer.write(f"peer.{name.replace(' ', '.')}", lists())
-    paths["implicit ALS, its defaults"] = outer.write("peer.default", rivals.implicit_als(outer)())
+    paths["implicit ALS, its defaults"] = outer.write("peer.default", peers.implicit_als(outer)())
     spent["implicit ALS, its defaults"] = None, None
     if with_catalogue:
         name = "implicit + LightGBM"
@@ -41,17 +41,17 @@ def compare(folder, quick, goals, with_catalogue):
         )
         spent[name] = spent["implicit ALS"][0] + spent["implicit BM25"][0] + time.perf_counter() - begun, None
         paths[name] = outer.write("peer.lightgbm", lists)
-    judged = reco.judge(outer, paths)
-    show(judged, spent, chosen, own)
-    goals({name: values["mean"]["ndcg"] for name, values in judged.items()})
-    agreement.check(outer, paths, judged)
+    evaluated = reco.evaluate(outer, paths)
+    show(evaluated, spent, chosen, own)
+    goals({name: values["mean"]["ndcg"] for name, values in evaluated.items()})
+    agreement.check(outer, paths, evaluated)
     return chosen
 
 
-def show(judged, spent, chosen, own):
-    first = next(iter(judged.values()))["mean"]["ndcg"]
+def show(evaluated, spent, chosen, own):
+    first = next(iter(evaluated.values()))["mean"]["ndcg"]
     rows = []
-    for name, values in sorted(judged.items(), key=lambda pair: -pair[1]["mean"]["ndcg"]):
+    for name, values in sorted(evaluated.items(), key=lambda pair: -pair[1]["mean"]["ndcg"]):
         mean, (low, high) = values["mean"], values["first_is_better_by"]
         tuning, fit = spent[name]
         rows.append([

@@ -1,4 +1,4 @@
-"""Tables on standard output, and on standard error what is being waited for."""
+"""Tables on standard output, progress on standard error."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Generated libraries of 1 to 10 million interactions: what grows, and how; and how near ALS comes to a plain GEMM."""
+"""Generated libraries of 1 to 10 million interactions: how time and memory grow, and ALS compared with a plain GEMM."""
 
 import os
 import shutil
@@ -8,15 +8,15 @@ import sys
 import time
 
 import reco
-import rivals
+import peers
 from cut import Cut
 from report import goal, say, seconds, table
 
 MILLION = 1_000_000
-# A book that was read leaves 1.143 rows (some are reviewed and favourites); the table counts pairs of reader and book.
+# A book that was read gives 1.143 rows (some have a review and are favourites); the table counts pairs of reader and book.
 ROWS_PER_PAIR = 1.143
 FACTORS = 50
-# Of the timings; they do not depend on them.
+# The time does not depend on these.
 PARAMETERS = {"regularization": 0.01, "alpha0": 0.1}
 RIDGE = 30
 # reco_train's default.
@@ -55,20 +55,20 @@ def generate(folder, size):
 
 
 def measure(data, bar):
-    """In turn, three times."""
+    """reco and implicit in turn, three times."""
     cut = Cut(data / "all")
     theirs, ours, their_counts, our_counts = [], [], [], []
     for _ in range(3):
         stamps = []
         begun = time.perf_counter()
-        rivals.implicit_als(cut, factors=FACTORS, iterations=2, callback=lambda _: stamps.append(time.perf_counter()))
+        peers.implicit_als(cut, factors=FACTORS, iterations=2, callback=lambda _: stamps.append(time.perf_counter()))
         theirs.append(stamps[1] - stamps[0])
-        # The first run also waits for the system to clear its memory, which would hide half an epoch of the second.
+        # Epoch 3 alone: the first also waits until the system has cleared the memory, which takes half an epoch.
         done = reco.run("als", cut.folder, factors=FACTORS, **{"from": 1}, to=3, **PARAMETERS)
         ours.append(done["seconds"][2] - done["seconds"][1])
     for _ in range(2):
         begun = time.perf_counter()
-        rivals.implicit_bm25(cut, K=100)
+        peers.implicit_bm25(cut, K=100)
         their_counts.append(time.perf_counter() - begun)
         our_counts.append(reco.run("neighbours", cut.folder, ridge=RIDGE)["seconds"])
     n, epoch, median = done["interactions"], statistics.median(ours), statistics.median
@@ -95,8 +95,8 @@ print(2 * 2048**3 / min(once() for _ in range(10)))
 
 
 def gemm():
-    """Operations a second of a plain single-precision product, on as many threads as everybody else gets."""
-    threads = {"OPENBLAS_NUM_THREADS": str(rivals.THREADS)}
+    """Operations per second of a plain single-precision product, on as many threads as the others have."""
+    threads = {"OPENBLAS_NUM_THREADS": str(peers.THREADS)}
     done = subprocess.run([sys.executable, "-c", GEMM], env=os.environ | threads, stdout=subprocess.PIPE, check=True)
     return float(done.stdout)
 
@@ -131,9 +131,9 @@ def quality(small, large, quick):
         taken = time.perf_counter() - begun
         line(name, taken, cut.write(f"peer.{len(paths)}", lists()))
 
-    peer("implicit ALS, its defaults, 20 iterations", rivals.implicit_als)
-    peer("implicit ALS, tuned, 20 iterations", rivals.implicit_als, **theirs)
-    peer("implicit BM25, tuned", rivals.implicit_bm25, **counting)
+    peer("implicit ALS, its defaults, 20 iterations", peers.implicit_als)
+    peer("implicit ALS, tuned, 20 iterations", peers.implicit_als, **theirs)
+    peer("implicit BM25, tuned", peers.implicit_bm25, **counting)
     done = reco.run("als", cut.folder, to=MOST_EPOCHS, lists="als", **ours["als"])
     for epochs, taken in enumerate(done["seconds"], start=1):
         line(f"reco ALS, {epochs} epochs", taken, cut.folder / f"als.{epochs}")
@@ -144,21 +144,21 @@ def quality(small, large, quick):
         f"and {sizes[large]['items']} books to learn from). Parameters chosen on the library of {small.name}, and those "
         f"of ALS scaled: implicit {theirs} and {counting}, reco {ours}")
     table(["system", "fit s", "NDCG@10"], [[name, seconds(t), f"{value:.4f}"] for (name, t), value in zip(rows, ndcg)])
-    for place, name in [(0, "its defaults"), (1, "tuned")]:
-        sooner = [rows[place][1] / row[1] for row, value in zip(rows[3:-1], ndcg[3:-1]) if value >= ndcg[place]]
+    for index, name in [(0, "its defaults"), (1, "tuned")]:
+        sooner = [rows[index][1] / row[1] for row, value in zip(rows[3:-1], ndcg[3:-1]) if value >= ndcg[index]]
         goal(f"implicit with {name}: its final NDCG@10 at least 5 times sooner: "
              + (f"{sooner[0]:.1f} times" if sooner else f"not reached in {MOST_EPOCHS} epochs"),
              bool(sooner) and sooner[0] >= 5)
 
 
 def parameters(small, growth, quick):
-    """Chosen on validation of the small library: the search on the large one would take implicit an hour. Readers
-    and books grow alike, so the terms over all pairs grow by `growth` against those over the liked ones; what keeps
-    the balance, exactly, is alpha0 divided by it, or implicit's alpha and regularization multiplied."""
+    """Chosen on validation of the small library: on the large one implicit's search would take an hour. Readers and
+    books grow alike, so the terms over all pairs grow by `growth` relative to those over the liked pairs. Dividing
+    alpha0 by it, or multiplying implicit's alpha and regularization, keeps the balance exactly."""
     own = reco.run("train", small, options='{"trees": 0, "evaluation_users": 1000}')
     inner = Cut(small / "inner", 1000)
-    als = rivals.tune(inner, rivals.implicit_als, {"regularization": [1, 10, 30, 100], "alpha": [1, 5, 20]}, quick)[0]
-    counting = rivals.tune(inner, rivals.implicit_bm25, {"K": [100], "B": [0.1, 0.2, 0.4, 0.75]}, quick)[0]
+    als = peers.tune(inner, peers.implicit_als, {"regularization": [1, 10, 30, 100], "alpha": [1, 5, 20]}, quick)[0]
+    counting = peers.tune(inner, peers.implicit_bm25, {"K": [100], "B": [0.1, 0.2, 0.4, 0.75]}, quick)[0]
     scaled = {"regularization": own["regularization"], "alpha0": own["alpha0"] / growth}
     return {k: v * growth for k, v in als.items()}, counting, {"als": scaled, "ridge": own["ridge"]}
 

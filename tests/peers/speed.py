@@ -4,14 +4,14 @@ import statistics
 import time
 
 import reco
-import rivals
+import peers
 from cut import Cut
 from report import goal, say, table
 
-# implicit's own number; reco's is what it needs, at most:
+# implicit's default, and the most epochs that reco may take.
 ITERATIONS = 20
 MOST_EPOCHS = 12
-# Iterations after which implicit's lists are judged: making them takes longer than the iteration.
+# Iterations after which implicit's lists are evaluated: making the lists takes longer than the iteration.
 MARKS = [1, 2, 3, 4, 5, 7, 10, 15, ITERATIONS]
 
 
@@ -20,15 +20,15 @@ def compare(folder, chosen, quick):
     for factors in [50, 128]:
         own = recipe(folder, chosen, factors)
         tuned = chosen["implicit ALS"] if factors == 50 else tune(inner, factors, chosen["implicit ALS"])
-        for name, parameters in [("its defaults", {}), ("tuned", {k: tuned[k] for k in rivals.ALS})]:
+        for name, parameters in [("its defaults", {}), ("tuned", {k: tuned[k] for k in peers.ALS})]:
             time_to_quality(outer, factors, own, name, parameters, repetitions=1 if quick else 3)
     neighbours(outer, chosen, repetitions=1 if quick else 5)
 
 
 def tune(inner, factors, chosen):
-    """The whole grid again takes minutes; what moves with k is the regularization."""
-    fit = lambda cut, **parameters: rivals.implicit_als(cut, factors=factors, **parameters)
-    return rivals.tune(inner, fit, rivals.ALS | {"alpha": [chosen["alpha"]]})[0]
+    """Only the regularization depends on k; the whole grid again would take minutes."""
+    fit = lambda cut, **parameters: peers.implicit_als(cut, factors=factors, **parameters)
+    return peers.tune(inner, fit, peers.ALS | {"alpha": [chosen["alpha"]]})[0]
 
 
 def recipe(folder, chosen, factors):
@@ -49,7 +49,7 @@ def time_to_quality(cut, factors, own, name, parameters, repetitions):
     their_seconds, our_seconds = seconds(theirs), seconds(ours)
     their_ndcg, our_ndcg = theirs[0][1], ours[0][1]
     aim = their_ndcg[-1]
-    reached = next((place for place, value in enumerate(our_ndcg) if value >= aim), None)
+    reached = next((index for index, value in enumerate(our_ndcg) if value >= aim), None)
     say(f"ALS, k = {factors}; implicit with {name} {parameters or ''}, reco with {own}; "
         f"median of {repetitions}, evaluation not counted")
     table(
@@ -73,12 +73,12 @@ def our_cells(epoch, seconds, ndcg):
 
 
 def warm_up(cut, factors, own):
-    rivals.implicit_als(cut, factors=factors, iterations=1)
+    peers.implicit_als(cut, factors=factors, iterations=1)
     reco.run("als", cut.folder, factors=factors, to=1, **own)
 
 
 def implicit_curve(cut, factors, parameters, with_lists):
-    """Seconds and NDCG@10 after each iteration; the clock stands while lists are made."""
+    """Seconds and NDCG@10 after each iteration; the time to make lists is not counted."""
     seconds, paths, begun, paused = [], [], time.perf_counter(), 0.0
 
     def after_iteration(model):
@@ -90,12 +90,12 @@ def implicit_curve(cut, factors, parameters, with_lists):
             paths.append(cut.write(f"implicit.{len(seconds)}", lists))
         paused += time.perf_counter() - now
 
-    rivals.implicit_als(cut, factors=factors, iterations=ITERATIONS, callback=after_iteration, **parameters)
+    peers.implicit_als(cut, factors=factors, iterations=ITERATIONS, callback=after_iteration, **parameters)
     return seconds, reco.ndcg(cut, paths) if with_lists else None
 
 
 def reco_curve(cut, factors, own, with_lists):
-    """The same of reco, each number of epochs from the start."""
+    """The same for reco; each number of epochs is a fit from the start."""
     extra = {"lists": "als"} if with_lists else {}
     seconds = reco.run("als", cut.folder, factors=factors, to=MOST_EPOCHS, **own, **extra)["seconds"]
     paths = [cut.folder / f"als.{epoch + 1}" for epoch in range(MOST_EPOCHS)]
@@ -103,12 +103,12 @@ def reco_curve(cut, factors, own, with_lists):
 
 
 def neighbours(cut, chosen, repetitions):
-    """Each with what its validation chose."""
+    """Each with the parameters that it chose on validation."""
     counting, ridge = chosen["implicit BM25"], chosen["reco"]["ridge"]
     theirs, ours = [], []
     for _ in range(repetitions):
         begun = time.perf_counter()
-        lists = rivals.implicit_bm25(cut, **counting)
+        lists = peers.implicit_bm25(cut, **counting)
         theirs.append(time.perf_counter() - begun)
         ours.append(reco.run("neighbours", cut.folder, ridge=ridge, lists="neighbours")["seconds"])
     path = cut.write("implicit.neighbours", lists())

@@ -1,21 +1,17 @@
-"""Interrupts reco_train() at every phase and at random moments, and looks at what is left.
-
-A session stays connected after an error, so the threads of its backend can be counted then.
-"""
+"""Interrupts reco_train() in every phase and at random moments, and checks that nothing is left behind."""
 
 import os
 import random
-import sys
 import time
 
-from sessions import ERROR, NOTICE, TRAINING_TIMEOUT, Failure, Session, check, first_error
+from sessions import ERROR, NOTICE, TRAINING_TIMEOUT, Session, check, first_error, run
 
 PROMPT = 1.0  # seconds within which an interrupt has to be answered
 TRAIN = "SELECT * FROM reco_train();"
 PHASES = ("reading", "factorising", "content", "evaluating", "storing")
 RANDOM_CANCELS = 8
 
-# Counts every table of the extension, so that a table added later is watched too.
+# Counts the rows of every table of the extension, later ones included.
 TABLE_SIZES = """
 SELECT c.relname || '=' || (xpath('/row/n/text()',
          query_to_xml(format('SELECT count(*) AS n FROM reco.%I', c.relname), false, true, '')))[1]::text
@@ -24,19 +20,19 @@ FROM pg_class c WHERE c.relnamespace = 'reco'::regnamespace AND c.relkind = 'r' 
 
 
 class Bench:
-    """A trainer to interrupt and a bystander who watches; the bystander dies if the cluster restarts after a crash."""
+    """A session that trains and is interrupted, and one that checks; the second is cut off if the cluster crashes."""
 
     def __init__(self):
-        self.bystander = Session()
+        self.observer = Session()
         self.trainer = Session()
         self.threads_at_rest = self.trainer.threads()
         self.sizes = self.table_sizes()
 
     def table_sizes(self):
-        return self.bystander.query(TABLE_SIZES)
+        return self.observer.query(TABLE_SIZES)
 
     def assert_clean(self, what):
-        """Nothing stored, no thread left, no lock held, the cluster up, all while the session stays connected."""
+        """Checks that nothing is stored, no thread and no lock is left, and both sessions still answer."""
         sizes = self.table_sizes()
         check(sizes == self.sizes, f"{what}: the tables were {self.sizes} and are {sizes}")
         deadline = time.monotonic() + PROMPT
@@ -44,7 +40,7 @@ class Bench:
             time.sleep(0.02)
         check(self.trainer.threads() == self.threads_at_rest,
               f"{what}: the backend has {self.trainer.threads()} threads, before the training {self.threads_at_rest}")
-        locks = self.bystander.query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory';")
+        locks = self.observer.query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory';")
         check(locks == ["0"], f"{what}: the trainer's lock is still held")
         check(self.trainer.query("SELECT 'alive';") == ["alive"], f"{what}: the session does not answer")
 
@@ -57,9 +53,9 @@ class Bench:
         print(f"  {what}: {found} after {(moment - since) * 1000:.0f} ms", flush=True)
 
     def cancel(self, mark, what, may_be_late):
-        """Cancels the running training. A training that ended first is no failure where the moment was a guess."""
+        """Cancels the running training. With `may_be_late` the training may end before the cancel."""
         since = time.monotonic()
-        self.bystander.query(f"SELECT pg_cancel_backend({self.trainer.pid});")
+        self.observer.query(f"SELECT pg_cancel_backend({self.trainer.pid});")
         lines = self.trainer.finish(mark)
         hit = first_error(lines) is not None
         if hit:
@@ -76,8 +72,8 @@ class Bench:
         self.trainer = Session()
 
 
-def measure(bench):
-    """A whole training, rolled back: gives its length and its phases in order."""
+def a_whole_training(bench):
+    """Rolls back a whole training; gives its seconds and its phases in order."""
     trainer = bench.trainer
     trainer.query("BEGIN;")
     started = time.monotonic()
@@ -122,7 +118,7 @@ def cancel_in_every_phase(bench, phases):
     for phase in phases:
         mark = bench.trainer.start(TRAIN)
         bench.trainer.wait_for_phase(phase)
-        # The last phase is short: the training may win the race.
+        # The last phase is short: the training may end before the cancel.
         bench.cancel(mark, f"cancel while {phase}", may_be_late=phase == phases[-1])
 
 
@@ -137,7 +133,7 @@ def cancel_at_random(bench, seconds):
     check(hits >= RANDOM_CANCELS // 2, f"only {hits} of {RANDOM_CANCELS} cancels met a training; take a larger library")
 
 
-def statement_timeout(bench, seconds):
+def statement_timeout_cancels(bench, seconds):
     for share in (0.2, 0.6):
         timeout = share * seconds
         bench.trainer.query(f"SET statement_timeout = {int(timeout * 1000)};")
@@ -150,22 +146,22 @@ def statement_timeout(bench, seconds):
 
 def drop_database_does_not_wait(bench):
     """DROP DATABASE waits until every backend has absorbed a barrier, the training one too."""
-    bench.bystander.query("CREATE DATABASE reco_dropped;")
+    bench.observer.query("CREATE DATABASE reco_dropped;")
     mark = bench.trainer.start(TRAIN)
     bench.trainer.wait_for_phase("factorising")
     since = time.monotonic()
-    bench.bystander.query("DROP DATABASE reco_dropped;")
+    bench.observer.query("DROP DATABASE reco_dropped;")
     print(f"  DROP DATABASE during a training: {time.monotonic() - since:.2f} s", flush=True)
     bench.cancel(mark, "the training after DROP DATABASE", may_be_late=False)
 
 
-def terminate(bench, phases):
+def terminate_in_every_phase(bench, phases):
     for phase in phases[:-1]:
         mark = bench.trainer.start(TRAIN)
         bench.trainer.wait_for_phase(phase)
         pid = bench.trainer.pid
         since = time.monotonic()
-        bench.bystander.query(f"SELECT pg_terminate_backend({pid});")
+        bench.observer.query(f"SELECT pg_terminate_backend({pid});")
         bench.expect_error(bench.trainer.finish(mark), since, "57P01", f"terminate while {phase}")
         while os.path.exists(f"/proc/{pid}"):
             check(time.monotonic() - since < 2 * PROMPT, f"terminate while {phase}: the backend is still there")
@@ -177,7 +173,7 @@ def terminate(bench, phases):
 def next_training_works(bench):
     lines = bench.trainer.finish(bench.trainer.start("SELECT * FROM reco_train('{\"force\": true}');"))
     check(first_error(lines) is None, f"the next training failed: {lines[-3:]}")
-    check(bench.bystander.query("SELECT count(*) FROM reco_models WHERE active;") == ["1"], "no model is active")
+    check(bench.observer.query("SELECT count(*) FROM reco_models WHERE active;") == ["1"], "no model is active")
     source = bench.trainer.query(
         "SELECT DISTINCT source FROM reco_score("
         "(SELECT usuario_id FROM resena WHERE estrellas >= 4 GROUP BY 1 ORDER BY count(*) DESC LIMIT 1),"
@@ -191,21 +187,18 @@ def next_training_works(bench):
 def main():
     bench = Bench()
     print("=== interrupted trainings", flush=True)
-    seconds, phases = measure(bench)
+    seconds, phases = a_whole_training(bench)
     second_trainer_is_refused(bench)
     cancel_in_every_phase(bench, phases)
     next_training_works(bench)
     cancel_at_random(bench, seconds)
-    statement_timeout(bench, seconds)
+    statement_timeout_cancels(bench, seconds)
     drop_database_does_not_wait(bench)
-    terminate(bench, phases)
+    terminate_in_every_phase(bench, phases)
     next_training_works(bench)
     bench.trainer.close()
-    bench.bystander.close()
+    bench.observer.close()
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failure as failure:
-        sys.exit(f"FAILED: {failure}")
+    run(main)

@@ -1,5 +1,5 @@
--- What an analyst types in psql, from an empty extension to a model, each step with its check.
--- It needs the generated library in the current database and no model yet.
+-- The psql session of an analyst, from an empty extension to a model, each step with its check.
+-- It needs the generated library in the current database, and no model.
 \set ON_ERROR_STOP on
 \pset pager off
 
@@ -11,7 +11,7 @@ BEGIN
   RETURN 'ok';
 END $$;
 
--- Runs a statement that has to fail and gives its message.
+-- Runs a statement that must fail, and gives its message.
 CREATE FUNCTION pg_temp.must_fail(statement text, state text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
   EXECUTE statement;
@@ -25,7 +25,7 @@ EXCEPTION
     RETURN SQLERRM;
 END $$;
 
--- What must hold for any user, any list and any ladder step.
+-- What must hold for every user, every list and every step of the ladder.
 CREATE FUNCTION pg_temp.check_scores(who bigint, items bigint[], expected_sources text[]) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
   r record;
@@ -194,6 +194,14 @@ SELECT count(*) FILTER (WHERE source = 'hybrid') AS analyst_scores FROM reco_sco
 RESET ROLE;
 SELECT pg_temp.must(:analyst_scores = 50, 'a role with SELECT on the sources does not get hybrid scores');
 SELECT pg_temp.must(NOT has_function_privilege('reco_analyst', 'reco_train(jsonb)', 'EXECUTE'), 'anyone may train');
+-- Functions that only read are STABLE; all others write, and sql/grants.sql must take them from PUBLIC.
+SELECT coalesce(string_agg(p.proname, ', '), '') AS open_to_all
+FROM pg_depend d JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
+WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'reco') AND d.deptype = 'e' AND p.provolatile = 'v'
+  -- cargo pgrx test leaves a build that has its tests.
+  AND p.pronamespace IS DISTINCT FROM to_regnamespace('tests')
+  AND has_function_privilege('reco_analyst', p.oid, 'EXECUTE') \gset
+SELECT pg_temp.must(:'open_to_all' = '', format('everybody may call functions that write: %s', :'open_to_all'));
 DROP OWNED BY reco_analyst;
 DROP ROLE reco_analyst;
 

@@ -1,4 +1,4 @@
-"""An HTTP client that costs next to nothing: a kept connection, requests made beforehand, answers not decoded."""
+"""An HTTP client that costs almost nothing: one open connection, requests built beforehand, answers not decoded."""
 
 import multiprocessing
 import socket
@@ -43,7 +43,7 @@ class Client:
 
 
 def latencies(port, messages):
-    """In milliseconds."""
+    """The milliseconds of each call."""
     client, times = Client(port), []
     for message in messages:
         begun = time.perf_counter()
@@ -53,9 +53,9 @@ def latencies(port, messages):
 
 
 def throughput(port, messages, clients, seconds):
-    """Calls per second of so many clients, each a process."""
+    """Calls per second of all clients together, each a process."""
     with multiprocessing.Pool(clients) as pool:
-        work = [(port, messages[place::clients], seconds) for place in range(clients)]
+        work = [(port, messages[number::clients], seconds) for number in range(clients)]
         return sum(pool.starmap(calls, work, chunksize=1)) / seconds
 
 

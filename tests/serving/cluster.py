@@ -1,4 +1,4 @@
-"""The server: connections over loopback TCP, as an application has them, and pgbench."""
+"""The server: connections over loopback TCP, like those of an application, and pgbench."""
 
 import random
 import re
@@ -12,9 +12,9 @@ import psycopg
 HOST = "127.0.0.1"
 CANDIDATES = 300
 LISTS = 50
-# The first calls of a connection make plans and meet the pages of the model.
+# The first calls of a connection make the plans and read the pages of the model for the first time.
 WARM_UP = 500
-# One of all readers with an interaction; pgbench draws :n.
+# A random reader with an interaction; pgbench chooses :n.
 READER = "(SELECT id FROM serving.reader WHERE n = :n)"
 
 
@@ -52,14 +52,14 @@ class Requests:
 
 
 class Bench:
-    """pgbench with prepared statements. What stands for :list in a statement is one of many lists, sent with the call."""
+    """pgbench with prepared statements. :list in a statement is one of many lists of books, sent with the call."""
 
     def __init__(self, requests):
         self.readers = len(requests.readers)
         self.lists = [array(requests.candidates()) for _ in range(LISTS)]
 
     def run(self, statements, *, clients=1, threads=1, transactions=None, seconds=None, rate=None, warm_up=WARM_UP):
-        """`statements` with their weights, for a time or for a number of calls by each client, its first ones not counted."""
+        """`statements` with their weights, for a time or for a number of calls of each client. Its first calls do not count."""
         length = ["-T", str(seconds)] if seconds else ["-t", str(transactions + warm_up)]
         with tempfile.TemporaryDirectory() as folder:
             log = Path(folder) / "log"
@@ -68,13 +68,13 @@ class Bench:
             command += ["-R", str(rate)] if rate else []
             for number, ids in enumerate(self.lists):
                 command += ["-D", f"list{number}={ids}"]
-            for place, (statement, weight) in enumerate(statements.items()):
+            for index, (statement, weight) in enumerate(statements.items()):
                 for number in range(LISTS if ":list" in statement else 1):
-                    script = Path(folder) / f"{place}-{number}.sql"
+                    script = Path(folder) / f"{index}-{number}.sql"
                     script.write_text(f"\\set n random(1, :readers)\n{statement.replace(':list', f':list{number}')};\n")
                     command += ["-f", f"{script}@{weight if ':list' in statement else weight * LISTS}"]
             done = subprocess.run(command, capture_output=True, text=True)
-            # A client that meets an error gives up, and pgbench says so by its status.
+            # A client stops at an error, and pgbench then has an exit status.
             if done.returncode:
                 raise RuntimeError(f"pgbench failed: {done.stderr.strip()[-2000:]}")
             return Measured(Path(folder).glob("log*"), done.stdout, warm_up)

@@ -2,6 +2,7 @@
 
 import argparse
 
+import against_service
 import cluster
 import connections
 import library
@@ -9,13 +10,12 @@ import nightly
 import pages
 import promotion
 import report
-import rival
 
-SOURCES = {"bookcrossing": library.bookcrossing, "library": library.generated}
+DATA_SETS = {"bookcrossing": library.bookcrossing, "library": library.generated}
 TITLES = {"bookcrossing": "Book-Crossing", "library": "A generated library"}
 SECTIONS = {
     "pages": pages.measure,
-    "service": rival.measure,
+    "service": against_service.measure,
     "connections": connections.measure,
     "nightly": nightly.measure,
     "promotion": promotion.measure,
@@ -24,14 +24,14 @@ SECTIONS = {
 
 def main():
     parser = argparse.ArgumentParser(prog="compare", description=__doc__)
-    parser.add_argument("name", choices=SOURCES)
+    parser.add_argument("name", choices=DATA_SETS)
     parser.add_argument("--only", action="append", choices=SECTIONS, help="may be repeated; without: all")
     parser.add_argument("--quick", action="store_true", help="smaller, shorter, nothing repeated: decides nothing")
     arguments = parser.parse_args()
     report.heading(TITLES[arguments.name])
     if arguments.quick:
         report.say("--quick: smaller, shorter and not repeated, so no goal is decided here")
-    library.prepare(SOURCES[arguments.name], arguments.quick)
+    library.prepare(DATA_SETS[arguments.name], arguments.quick)
     requests = cluster.Requests()
     for name, measure in SECTIONS.items():
         if name in (arguments.only or SECTIONS):

@@ -11,7 +11,7 @@ import report
 CONNECTIONS = 100
 CALLS = 20
 SCORE = "SELECT reco_scores(%s, %s)"
-# As many parameters and tables, and index look-ups as they come with any page.
+# With as many parameters and tables as a score, and look-ups by index, as in any page.
 ORDINARY = """
 SELECT l.autor_id, count(*), avg(r.estrellas)
 FROM libro l LEFT JOIN resena r ON r.libro_id = l.id AND r.usuario_id = %s LEFT JOIN autor a ON a.id = l.autor_id
@@ -35,7 +35,7 @@ def measure(requests, _quick):
 
 
 def idle(query, requests):
-    """Median private MB of a backend, by part."""
+    """The median private MB of a backend, by part."""
     with ExitStack() as stack:
         pool = [stack.enter_context(cluster.connect()) for _ in range(CONNECTIONS)]
         for connection in pool if query else []:
@@ -49,8 +49,8 @@ MAPPING = re.compile(r"^[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \d+ *(.*)$")
 
 
 def private(pid):
-    """MB that no other process has. The server's shared memory is not counted: a page of it that only one backend has
-    met so far looks private, and is not."""
+    """MB that no other process has. The server's shared memory is not counted: a page that only one backend has read so
+    far is reported as private, although it is not."""
     sums = {"memory": 0, "model": 0, "programs": 0}
     part = None
     with open(f"/proc/{pid}/smaps") as lines:

@@ -1,7 +1,7 @@
-"""The hybrid as a Python service has it: ALS factors, a LightGBM forest on reco's features, popularity, all in memory.
+"""The hybrid of a Python service: ALS factors, a LightGBM forest on reco's features, popularity, all in memory.
 
-Readers are described beforehand, or anew from rows of the database, as reco does it with every call. The item
-neighbours of reco are left out.
+The features of readers are computed beforehand, or from current rows of the database, as reco does with every call.
+reco's item neighbours are left out.
 """
 
 from pathlib import Path
@@ -32,7 +32,7 @@ class Hybrid:
         return (self.weights @ np.stack([*parts, self.popularity[books]])).tolist()
 
     def known(self, id):
-        """A reader as described when the model was trained."""
+        """A reader with the features from the training."""
         return self.at(self.places[id])
 
     def at(self, place):
@@ -50,7 +50,7 @@ class Hybrid:
         )
 
     def described(self, rows):
-        """A reader by rows (reader, book, stars or 0, favourite or 0) as they are now."""
+        """A reader with features from current rows (reader, book, stars or 0, favourite or 0)."""
         _, ids, stars, favorite = np.array(rows).reshape(-1, 4).T
         books = np.searchsorted(self.books, ids)
         likes = ((stars >= 4) | (favorite > 0)).astype(np.float64)
@@ -66,7 +66,7 @@ class Hybrid:
         means = likes @ values[:, 4:6] / whole
         columns = [np.log1p(liked), np.log1p(reviews), stars.sum() / max(reviews, 1), favorite.mean(), -1]
         return SimpleNamespace(
-            # The step of ALS for one reader, whose likes all weigh 1.
+            # The ALS step for one reader; all likes have the weight 1.
             factor=self.solve @ self.book_factors[books[likes > 0]].sum(axis=0),
             liked=liked,
             category=category,
@@ -76,7 +76,7 @@ class Hybrid:
         )
 
     def features(self, reader, books):
-        """The 28 of reco's content part: of the book, of the pair, of the reader."""
+        """The 28 features of reco's content part: of the book, of the pair, of the reader."""
         category, author = self.category[books], self.author[books]
         of_category, _ = taste(reader.category, category)
         of_author, stars = taste(reader.author, author)

@@ -22,13 +22,13 @@ FROM libro ORDER BY id
 CHOICE = "SELECT weights, (choice ->> 'trees')::int, COALESCE((options ->> 'factors')::int, 50) FROM reco_models WHERE active"
 LEAVES = 16
 EPOCHS = 5
-# Readers whose likes teach the forest, and random books beside each like.
-TEACHERS = 20_000
+# Readers whose likes train the forest, and random books for each like.
+TRAINING_READERS = 20_000
 NEGATIVES = 4
 
 
 def learn(folder):
-    """Writes the model into the folder. What it is worth is not looked at here: see tests/peers."""
+    """Writes the model into the folder. Its quality is measured in tests/peers, not here."""
     report.progress("training the service's model")
     with cluster.connect() as connection:
         reader_ids, book_ids, stars, favorite = exported(connection, INTERACTIONS.format(where=""))
@@ -46,7 +46,7 @@ def learn(folder):
     als.fit(matrix, show_progress=False)
     gram = als.item_factors.T @ als.item_factors + als.regularization * np.eye(factors, dtype=np.float32)
     model["solve"] = np.linalg.inv(gram)
-    # The readers once more, exactly: then one who is described anew is the same.
+    # Exact vectors of the readers, so that current features of an unchanged reader are the same.
     model["book_factors"], model["reader_factors"] = als.item_factors, matrix @ als.item_factors @ model["solve"]
 
     counts = [np.bincount(book, w, shape[1]) for w in (liked, stars > 0, favorite, stars)]
@@ -60,7 +60,7 @@ def learn(folder):
     model["book_values"] = np.stack(values, axis=1).astype(np.float32)
     describe_readers(model, reader, book, liked, stars, favorite)
     save(folder, model)
-    teach(folder, model, trees, reader, book, likes)
+    train_forest(folder, model, trees, reader, book, likes)
 
 
 def exported(connection, query):
@@ -72,7 +72,7 @@ def exported(connection, query):
 
 
 def grouped(model, kind, keys, likes, reader, book, liked, stars):
-    """What is known of categories or authors, and by reader of each that the reader met."""
+    """Features of categories or authors, and of each reader the categories or authors that they read."""
     group = np.unique(keys, return_inverse=True)[1].astype(np.int32)
     number = group.max() + 1
     members, popular = np.bincount(group, minlength=number), np.bincount(group, likes, number)
@@ -107,17 +107,17 @@ def save(folder, model):
     np.savez(folder / "model.npz", **model, **unknown)
 
 
-def teach(folder, model, trees, reader, book, likes):
-    """The forest, and the scales of the parts."""
+def train_forest(folder, model, trees, reader, book, likes):
+    """Trains the forest, and calibrates the parts."""
     random = np.random.default_rng(42)
     hybrid = Hybrid(folder)
     start = np.searchsorted(reader[likes], np.arange(len(model["readers"]) + 1))
     liked_books = book[likes]
     rows, labels, scores = [], [], []
-    for teacher in random.permutation(len(model["readers"]))[:TEACHERS]:
-        own = liked_books[start[teacher] : start[teacher + 1]][:50]
+    for index in random.permutation(len(model["readers"]))[:TRAINING_READERS]:
+        own = liked_books[start[index] : start[index + 1]][:50]
         asked = np.concatenate([own, random.integers(0, len(model["books"]), NEGATIVES * len(own) + 1)])
-        described = hybrid.at(teacher)
+        described = hybrid.at(index)
         rows.append(hybrid.features(described, asked))
         labels.append(np.arange(len(asked)) < len(own))
         scores.append(hybrid.book_factors[asked] @ described.factor)

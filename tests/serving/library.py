@@ -1,4 +1,4 @@
-"""The two data sets, loaded and learned from."""
+"""The two data sets, loaded and trained on."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ GENERATOR = Path(os.environ["CARGO_TARGET_DIR"]) / "release" / "generate-library
 SIZES = {"books": 300_000, "users": 60_000, "interactions": 1_500_000}
 QUICK_SIZES = {"books": 30_000, "users": 6_000, "interactions": 150_000}
 
-# Readers are drawn by number.
+# Random readers are chosen by number.
 READERS = """
 CREATE SCHEMA serving;
 CREATE TABLE serving.reader (n int PRIMARY KEY, id bigint);
@@ -34,10 +34,10 @@ def generated(quick):
     return [str(GENERATOR), *(text for name, size in sizes.items() for text in (f"--{name}", str(size)))]
 
 
-def prepare(source, quick):
+def prepare(data_set, quick):
     report.progress("loading")
     psql = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1"]
-    loader = subprocess.Popen(source(quick), stdout=subprocess.PIPE)
+    loader = subprocess.Popen(data_set(quick), stdout=subprocess.PIPE)
     subprocess.run(psql, stdin=loader.stdout, stdout=subprocess.DEVNULL, check=True)
     if loader.wait():
         sys.exit("compare: the data could not be loaded")

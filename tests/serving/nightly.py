@@ -25,14 +25,14 @@ def measure(requests, quick):
     seconds = {parts: run(readers, parts) for parts in (1, 2)}
     hours = {parts: seconds[parts] * len(requests.readers) / readers / 3600 for parts in seconds}
     report.table(
-        ["connections", "readers a second", "everybody, hours"],
+        ["connections", "readers a second", "hours for all readers"],
         [[parts, f"{readers / seconds[parts]:.0f}", f"{hours[parts]:.2f}"] for parts in seconds],
     )
     report.say(f"  Two connections do {seconds[1] / seconds[2]:.2f} times as much as one")
 
 
 def run(readers, parts):
-    """Seconds until as many connections have done a part of the readers each."""
+    """Seconds until all connections are done; each does one part of the readers."""
     with ThreadPoolExecutor(parts) as pool:
         begun = time.perf_counter()
         rows = sum(pool.map(lambda part: cluster.value(JOB, readers, parts, part), range(parts)))

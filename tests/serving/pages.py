@@ -1,4 +1,4 @@
-"""What a page waits for: 300 candidates scored, or the ten best of all books."""
+"""The response times of a page: 300 candidates scored, or the ten best of all books."""
 
 import statistics
 import time
@@ -11,7 +11,7 @@ from cluster import READER
 
 ROUNDS = 3
 FRESH = 30
-FLOOR = "SELECT 1"
+BASELINE = "SELECT 1"
 UNSCORED = f"SELECT {READER}, cardinality(:list::bigint[])"
 SCORES = f"SELECT reco_scores({READER}, :list)"
 ROWS = f"SELECT * FROM reco_score({READER}, :list)"
@@ -21,7 +21,7 @@ BEST = f"SELECT * FROM reco_recommend({READER}, 10)"
 def measure(requests, quick):
     report.heading("A page: one connection, warm")
     bench = cluster.Bench(requests)
-    calls = {FLOOR: 2000, UNSCORED: 2000, SCORES: 2000, ROWS: 2000}
+    calls = {BASELINE: 2000, UNSCORED: 2000, SCORES: 2000, ROWS: 2000}
     if cluster.has("reco_recommend"):
         calls[BEST] = 300
     rounds = 1 if quick else ROUNDS
@@ -31,8 +31,8 @@ def measure(requests, quick):
             times[statement].append(bench.run({statement: 1}, transactions=number).times)
     times = {statement: np.concatenate(parts) for statement, parts in times.items()}
     labels = {
-        FLOOR: "SELECT 1",
-        UNSCORED: "as below, without scoring",
+        BASELINE: "SELECT 1",
+        UNSCORED: "the next, without scoring",
         SCORES: f"reco_scores(reader, {cluster.CANDIDATES} books)",
         ROWS: f"reco_score(reader, {cluster.CANDIDATES} books): rows",
         BEST: f"reco_recommend(reader, 10) of {len(requests.books)} books",
@@ -55,7 +55,7 @@ def measure(requests, quick):
 
 
 def fresh(requests):
-    """The first calls of a connection: the library is loaded, plans are made, the model is mapped and its pages met."""
+    """The first calls of a connection load the extension, make the plans, map the model and read its pages."""
     calls = [[] for _ in range(3)]
     for _ in range(FRESH):
         with cluster.connect() as connection:

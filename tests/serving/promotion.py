@@ -12,12 +12,12 @@ from cluster import READER
 CLIENTS = 50
 SECONDS = 60
 QUICK_SECONDS = 15
-# Calls a second in all. Without a limit the clients would take all of both cores, and the training would never end.
+# Calls per second of all clients. Without a limit the clients would use both cores, and the training would never end.
 RATE = 150
 TRAIN = """SELECT model_version FROM reco_train('{"force": true, "weights": "auto", "budget": "20s"}')"""
-# Calls of each client before the pool is warm: two seconds of so many a second.
+# Calls of each client before the pool is warm: about two seconds at this rate.
 POOL_WARM_UP = 6
-# A division by zero, an error, where rows are of two models or of none.
+# An error (division by zero) if the rows are of two models or of none.
 SCORES = f"SELECT 1 / (count(DISTINCT model_version) = 1)::int FROM reco_score({READER}, :list)"
 BEST = f"SELECT 1 / (count(DISTINCT model_version) = 1)::int FROM reco_recommend({READER}, 10)"
 VERSIONS = "SELECT count(model_version), array_agg(DISTINCT model_version) FROM reco_score(%s, %s)"
@@ -31,7 +31,7 @@ def measure(requests, quick):
     training, watch = Training(), Watch(requests)
     runs = []
     seconds = QUICK_SECONDS if quick else SECONDS
-    # As often as it takes: under load a training takes its time.
+    # Repeated until the training has ended: under load it takes long.
     while not runs or training.is_alive():
         runs.append(bench.run(calls, clients=CLIENTS, threads=2, seconds=seconds, rate=RATE, warm_up=POOL_WARM_UP))
     training.join()
@@ -50,7 +50,7 @@ def measure(requests, quick):
 
 
 class Background(threading.Thread):
-    """Keeps an exception for whoever joins."""
+    """A thread that keeps its exception for the one that joins it."""
 
     def __init__(self):
         super().__init__()
@@ -72,7 +72,7 @@ class Training(Background):
 
 
 class Watch(Background):
-    """Which models answer, ten times a second."""
+    """Records which models answer, ten times per second."""
 
     def __init__(self, requests):
         self.requests, self.seen, self.ended = requests, set(), threading.Event()

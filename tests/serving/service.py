@@ -15,7 +15,7 @@ NOW = INTERACTIONS.format(where="WHERE usuario_id = %(reader)s")
 database = None
 
 
-# The request is read and the answer written as bytes: FastAPI's own validation and encoding would cost more.
+# Request and answer are handled as bytes: FastAPI's own validation and encoding would cost more.
 @app.post("/known")
 async def known(request: Request):
     asked = orjson.loads(await request.body())
@@ -24,7 +24,7 @@ async def known(request: Request):
 
 @app.post("/now")
 async def now(request: Request):
-    """What the reader did until now counts, as with reco."""
+    """Scores with the current interactions of the reader, as reco does."""
     global database
     asked = orjson.loads(await request.body())
     if database is None:

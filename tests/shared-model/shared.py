@@ -1,17 +1,16 @@
-"""What backends that share one model file may rely on. Each check compares scores by their digest."""
+"""Backends that share one model file give the right scores, compared by their digest."""
 
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
-from sessions import TRAINING_TIMEOUT, Failure, Session, check, first_error
+from sessions import Session, check, first_error, run
 
-# Version and digest of many readers' scores; through the rules, the version is empty.
+# The version of the model, or "rules", and a digest of the scores of 40 users.
 SCORES = """SELECT string_agg(DISTINCT coalesce(model_version::text, 'rules'), ','),
     md5(string_agg(score::text, ' ' ORDER BY u, item_id))
     FROM generate_series(1, 40) u, reco_score(u, ARRAY(SELECT id FROM libro));"""
@@ -21,13 +20,13 @@ CROWD = 20
 
 
 def scores(session):
-    """(version, digest) as a session has them."""
+    """(version, digest) in a session."""
     version, digest = session.query(SCORES)[0].split("|")
     return version, digest
 
 
 def fresh():
-    """The same of a new connection."""
+    """The same in a new connection."""
     session = Session()
     try:
         return scores(session)
@@ -53,35 +52,33 @@ def place(session):
     return session.query("SELECT reco_health()->'cache'->>'place';")[0]
 
 
-def promotions(first, second):
-    """Who sees which model: a matter of snapshots alone."""
-    one, two, reader = Session(), Session(), Session()
-    reader.query("BEGIN ISOLATION LEVEL REPEATABLE READ;")
-    same(scores(reader), second, "a REPEATABLE READ transaction begins with the active model")
+def each_session_sees_the_model_of_its_snapshot(first, second):
+    one, two, repeatable = Session(), Session(), Session()
+    repeatable.query("BEGIN ISOLATION LEVEL REPEATABLE READ;")
+    same(scores(repeatable), second, "a REPEATABLE READ transaction begins with the active model")
     one.query("BEGIN;")
     one.query("SELECT reco_activate(1);")
-    same(scores(one), first, "who activates a model is served by it at once")
+    same(scores(one), first, "a session that activates a model is served by it at once")
     same(scores(two), second, "others are not, before the commit")
     same(fresh(), second, "nor is a new connection")
     one.query("ROLLBACK;")
-    same(scores(one), second, "after the roll-back nothing has happened")
-    same(scores(two), second, "and nobody else noticed")
+    same(scores(one), second, "after the roll-back nothing has changed")
+    same(scores(two), second, "nor for another session")
     one.query("BEGIN;")
     one.query("SELECT reco_rollback();")
     same(scores(one), first, "a reco_rollback() counts at once for its own transaction")
     one.query("COMMIT;")
     same(scores(two), first, "and for others from the commit on")
-    same(scores(reader), second, "the REPEATABLE READ transaction keeps its model")
-    reader.query("COMMIT;")
-    same(scores(reader), first, "until it ends")
+    same(scores(repeatable), second, "the REPEATABLE READ transaction keeps its model")
+    repeatable.query("COMMIT;")
+    same(scores(repeatable), first, "until it ends")
     two.query("SELECT reco_activate(2);")
     same(scores(one), second, "an activation reaches the other sessions")
-    for session in (one, two, reader):
+    for session in (one, two, repeatable):
         session.close()
 
 
-def discarded_training(second):
-    """A version of a model that was rolled back is never met again."""
+def a_training_that_is_rolled_back_is_never_served(second):
     trainer, other = Session(), Session()
     trainer.query("BEGIN;")
     train(trainer, 3)
@@ -93,8 +90,8 @@ def discarded_training(second):
     other.close()
 
 
-def broken_files(expected):
-    """Whatever lies under the name of the file, sessions old and new answer right, and the file is whole again."""
+def a_damaged_file_is_rebuilt(expected):
+    """Old and new sessions give the right scores, whatever has the name of the file, and the file is whole again."""
     old = Session()
     same(scores(old), expected, "a session has mapped the file")
     path = model_file(old)
@@ -145,8 +142,8 @@ def broken_files(expected):
     old.close()
 
 
-def full_disk(expected):
-    """What is written next to the file goes to a device that is always full."""
+def a_full_disk_means_private_memory(expected):
+    """The file is first written under another name, which is here a link to a device that is always full."""
     session = Session()
     path = model_file(session)
     session.close()
@@ -156,7 +153,7 @@ def full_disk(expected):
     part.symlink_to("/dev/full")
     same(scores(session), expected, "no space for the file: the answer")
     check(place(session) == "private memory", "no space for the file: a copy in the backend's own memory")
-    check("not shared" in session.query("SELECT reco_health()->>'attention';")[0], "reco_health() does not tell")
+    check("not shared" in session.query("SELECT reco_health()->>'attention';")[0], "reco_health() does not report it")
     check(not part.exists() and not path.exists(), "no space for the file: something was left behind")
     other = Session()
     same(scores(other), expected, "with space again: another session")
@@ -165,17 +162,18 @@ def full_disk(expected):
     other.close()
 
 
-def stampede(expected):
-    """Many connections at once, and no file."""
+def many_sessions_at_once_need_one_file(expected):
     sessions = [Session() for _ in range(CROWD)]
     model_file(sessions[0]).unlink()
     found = [None] * CROWD
-    # A session that has mapped the file keeps it; the first one has.
+    # The first session has mapped the file and keeps it.
     def ask(number):
         found[number] = scores(sessions[number])
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(CROWD)]
-    [thread.start() for thread in threads]
-    [thread.join() for thread in threads]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     check(found == [expected] * CROWD, f"{CROWD} sessions at once: {set(found)}")
     left = [p.name for p in DIRECTORY.iterdir() if p.suffix == ".part"]
     check(not left, f"{CROWD} sessions at once left {left}")
@@ -184,14 +182,13 @@ def stampede(expected):
         session.close()
 
 
-def killed_backend(expected, training):
-    """The server restarts by itself."""
+def the_server_survives_a_killed_backend(expected, training):
     victim = Session()
     if training:
         mark = victim.start("SELECT * FROM reco_train('{\"force\": true}');")
         victim.wait_for_phase("factorising")
     else:
-        mark = victim.start(f"DO $$ BEGIN LOOP PERFORM reco_scores(1, ARRAY(SELECT id FROM libro)); END LOOP; END $$;")
+        mark = victim.start("DO $$ BEGIN LOOP PERFORM reco_scores(1, ARRAY(SELECT id FROM libro)); END LOOP; END $$;")
         time.sleep(0.3)
     os.kill(victim.pid, signal.SIGKILL)
     victim.finish(mark)
@@ -200,13 +197,13 @@ def killed_backend(expected, training):
     same(fresh(), expected, f"kill -9 of a backend {what}")
 
 
-def killed_postmaster(expected):
+def the_server_starts_after_a_killed_postmaster(expected):
     scoring = Session()
-    mark = scoring.start(f"DO $$ BEGIN LOOP PERFORM reco_scores(1, ARRAY(SELECT id FROM libro)); END LOOP; END $$;")
+    mark = scoring.start("DO $$ BEGIN LOOP PERFORM reco_scores(1, ARRAY(SELECT id FROM libro)); END LOOP; END $$;")
     time.sleep(0.3)
     postmaster = int((DATA / "postmaster.pid").read_text().split()[0])
     os.kill(postmaster, signal.SIGKILL)
-    # Its backend goes on until it looks for the postmaster, or until somebody ends it.
+    # A busy backend notices late that the postmaster is gone.
     os.kill(scoring.pid, signal.SIGKILL)
     scoring.finish(mark)
     deadline = time.monotonic() + 30
@@ -229,20 +226,20 @@ def main():
     session.query("CREATE EXTENSION reco;")
     same(fresh()[0], "rules", "without a model the rules answer")
     train(session, 1)
-    check(list(DIRECTORY.glob("pgsql_tmp_reco_*_1_*")), "readers would have to make the file of the model that was promoted")
+    check(list(DIRECTORY.glob("pgsql_tmp_reco_*_1_*")), "the training did not write the file of the model that it promoted")
     first = scores(session)
     train(session, 2)
     second = scores(session)
     check((first[0], second[0]) == ("1", "2") and first[1] != second[1], f"two models: {first}, {second}")
     session.close()
-    promotions(first, second)
-    discarded_training(second)
-    broken_files(second)
-    full_disk(second)
-    stampede(second)
-    killed_backend(second, training=False)
-    killed_backend(second, training=True)
-    killed_postmaster(second)
+    each_session_sees_the_model_of_its_snapshot(first, second)
+    a_training_that_is_rolled_back_is_never_served(second)
+    a_damaged_file_is_rebuilt(second)
+    a_full_disk_means_private_memory(second)
+    many_sessions_at_once_need_one_file(second)
+    the_server_survives_a_killed_backend(second, training=False)
+    the_server_survives_a_killed_backend(second, training=True)
+    the_server_starts_after_a_killed_postmaster(second)
     session = Session()
     train(session, 2)
     print("  the next training works", flush=True)
@@ -250,7 +247,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failure as failure:
-        sys.exit(f"FAILED: {failure}")
+    run(main)

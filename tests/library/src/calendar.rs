@@ -1,4 +1,4 @@
-//! Days and seconds since 1970-01-01, and how PostgreSQL reads them.
+//! Days and seconds since 1970-01-01, written as PostgreSQL reads them.
 
 use std::fmt;
 
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_are_civil() {
+    fn days_are_written_as_calendar_dates() {
         assert_eq!(Day(0).to_string(), "1970-01-01");
         assert_eq!(Day(-1).to_string(), "1969-12-31");
         assert_eq!(Day(11_016).to_string(), "2000-02-29");

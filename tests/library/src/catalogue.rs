@@ -7,9 +7,9 @@ use crate::{Author, Book, Category, names};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 
-/// Fewer than the categories: a category says much about who likes a book, but not all.
+/// Groups of users with similar preferences. Fewer than the categories: a category tells much of who likes a book, not all.
 const TASTES: usize = 32;
-/// Topics grow slower than the library, as small ones have too few books to tell readers apart.
+/// The number of topics grows with the library: topics of few books could not tell users apart.
 const BOOKS_PER_TOPIC: usize = 25;
 const MAX_TOPICS_PER_TASTE: usize = 40;
 const MAX_BOOKS_PER_AUTHOR: usize = 20;
@@ -20,16 +20,16 @@ pub struct Catalogue {
     pub categories: Vec<Category>,
     pub authors: Vec<Author>,
     pub books: Vec<Book>,
-    /// By place of the book.
+    /// By index of the book.
     pub topics: Vec<u32>,
-    /// By place of the book, in stars above or below the mean.
+    /// By index of the book, in stars above or below the mean.
     pub quality: Vec<f32>,
-    /// By place of the author: places of books.
+    /// By index of the author: indices of their books.
     pub books_of: Vec<Vec<u32>>,
     pub shelves: Shelves,
 }
 
-/// What an author keeps to in most books.
+/// The category and the topic of most of an author's books.
 struct Habits {
     category: usize,
     topic: usize,
@@ -54,12 +54,12 @@ pub fn generate(books: usize, rng: &mut impl Rng) -> Catalogue {
     let mut books_of = vec![Vec::new(); authors.len()];
     let mut rows = Vec::with_capacity(books);
     let mut topics = Vec::with_capacity(books);
-    for (place, &(author, (category, topic))) in written.iter().enumerate() {
-        books_of[author].push(place as u32);
+    for (index, &(author, (category, topic))) in written.iter().enumerate() {
+        books_of[author].push(index as u32);
         topics.push(topic as u32);
         rows.push(Book {
-            id: place as i64 + 1,
-            title: names::title(place),
+            id: index as i64 + 1,
+            title: names::title(index),
             category_id: category as i64 + 1,
             author_id: author as i64 + 1,
             published: publication_day(rng),
@@ -78,7 +78,7 @@ pub fn generate(books: usize, rng: &mut impl Rng) -> Catalogue {
 }
 
 fn categories() -> Vec<Category> {
-    let name = |(place, &name): (usize, &&str)| Category { id: place as i64 + 1, name: name.to_owned() };
+    let name = |(index, &name): (usize, &&str)| Category { id: index as i64 + 1, name: name.to_owned() };
     names::CATEGORIES.iter().enumerate().map(name).collect()
 }
 

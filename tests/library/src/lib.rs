@@ -1,18 +1,18 @@
-//! A made-up library: books, readers with latent tastes, and what they read and liked.
+//! A generated library: books, users with hidden preferences, and what they read and liked.
 //!
 //! The same size and seed give the same bytes on every platform: integers and IEEE basic arithmetic,
-//! and for the rest `libm`, because the `exp` and `pow` of `std` are the platform's own.
+//! and for the rest `libm`, because `exp` and `pow` of `std` differ between platforms.
 
 mod calendar;
 mod catalogue;
 mod names;
 mod random;
-mod readers;
 mod readings;
 mod shelves;
 mod sql;
 #[cfg(test)]
 mod tests;
+mod users;
 
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::SeedableRng;
@@ -20,7 +20,7 @@ use rand_pcg::rand_core::SeedableRng;
 pub use calendar::{FIRST_DAY, LAST_DAY, SECONDS_PER_DAY};
 
 /// How much to generate. `interactions` counts reviews and favourites together and is met
-/// approximately: a reader who has read all that suits them reads no more.
+/// approximately: a user who has read all that they like reads no more.
 #[derive(Clone, Debug)]
 pub struct Size {
     pub users: usize,
@@ -29,7 +29,7 @@ pub struct Size {
 }
 
 impl Size {
-    /// The interactions that fit: an average reader knows at most a tenth of the books.
+    /// The most interactions that fit: an average user has read at most a tenth of the books.
     pub fn max_interactions(&self) -> usize {
         self.users.saturating_mul(self.books) / 10
     }
@@ -65,7 +65,7 @@ pub struct Book {
     pub published: i64,
 }
 
-/// Its id is its place in [`Library::reviews`], from 1.
+/// Its id is its index in [`Library::reviews`], from 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Review {
     pub user_id: i64,
@@ -83,7 +83,7 @@ pub struct Favorite {
     pub added: i64,
 }
 
-/// Every id is the place in its list, from 1; reviews and favourites are in order of date.
+/// Every id is the index in its list, from 1; reviews and favourites are in order of date.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Library {
     pub categories: Vec<Category>,
@@ -97,7 +97,7 @@ pub struct Library {
 pub fn generate(size: &Size, seed: u64) -> Library {
     let mut rng = Pcg64Mcg::seed_from_u64(seed);
     let catalogue = catalogue::generate(size.books, &mut rng);
-    let users = readers::generate(size.users, &mut rng);
+    let users = users::generate(size.users, &mut rng);
     let (reviews, favorites) = readings::generate(&catalogue, &users, size.interactions, &mut rng);
     Library {
         categories: catalogue.categories,

@@ -3,8 +3,8 @@ use library::{Size, generate};
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
-/// Write a book library as SQL for psql: books, authors and categories, readers with tastes of
-/// their own, and three years of reviews and favourites
+/// Write a book library as SQL for psql: books, authors and categories, users with preferences,
+/// and three years of reviews and favourites
 #[derive(Parser)]
 #[command(after_help = "The same arguments always write the same bytes.\n\n\
     Example:\n  generate-library --seed 7 | psql -v ON_ERROR_STOP=1 books")]
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     }
     match write(&size, arguments.seed) {
         Ok(()) => ExitCode::SUCCESS,
-        // `generate-library | head` is no failure.
+        // `generate-library | head` is not a failure.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: cannot write the library to standard output: {error}");

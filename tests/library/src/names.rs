@@ -1,4 +1,4 @@
-//! Readable names. Neighbouring numbers get names that share nothing, and titles never repeat.
+//! Readable names. Names of successive numbers have no word in common, and titles never repeat.
 
 pub const CATEGORIES: [&str; 40] = [
     "Novela contemporánea",
@@ -237,14 +237,14 @@ const SURNAMES: [&str; 53] = [
     "Calvo",
 ];
 
-/// A prime, so that the steps visit every combination once; about 0.618 of a round from one to the next.
+/// A prime, so that the steps visit every combination once; each step is about 0.618 of all combinations.
 const STRIDE: usize = 518_801;
 
 pub fn title(number: usize) -> String {
     let combinations = SUBJECTS.len() * COMPLEMENTS.len();
-    let place = number * STRIDE % combinations;
-    let subject = SUBJECTS[place % SUBJECTS.len()];
-    let complement = COMPLEMENTS[place / SUBJECTS.len()];
+    let index = number * STRIDE % combinations;
+    let subject = SUBJECTS[index % SUBJECTS.len()];
+    let complement = COMPLEMENTS[index / SUBJECTS.len()];
     match number / combinations {
         0 => format!("{subject} {complement}"),
         edition => format!("{subject} {complement} {}", edition + 1),
@@ -253,9 +253,9 @@ pub fn title(number: usize) -> String {
 
 pub fn person(number: usize) -> String {
     let combinations = GIVEN.len() * SURNAMES.len() * SURNAMES.len();
-    let place = number * STRIDE % combinations;
-    let given = GIVEN[place % GIVEN.len()];
-    let surnames = place / GIVEN.len();
+    let index = number * STRIDE % combinations;
+    let given = GIVEN[index % GIVEN.len()];
+    let surnames = index / GIVEN.len();
     let first = SURNAMES[surnames % SURNAMES.len()];
     let second = SURNAMES[surnames / SURNAMES.len()];
     format!("{given} {first} {second}")

@@ -6,18 +6,18 @@ pub fn chance(probability: f64, rng: &mut impl Rng) -> bool {
     rng.random::<f64>() < probability
 }
 
-/// About standard normal: the sum of twelve uniforms, which needs no logarithm and so rounds the same everywhere.
+/// Approximately standard normal: the sum of twelve uniforms, which needs no logarithm and rounds the same everywhere.
 pub fn normal(rng: &mut impl Rng) -> f64 {
     (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0
 }
 
-/// A place in `weights`, with a chance in proportion to the weight there. For short lists.
+/// An index into `weights`, with a chance in proportion to the weight there. For short lists.
 pub fn weighted(weights: &[f64], rng: &mut impl Rng) -> usize {
     let mut left = rng.random::<f64>() * weights.iter().sum::<f64>();
-    for (place, weight) in weights.iter().enumerate() {
+    for (index, weight) in weights.iter().enumerate() {
         left -= weight;
         if left < 0.0 {
-            return place;
+            return index;
         }
     }
     weights.len() - 1

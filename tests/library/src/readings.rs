@@ -1,17 +1,17 @@
-//! Who read what, when, and how they liked it.
+//! Which user read which book, when, and how they liked it.
 
 use crate::calendar::{FIRST_DAY, LAST_DAY, SECONDS_PER_DAY};
 use crate::catalogue::Catalogue;
 use crate::random::{chance, normal, weighted};
-use crate::readers::{Reader, is_newcomer, reader};
+use crate::users::{Preferences, is_newcomer, preferences};
 use crate::{Favorite, Review, User};
 use rand::{Rng, RngExt};
 
-/// Half of the favourites come with a review, so a reading leaves about this many rows.
+/// Half of the favourites also have a review, so a reading gives this many rows on average.
 const ROWS_PER_READING: f64 = 1.143;
-/// Of the logarithm: the mean is twice the median.
+/// Standard deviation of the logarithm: the mean is twice the median.
 const ACTIVITY_SPREAD: f64 = 1.18;
-/// In medians.
+/// In multiples of the median.
 const MAX_ACTIVITY: f64 = 30.0;
 const TRIES: usize = 40;
 /// Advance copies, or wrong dates in the catalogue.
@@ -37,15 +37,15 @@ pub fn generate(
         if wanted == 0 {
             continue;
         }
-        let reader = reader(catalogue, rng);
+        let preferences = preferences(catalogue, rng);
         for _ in 0..wanted {
             let when = reading_time(user, rng);
             let unread = |book: u32| last_reader[book as usize] != user.id;
-            let Some(book) = choose(catalogue, &reader, when, unread, rng) else {
+            let Some(book) = choose(catalogue, &preferences, when, unread, rng) else {
                 continue;
             };
             last_reader[book as usize] = user.id;
-            let stars = stars(catalogue, &reader, book, rng);
+            let stars = stars(catalogue, &preferences, book, rng);
             let favorite = chance(favorite_chance(stars), rng);
             let book_id = i64::from(book) + 1;
             if favorite {
@@ -61,7 +61,7 @@ pub fn generate(
     (reviews, favorites)
 }
 
-/// Rounded along the running sum, so that the total comes out.
+/// Rounds the running sum, so that the total is exact.
 fn readings_per_user(users: &[User], interactions: usize, rng: &mut impl Rng) -> Vec<usize> {
     let activity: Vec<f64> = users.iter().map(|user| activity(user, rng)).collect();
     let scale = interactions as f64 / ROWS_PER_READING / activity.iter().sum::<f64>();
@@ -76,7 +76,7 @@ fn readings_per_user(users: &[User], interactions: usize, rng: &mut impl Rng) ->
     activity.into_iter().map(&mut share).collect()
 }
 
-/// In medians of the users that have been here for a while.
+/// In multiples of the median of the users that are no newcomers.
 fn activity(user: &User, rng: &mut impl Rng) -> f64 {
     if is_newcomer(user) {
         rng.random_range(0.05..0.25)
@@ -90,48 +90,48 @@ fn reading_time(user: &User, rng: &mut impl Rng) -> i64 {
     rng.random_range(first..LAST_DAY * SECONDS_PER_DAY)
 }
 
-/// None if the reader knows about all there is to choose from.
+/// None after `TRIES` failures: the user has read almost all that they like.
 fn choose(
     catalogue: &Catalogue,
-    reader: &Reader,
+    preferences: &Preferences,
     when: i64,
     unread: impl Fn(u32) -> bool,
     rng: &mut impl Rng,
 ) -> Option<u32> {
     (0..TRIES).find_map(|_| {
-        let book = suggestion(catalogue, reader, rng);
+        let book = suggestion(catalogue, preferences, rng);
         let published = catalogue.books[book as usize].published * SECONDS_PER_DAY;
         let out = published <= when || chance(READ_BEFORE_PUBLICATION, rng);
         (out && unread(book)).then_some(book)
     })
 }
 
-fn suggestion(catalogue: &Catalogue, reader: &Reader, rng: &mut impl Rng) -> u32 {
+fn suggestion(catalogue: &Catalogue, preferences: &Preferences, rng: &mut impl Rng) -> u32 {
     let draw = rng.random::<f64>();
     if draw < BY_FASHION {
         return catalogue.shelves.any(rng);
     }
-    if draw < BY_FASHION + BY_AUTHOR && !reader.authors.is_empty() {
-        let author = reader.authors[rng.random_range(0..reader.authors.len() as u32) as usize];
+    if draw < BY_FASHION + BY_AUTHOR && !preferences.authors.is_empty() {
+        let author = preferences.authors[rng.random_range(0..preferences.authors.len() as u32) as usize];
         let books = &catalogue.books_of[author as usize];
         return books[rng.random_range(0..books.len() as u32) as usize];
     }
-    let topic = reader.topics[weighted(&reader.topic_weights, rng)];
+    let topic = preferences.topics[weighted(&preferences.topic_weights, rng)];
     if chance(BY_TASTE, rng) { catalogue.shelves.of_taste(topic, rng) } else { catalogue.shelves.of_topic(topic, rng) }
 }
 
-fn stars(catalogue: &Catalogue, reader: &Reader, book: u32, rng: &mut impl Rng) -> u8 {
+fn stars(catalogue: &Catalogue, preferences: &Preferences, book: u32, rng: &mut impl Rng) -> u8 {
     let shelves = &catalogue.shelves;
     let topic = catalogue.topics[book as usize];
     let author = catalogue.books[book as usize].author_id as u32 - 1;
-    let same_topic = reader.topics.contains(&topic);
-    let same_taste = (reader.topics.iter()).any(|&own| shelves.taste(own) == shelves.taste(topic));
+    let same_topic = preferences.topics.contains(&topic);
+    let same_taste = (preferences.topics.iter()).any(|&own| shelves.taste(own) == shelves.taste(topic));
     let liking = 3.5
         + 0.5 * f64::from(u8::from(same_taste))
         + 0.35 * f64::from(u8::from(same_topic))
-        + 0.4 * f64::from(u8::from(reader.authors.contains(&author)))
+        + 0.4 * f64::from(u8::from(preferences.authors.contains(&author)))
         + f64::from(catalogue.quality[book as usize])
-        + reader.generosity
+        + preferences.generosity
         + 0.75 * normal(rng);
     liking.round().clamp(1.0, 5.0) as u8
 }

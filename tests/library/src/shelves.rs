@@ -51,7 +51,7 @@ impl Shelves {
     fn draw(&self, range: Range<usize>, rng: &mut impl Rng) -> u32 {
         let (low, high) = (self.sums[range.start], self.sums[range.end]);
         let target = low + rng.random::<f64>() * (high - low);
-        let place = self.sums[range.start + 1..range.end].partition_point(|&sum| sum <= target);
-        self.books[range.start + place]
+        let index = self.sums[range.start + 1..range.end].partition_point(|&sum| sum <= target);
+        self.books[range.start + index]
     }
 }

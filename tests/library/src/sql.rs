@@ -70,8 +70,8 @@ impl Library {
             writeln!(out, "{}\t{}\t{}", row.id, row.name, Instant(row.registered))
         })?;
         let columns = "resena (id, usuario_id, libro_id, estrellas, fecha_resena)";
-        copy(out, columns, self.reviews.iter().enumerate(), |out, (place, row)| {
-            let (id, user, book, stars) = (place + 1, row.user_id, row.book_id, row.stars);
+        copy(out, columns, self.reviews.iter().enumerate(), |out, (index, row)| {
+            let (id, user, book, stars) = (index + 1, row.user_id, row.book_id, row.stars);
             writeln!(out, "{id}\t{user}\t{book}\t{stars}\t{}", Instant(row.reviewed))
         })?;
         let columns = "favorito (usuario_id, libro_id, fecha_agregado)";

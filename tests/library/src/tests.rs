@@ -19,7 +19,7 @@ fn readings(library: &Library) -> Vec<(i64, i64, i64)> {
         .collect()
 }
 
-fn place(id: i64) -> usize {
+fn index(id: i64) -> usize {
     id as usize - 1
 }
 
@@ -44,7 +44,7 @@ fn the_bytes_are_the_same_on_every_platform() {
 }
 
 #[test]
-fn sizes_are_met() {
+fn the_library_has_the_requested_size() {
     let library = generate(&SIZE, 1);
     assert_eq!(library.users.len(), SIZE.users);
     assert_eq!(library.books.len(), SIZE.books);
@@ -75,7 +75,7 @@ fn nobody_reviews_or_likes_a_book_twice() {
 }
 
 #[test]
-fn references_exist() {
+fn every_reference_exists() {
     let library = generate(&SIZE, 1);
     let ids = |len: usize| 1..=len as i64;
     assert!(library.users.iter().map(|row| row.id).eq(ids(SIZE.users)));
@@ -91,14 +91,14 @@ fn references_exist() {
 }
 
 #[test]
-fn dates_follow_one_another() {
+fn users_register_before_they_read() {
     let library = generate(&SIZE, 1);
     let window = FIRST_DAY * SECONDS_PER_DAY..LAST_DAY * SECONDS_PER_DAY;
     let readings = readings(&library);
     let mut early = 0;
     for &(user, book, when) in &readings {
-        assert!(window.contains(&when) && library.users[place(user)].registered <= when);
-        early += usize::from(library.books[place(book)].published * SECONDS_PER_DAY > when);
+        assert!(window.contains(&when) && library.users[index(user)].registered <= when);
+        early += usize::from(library.books[index(book)].published * SECONDS_PER_DAY > when);
     }
     assert!(early < readings.len() / 50, "{early}");
     for book in &library.books {
@@ -112,8 +112,8 @@ fn few_books_and_few_users_have_most_of_the_readings() {
     let mut books = vec![0; SIZE.books];
     let mut users = vec![0; SIZE.users];
     for (user, book, _) in readings(&library) {
-        books[place(book)] += 1;
-        users[place(user)] += 1;
+        books[index(book)] += 1;
+        users[index(user)] += 1;
     }
     let (books, users) = (descending(books), descending(users));
     let all: usize = books.iter().sum();
@@ -126,7 +126,7 @@ fn few_books_and_few_users_have_most_of_the_readings() {
 }
 
 #[test]
-fn stars_are_generous() {
+fn most_reviews_give_many_stars() {
     let library = generate(&SIZE, 1);
     let mut counts = [0; 6];
     for review in &library.reviews {
@@ -139,11 +139,11 @@ fn stars_are_generous() {
     assert!((3.7..4.0).contains(&mean), "{mean}");
 }
 
-/// Content can only predict what a user reads if the same category comes back more often than chance has it.
+/// Content can predict what a user reads only if the same category returns more often than by chance.
 #[test]
-fn readers_return_to_their_categories() {
+fn users_return_to_their_categories() {
     let library = generate(&SIZE, 1);
-    let category = |book: i64| library.books[place(book)].category_id;
+    let category = |book: i64| library.books[index(book)].category_id;
     let mut by_user = readings(&library);
     by_user.sort_unstable();
     let same = |pair: &[(i64, i64, i64)]| category(pair[0].1) == category(pair[1].1) && pair[0].1 != pair[1].1;

@@ -36,7 +36,7 @@ export const Libro = defineEntity({
   }),
 });
 
-// PostgreSQL does not index foreign keys by itself and neither does MikroORM; reco needs a user's rows by index.
+// Neither PostgreSQL nor MikroORM indexes foreign keys by itself; reco needs an index to find the rows of a user.
 export const Resena = defineEntity({
   name: 'Resena',
   checks: [{ expression: 'estrellas >= 1 and estrellas <= 5' }],

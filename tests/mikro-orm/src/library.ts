@@ -22,7 +22,7 @@ function randomNumbers(seed: number): () => number {
 
 const ids = (count: number): bigint[] => Array.from({ length: count }, (_, i) => BigInt(i + 1));
 
-/** A book's category and author follow from its id; every reader prefers one category, so there is something to learn. */
+/** The id of a book decides its category and author. Each user prefers one category, which a model can learn. */
 const categoryOf = (book: number): number => (book % CATEGORIES) + 1;
 const authorOf = (book: number): number => (book % AUTHORS) + 1;
 
@@ -46,7 +46,7 @@ export async function insertLibrary(em: SqlEntityManager): Promise<void> {
     const read = new Set<number>();
     while (read.size < READ_PER_USER) {
       const book = below(BOOKS) + 1;
-      // Three of four books that a reader picks outside the liked category are put back.
+      // Of the books outside the preferred category a user reads one in four.
       if (categoryOf(book) === liked || random() < 0.25) {
         read.add(book);
       }

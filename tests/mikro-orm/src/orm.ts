@@ -5,7 +5,7 @@ import { entities } from './entities.js';
 
 const url = process.env.RECO_TCP_URL;
 if (!url) {
-  throw new Error('RECO_TCP_URL is not set: point it at a throw-away cluster, such as postgres://postgres:secret@127.0.0.1:5432/postgres');
+  throw new Error('RECO_TCP_URL is not set: point it at a temporary cluster, such as postgres://postgres:secret@127.0.0.1:5432/postgres');
 }
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));

@@ -33,7 +33,7 @@ after(async () => {
   await orm?.close();
 });
 
-/** The model has to be there for most tests, and its absence for the first ones, so the order of the tests counts. */
+/** The first tests need an empty registry and the others a model, so the order of the tests matters. */
 const recommender = (): Recommender => new Recommender(orm.em.fork());
 
 class Undo extends Error {}
@@ -76,7 +76,7 @@ function assertWeighted(row: Score): void {
 const itemIds = (rows: Score[]): bigint[] => rows.map((row) => row.itemId);
 const sources = (rows: Score[]): string[] => [...new Set(rows.map((row) => row.source))].sort();
 
-test("the migrations make the entities' schema and the extension stays out of MikroORM's way", async () => {
+test("the migrations create the entities' schema, and MikroORM sees no difference because of the extension", async () => {
   assert.equal(await orm.migrator.checkMigrationNeeded(), false);
   assert.equal(await orm.schema.getUpdateSchemaSQL(), '');
 });
@@ -238,7 +238,7 @@ test('a NULL element or a second dimension is an error with its SQLSTATE, throug
   }
 });
 
-test('the spellings a user would try for an array in MikroORM', async () => {
+test('an array can be passed through MikroORM in these spellings, and not as a bare JavaScript array', async () => {
   const expected = await recommender().scores(KNOWN_USER, [5n, 3n]);
   const em = orm.em.fork();
   const works: [string, unknown[]][] = [
@@ -254,7 +254,7 @@ test('the spellings a user would try for an array in MikroORM', async () => {
   }
   const empty = await em.execute<{ scores: number[] }[]>('select reco_scores(?, array[?]::bigint[]) as scores', [1, []]);
   assert.deepEqual(empty[0]!.scores, []);
-  // The one that does not: MikroORM makes it reco_scores(1, 5, 3), and PostgreSQL knows no such function.
+  // A bare array does not work: MikroORM makes it reco_scores(1, 5, 3), and there is no such function.
   await assert.rejects(em.execute('select reco_scores(?, ?)', [1, [5, 3]]), { code: '42883' });
 });
 
@@ -271,7 +271,7 @@ test('node-pg sends a JavaScript array as one untyped parameter', async () => {
   assert.deepEqual(numbers.rows[0].scores, await recommender().scores(KNOWN_USER, [5n, 3n]));
   const prepared = { name: 'score', text: 'select * from reco_score($1, $2)' };
   for (let i = 0; i < 8; i++) {
-    // The sixth execution may switch to a generic plan, and both must answer alike.
+    // The sixth execution may switch to a generic plan, which must give the same answer.
     const again = await client.query({ ...prepared, values: [KNOWN_USER, SOME_BOOKS] });
     assert.deepEqual(again.rows, rows);
   }

@@ -21,7 +21,7 @@ export interface Training {
   interactions: number;
 }
 
-/** What the driver hands over: it keeps every bigint as a string so that no digit is lost. */
+/** A row from the driver, which gives every bigint as a string so that no digit is lost. */
 interface ScoreRow {
   item_id: string;
   score: number;
@@ -51,7 +51,7 @@ const toBigInt = (value: string | null): bigint | null => (value === null ? null
 
 /**
  * Goes through em.execute, which runs inside the transaction of `em`. em.getConnection().execute would take
- * another connection of the pool and miss what the transaction has written.
+ * another connection of the pool, which does not see what the transaction has written.
  */
 export class Recommender {
   constructor(private readonly em: SqlEntityManager) {}

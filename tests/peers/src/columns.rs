@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::Outcome;
 
-/// A number as it stands in a file.
+/// A number as it is in a file.
 pub trait Element: Copy {
     const SIZE: usize;
     fn read(bytes: &[u8]) -> Self;
@@ -44,7 +44,7 @@ pub fn write<T: Element>(folder: &Path, name: &str, values: impl IntoIterator<It
 
 /// The length of every list: the cut-off of every metric here.
 pub const K: usize = 10;
-/// Fills up a list that is shorter than `K`.
+/// Fills a list that is shorter than `K`.
 const NOTHING: i32 = -1;
 
 pub fn write_lists(folder: &Path, name: &str, lists: &[Vec<u32>]) -> Outcome<()> {

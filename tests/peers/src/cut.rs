@@ -1,4 +1,4 @@
-//! The cuts that every model learns from and is judged by: reco's own, written down for all.
+//! The cuts that every model learns from and is evaluated on: reco's own splits, as files.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ const POSITIVE_STARS: f32 = 4.0;
 /// Users that the test looks at, at most; as `reco_train` does.
 const TEST_USERS: usize = 4000;
 
-/// The training part and the held-out likes of the users that are judged.
+/// The training part, and the held-out likes of the evaluated users.
 pub struct Cut {
     pub train: Interactions,
     pub users: Vec<u32>,
@@ -47,7 +47,7 @@ fn held_out(part: &steps::Cut, salt: u64) -> Split {
     steps::split(part, SplitKind::ByUser, SHARE, salt)
 }
 
-/// The part of the source that is learned from and judged, as `reco_train` finds it.
+/// The core of the data, split into training part and hold-out as `reco_train` does.
 pub fn outer(data: &Path) -> Outcome<Split> {
     let all = steps::Cut::new(Dataset::build(source::load(data)?)?, POSITIVE_STARS);
     let (users, items) = steps::core(&all, LEAST);
@@ -69,7 +69,7 @@ pub fn split(data: &Path) -> Outcome<Value> {
     write(data, "item.published", items.published.iter().copied())?;
     Ok(json!({
         "users": train.rows(), "items": train.cols(), "train": train.nnz(), "test": outer.items.len(),
-        "judged": test_users(&outer).len(),
+        "evaluated": test_users(&outer).len(),
     }))
 }
 

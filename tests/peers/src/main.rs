@@ -1,9 +1,9 @@
-//! reco's side of the comparison with its peers. Python has the other side and runs the two in turn; what passes
-//! between them are flat little-endian columns in files, and one JSON object per command on standard output.
+//! reco's side of the comparison with its peers. Python has the other side and runs the two in turn. They exchange flat
+//! little-endian columns in files, and one JSON object per command on standard output.
 
 mod columns;
 mod cut;
-mod judge;
+mod evaluate;
 mod measure;
 mod models;
 mod source;
@@ -17,7 +17,7 @@ pub type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 /// reco's side of the comparison with its peers: see tests/peers/compare
 #[derive(Parser)]
 struct Arguments {
-    /// Threads for whatever is parallel
+    /// Threads of all parallel steps
     #[arg(long, default_value_t = 2)]
     threads: usize,
     #[command(subcommand)]
@@ -36,7 +36,7 @@ enum Command {
         #[arg(long)]
         interactions: usize,
     },
-    /// Cut DATA/source into DATA/outer (training and test) and DATA/inner (the same of the training part)
+    /// Split DATA/source into DATA/outer (training and test) and DATA/inner (the same of the training part)
     Split { data: PathBuf },
     /// Write every pair of DATA/source, liked or not, as the training part of DATA/all
     All { data: PathBuf },
@@ -61,7 +61,7 @@ enum Command {
     /// Predict the stars of the first FOLDS folds of DATA/source/rating.fold
     Stars { data: PathBuf, folds: i32 },
     /// Metrics of lists at 10, and how each differs from the first in NDCG
-    Judge { cut: PathBuf, lists: Vec<PathBuf> },
+    Evaluate { cut: PathBuf, lists: Vec<PathBuf> },
 }
 
 fn main() -> Outcome<()> {
@@ -77,7 +77,7 @@ fn main() -> Outcome<()> {
         Command::Als { cut, params } => models::als(&cut, &params),
         Command::Neighbours { cut, params } => models::neighbours(&cut, &params),
         Command::Stars { data, folds } => stars::stars(&data, folds),
-        Command::Judge { cut, lists } => judge::judge(&cut, &lists),
+        Command::Evaluate { cut, lists } => evaluate::evaluate(&cut, &lists),
     })?;
     println!("{outcome}");
     Ok(())

@@ -1,16 +1,16 @@
-//! What a step costs: memory of this process, and the arithmetic that a factorisation takes.
+//! What a step costs: the memory of this process, and the operations of a factorisation.
 
 use reco_models::steps::Interactions;
 
-/// The most memory that this process had, in bytes; 0 where the system does not tell.
+/// The peak memory of this process in bytes; 0 if the system does not tell.
 pub fn peak_memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok()).map_or(0, |kb| kb * 1024)
 }
 
-/// Floating-point operations of one epoch (both sides), counted as the cheaper exact way of each row, whatever the
-/// solver really does: normal equations n·k² + k³/3 + 2k², or their dual k·n² + n³/3 + 2n² + 4nk; beside them, once per
+/// Floating-point operations of one epoch (both sides), counted by the cheaper exact method of each row, whatever the
+/// solver does: normal equations n·k² + k³/3 + 2k², or their dual k·n² + n³/3 + 2n² + 4nk; beside them, once per
 /// side, the Gram matrix m·k² and a rotation 2·m·k².
 pub fn flops_per_epoch(matrix: &Interactions, k: usize) -> f64 {
     let mut by_item = vec![0usize; matrix.cols()];

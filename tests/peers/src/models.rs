@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::Outcome;
 use crate::columns::{K, write_lists};
 use crate::cut::{self, Cut};
-use crate::judge::to_json;
+use crate::evaluate::to_json;
 use crate::measure::{flops_per_epoch, peak_memory};
 use crate::source;
 
@@ -90,7 +90,7 @@ pub fn neighbours(folder: &Path, options: &Regression) -> Outcome<Value> {
     Ok(json!({"seconds": seconds, "peak_memory": peak_memory()}))
 }
 
-/// The best items by `score`, which gets a user and what they like, for each judged user; without those.
+/// The best items of each evaluated user by `score`, which gets the user and its likes; without the likes.
 fn lists(cut: &Cut, score: impl Fn(u32, &[(u32, f32)]) -> Vec<f32> + Sync) -> Vec<Vec<u32>> {
     let liked = |matrix: &Interactions, user: u32| -> Vec<(u32, f32)> {
         let Some(row) = matrix.outer_view(user as usize) else { return Vec::new() };
@@ -130,7 +130,7 @@ pub fn train(data: &Path, options: &str, threads: usize) -> Outcome<Value> {
     }))
 }
 
-/// What the twin, which has not seen the hold-out, would show: by the whole score, and by its collaborative part.
+/// The lists of the twin, which has not seen the hold-out: by the whole score, and by its collaborative part.
 fn model_lists(twin: &Model, outer: &Split) -> Result<[Vec<Vec<u32>>; 2], Error> {
     let data = &outer.train.data;
     let every: Vec<u32> = (0..data.items.len() as u32).collect();

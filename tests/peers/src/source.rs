@@ -1,4 +1,4 @@
-//! What a database would have held: reviews, favourites and the catalogue, as columns in DATA/source.
+//! The sources as a database has them: reviews, favourites and the catalogue, as columns in DATA/source.
 
 use std::path::Path;
 

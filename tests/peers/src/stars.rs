@@ -1,4 +1,4 @@
-//! Predicted stars of the folds in DATA/source/rating.fold.
+//! Predicted stars for the folds in DATA/source/rating.fold.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,9 +18,9 @@ pub fn stars(data: &Path, folds: i32) -> Outcome<Value> {
     let all = source::load(data)?.ratings;
     let fold: Vec<i32> = read(&data.join("source"), "rating.fold")?;
     let (mut errors, mut seconds) = (Vec::new(), Vec::new());
-    for held in 0..folds {
+    for held_out in 0..folds {
         let begun = Instant::now();
-        let (training, test) = (part(&all, |i| fold[i] != held), part(&all, |i| fold[i] == held));
+        let (training, test) = (part(&all, |i| fold[i] != held_out), part(&all, |i| fold[i] == held_out));
         errors.push(error(&training, &test)?);
         seconds.push(begun.elapsed().as_secs_f64());
     }
@@ -40,7 +40,7 @@ fn rows(all: &Ratings, of: &[usize]) -> Ratings {
     }
 }
 
-/// As a session asks `reco_predict_rating`: reader by reader, solved for from their reviews.
+/// As `reco_predict_rating` predicts: user by user, each computed from its reviews.
 fn error(training: &Ratings, test: &Ratings) -> Outcome<f64> {
     let data = Dataset::build(Sources { ratings: training.clone(), ..Sources::default() })?;
     let model = RatingModel::fit(&data, SEED, &Control::default())?.ok_or("no ratings to learn from")?;

@@ -1,4 +1,4 @@
-"""The peers: each learns from a cut and gives its lists. Grids are what a careful user would try."""
+"""The peers: each learns from a cut and gives its lists. The grids are those that a careful user would try."""
 
 import itertools
 import logging
@@ -20,7 +20,7 @@ from cut import K, NOTHING
 
 THREADS = 2
 SEED = 42
-# Of pandas and of LensKit, about how LensKit 0.14 calls pandas and which BLAS numpy has.
+# Warnings of pandas and LensKit, about LensKit 0.14's calls of pandas and numpy's BLAS.
 warnings.filterwarnings("ignore")
 logging.getLogger("lenskit").setLevel(logging.ERROR)
 
@@ -67,7 +67,7 @@ def lenskit_als(cut, reg, weight):
     model.fit(_frame(cut))
     users = model.user_index_.get_indexer(np.arange(cut.train.shape[0]))
     items = model.item_index_.get_indexer(np.arange(cut.train.shape[1]))
-    # Nobody liked it in the training part: it cannot be recommended.
+    # An item without likes in the training part cannot be recommended.
     known = np.where(items >= 0, 0, -np.inf).astype(np.float32)
     return lambda: cut.by_score(lambda some: model.user_features_[users[some]] @ model.item_features_[items].T + known)
 
@@ -75,8 +75,8 @@ def lenskit_als(cut, reg, weight):
 def lenskit_item_item(cut, save_nbrs):
     model = lenskit.algorithms.item_knn.ItemItem(-1, save_nbrs=save_nbrs, feedback="implicit")
     model.fit(_frame(cut))
-    # Without a bound on the neighbours that count, its prediction is this product, and asking it user by user takes
-    # a quarter of an hour for Book-Crossing's grid.
+    # Without a limit on the neighbours its prediction is this product. Calling it for each user would take a quarter
+    # of an hour for Book-Crossing's grid.
     similar = sp.coo_matrix(model.sim_matrix_.to_scipy())
     ids, n = model.item_index_.to_numpy(), cut.train.shape[1]
     similar = sp.csr_matrix((similar.data, (ids[similar.col], ids[similar.row])), shape=(n, n))
@@ -131,11 +131,11 @@ GRIDS = {
 
 
 def tune(inner, fit, grid, quick=False):
-    """The parameters with the best NDCG@10 on validation, what that is, and how long the search took."""
+    """The parameters with the best NDCG@10 on validation, this NDCG@10, and the seconds of the search."""
     tries = [dict(zip(grid, values)) for values in itertools.product(*grid.values())]
     if quick:
         tries = tries[:: max(1, len(tries) // 3)]
     begun = time.perf_counter()
-    judged = [(inner.ndcg(fit(inner, **params)()), place) for place, params in enumerate(tries)]
-    ndcg, place = max(judged)
-    return tries[place], ndcg, time.perf_counter() - begun
+    found = [(inner.ndcg(fit(inner, **params)()), index) for index, params in enumerate(tries)]
+    ndcg, best = max(found)
+    return tries[best], ndcg, time.perf_counter() - begun

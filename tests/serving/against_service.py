@@ -1,4 +1,4 @@
-"""reco beside the service that it replaces, in turn and on the same machine."""
+"""reco compared with the service that it replaces, in turn on the same machine."""
 
 import os
 import socket
@@ -29,12 +29,12 @@ TIMES = 20
 
 RECO = "reco_scores"
 KNOWN = "service, readers as trained"
-NOW = "service, readers as they are now"
+NOW = "service, current readers"
 PLAIN = "Python call, no service, readers as trained"
 
 
 def measure(requests, quick):
-    report.heading("Beside the service that it replaces: FastAPI, uvicorn, implicit, LightGBM")
+    report.heading("Compared with the service that it replaces: FastAPI, uvicorn, implicit, LightGBM")
     with tempfile.TemporaryDirectory() as folder:
         learn.learn(Path(folder))
         rounds, seconds = (1, 3) if quick else (ROUNDS, SECONDS)
@@ -46,7 +46,7 @@ def measure(requests, quick):
 
 
 def plain(hybrid, asked):
-    """Milliseconds of the same as a function call."""
+    """Milliseconds of the same scores as a function call, without the service."""
     times = []
     for reader, books in asked:
         begun = time.perf_counter()
@@ -56,7 +56,7 @@ def plain(hybrid, asked):
 
 
 def faster(folder, asked):
-    """How many threads LightGBM is given: those that are faster on so few rows."""
+    """The number of threads for LightGBM: the one that is faster on this number of rows."""
     medians = {threads: np.median(plain(Hybrid(folder, threads), asked)) for threads in (1, 2)}
     best = min(medians, key=medians.get)
     tried = ", ".join(f"{threads}: {median:.2f} ms" for threads, median in medians.items())
@@ -66,7 +66,7 @@ def faster(folder, asked):
 
 @contextmanager
 def service(folder, workers, threads):
-    """Its port."""
+    """Runs the service and gives its port."""
     with socket.socket() as free:
         free.bind((client.HOST, 0))
         port = free.getsockname()[1]
@@ -102,7 +102,7 @@ def latency(folder, bench, asked, threads, rounds):
     with service(folder, 1, threads) as port:
         check(hybrid, port, asked)
         for _ in range(rounds):
-            times["SELECT 1"] += list(bench.run({pages.FLOOR: 1}, transactions=CALLS).times)
+            times["SELECT 1"] += list(bench.run({pages.BASELINE: 1}, transactions=CALLS).times)
             times[RECO] += list(bench.run({pages.SCORES: 1}, transactions=CALLS).times)
             times["service: nothing"] += client.latencies(port, [client.NOTHING] * CALLS)[WARM_UP:]
             times[KNOWN] += client.latencies(port, known)[WARM_UP:]
@@ -120,20 +120,20 @@ def latency(folder, bench, asked, threads, rounds):
 
 
 def check(hybrid, port, asked):
-    """The service answers as its model does, and the same, but for rounding, with the reader described anew."""
+    """The service answers as its model does. With current features of the reader it is the same, except for rounding."""
     for reader, books in asked[:20]:
         expected = hybrid.score(hybrid.known(reader), books)
         known, now = (
             orjson.loads(client.Client(port).call(client.request(path, reader, books))) for path in ("/known", "/now")
         )
         if known != expected or len(known) != cluster.CANDIDATES or not np.allclose(known, now, atol=0.01):
-            raise RuntimeError("the service answers otherwise than its model")
+            raise RuntimeError("the service and its model give different scores")
 
 
 def throughput(folder, bench, asked, rounds, seconds):
     messages = {path: [client.request(path, *one) for one in asked] for path in ("/known", "/now")}
     rates = {RECO: [], KNOWN: [], NOW: []}
-    # A thread for each worker: there are no more cores.
+    # One thread for each worker: there are two cores.
     with service(folder, 2, 1) as port:
         for _ in range(rounds):
             rates[RECO].append(bench.run({pages.SCORES: 1}, clients=CLIENTS, threads=2, seconds=seconds).per_second)

@@ -1,4 +1,4 @@
-//! Metrics of anybody's lists.
+//! Metrics of the lists of any system.
 
 use std::path::{Path, PathBuf};
 
@@ -10,10 +10,10 @@ use crate::Outcome;
 use crate::columns::{K, read_lists};
 use crate::cut::Cut;
 
-/// Of the bootstrap.
+/// Seed of the bootstrap.
 const SEED: u64 = 42;
 
-pub fn judge(cut: &Path, lists: &[PathBuf]) -> Outcome<Value> {
+pub fn evaluate(cut: &Path, lists: &[PathBuf]) -> Outcome<Value> {
     let cut = Cut::load(cut)?;
     let mut first: Option<Vec<f64>> = None;
     let mut out = Vec::new();

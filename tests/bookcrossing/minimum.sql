@@ -1,4 +1,4 @@
--- What Book-Crossing must reach, so that a change that ruins the ranking does not pass unseen.
+-- The minimum ranking quality on Book-Crossing, so that a change that makes the ranking worse fails.
 DO $$
 DECLARE
     collaborative real;
@@ -16,7 +16,7 @@ BEGIN
     IF collaborative IS NULL OR collaborative < 0.080 THEN
         RAISE EXCEPTION 'collaborative NDCG@10 is %, below 0.080', collaborative;
     END IF;
-    -- 0.089 when this was written. Learned weights that lose to a single part are not learned.
+    -- 0.089 when this was written. Learned weights must not rank worse than a single part.
     IF ensemble IS NULL OR ensemble < best_part THEN
         RAISE EXCEPTION 'ensemble NDCG@10 is %, below its best part''s %', ensemble, best_part;
     END IF;

@@ -1,4 +1,4 @@
-//! Users, and the tastes that each one brings along.
+//! Users and their preferences.
 
 use crate::calendar::{FIRST_DAY, LAST_DAY, SECONDS_PER_DAY};
 use crate::catalogue::Catalogue;
@@ -6,16 +6,16 @@ use crate::random::{chance, normal, weighted};
 use crate::{User, names};
 use rand::{Rng, RngExt};
 
-/// Registered this close to the last day, a user is a newcomer with a handful of readings.
+/// A user who registered this close to the last day is a newcomer with few readings.
 const NEWCOMER_DAYS: i64 = 60;
 const NEWCOMERS: f64 = 0.1;
 const TASTE_COUNT_WEIGHTS: [f64; 4] = [0.3, 0.35, 0.25, 0.1];
 
-/// Ids follow the registration, as on a site that hands them out one by one.
+/// Ids ascend with the time of registration, as on a real site.
 pub fn generate(users: usize, rng: &mut impl Rng) -> Vec<User> {
     let mut registrations: Vec<i64> = (0..users).map(|_| registration(rng)).collect();
     registrations.sort_unstable();
-    let user = |(place, registered)| User { id: place as i64 + 1, name: names::person(place), registered };
+    let user = |(index, registered)| User { id: index as i64 + 1, name: names::person(index), registered };
     registrations.into_iter().enumerate().map(user).collect()
 }
 
@@ -29,17 +29,18 @@ pub fn is_newcomer(user: &User) -> bool {
     user.registered >= (LAST_DAY - NEWCOMER_DAYS) * SECONDS_PER_DAY
 }
 
-pub struct Reader {
-    /// Topics, the dearest first; several may belong to one taste.
+/// What a user likes to read; hidden from whoever sees only the library.
+pub struct Preferences {
+    /// The best liked first; several may belong to one taste.
     pub topics: Vec<u32>,
     pub topic_weights: Vec<f64>,
-    /// Places of authors.
+    /// Indices of authors.
     pub authors: Vec<u32>,
-    /// How many stars this reader gives above or below the mean.
+    /// Stars that this user gives above or below the mean.
     pub generosity: f64,
 }
 
-pub fn reader(catalogue: &Catalogue, rng: &mut impl Rng) -> Reader {
+pub fn preferences(catalogue: &Catalogue, rng: &mut impl Rng) -> Preferences {
     let mut topics = Vec::new();
     let mut topic_weights = Vec::new();
     for taste in 0..=weighted(&TASTE_COUNT_WEIGHTS, rng) {
@@ -55,5 +56,5 @@ pub fn reader(catalogue: &Catalogue, rng: &mut impl Rng) -> Reader {
             catalogue.books[book as usize].author_id as u32 - 1
         })
         .collect();
-    Reader { topics, topic_weights, authors, generosity: 0.4 * normal(rng) }
+    Preferences { topics, topic_weights, authors, generosity: 0.4 * normal(rng) }
 }
