@@ -43,6 +43,7 @@ mod tests {
     include!("../pg_test/recommend.rs");
     include!("../pg_test/registry.rs");
     include!("../pg_test/rights.rs");
+    include!("../pg_test/rows.rs");
     include!("../pg_test/score.rs");
     include!("../pg_test/settings.rs");
     include!("../pg_test/similar.rs");

@@ -56,6 +56,8 @@ pub fn connect<R>(work: impl FnOnce(&Connection) -> R) -> R {
 pub struct Rows<'c> {
     table: *mut pg_sys::SPITupleTable,
     count: usize,
+    /// By column.
+    types: Vec<pg_sys::Oid>,
     connection: PhantomData<&'c Connection>,
 }
 
@@ -71,12 +73,16 @@ impl Drop for Rows<'_> {
 impl Rows<'_> {
     /// Takes over what the last SPI call of the connection left.
     fn take(_connection: &Connection) -> Rows<'_> {
-        // SAFETY: plain reads of SPI's result variables.
+        // SAFETY: plain reads of SPI's result variables; a result has a descriptor, whose columns count from 1.
         unsafe {
             let table = pg_sys::SPI_tuptable;
             pg_sys::SPI_tuptable = ptr::null_mut();
-            let count = if table.is_null() { 0 } else { pg_sys::SPI_processed as usize };
-            Rows { table, count, connection: PhantomData }
+            if table.is_null() {
+                return Rows { table, count: 0, types: Vec::new(), connection: PhantomData };
+            }
+            let descriptor = (*table).tupdesc;
+            let types = (1..=(*descriptor).natts).map(|column| pg_sys::SPI_gettypeid(descriptor, column)).collect();
+            Rows { table, count: pg_sys::SPI_processed as usize, types, connection: PhantomData }
         }
     }
 
@@ -117,13 +123,9 @@ impl Row<'_> {
     pub fn take<T: Value>(&mut self) -> Outcome<Option<T>> {
         let column = self.column;
         self.column += 1;
-        // SAFETY: a result with a row has a descriptor.
-        let descriptor = unsafe { &*(*self.rows.table).tupdesc };
-        // SAFETY: PostgreSQL allocated as many attributes as it says.
-        let attributes = unsafe { descriptor.attrs.as_slice(descriptor.natts as usize) };
-        match attributes.get(column) {
-            Some(attribute) if attribute.atttypid == T::type_oid() => {}
-            found => return Err(mismatch(column, found.map(|a| a.atttypid), T::type_oid())),
+        let found = self.rows.types.get(column).copied();
+        if found != Some(T::type_oid()) {
+            return Err(mismatch(column, found, T::type_oid()));
         }
         let mut is_null = false;
         // SAFETY: the row and the column exist, and the column has the type.
