@@ -154,7 +154,7 @@ impl Model {
     }
 
     /// By part, in the order of [`crate::PART_NAMES`].
-    pub fn calibrations(&self) -> &[Calibration; 3] {
+    pub(crate) fn calibrations(&self) -> &[Calibration; 3] {
         &self.calibrations
     }
 
@@ -178,7 +178,7 @@ impl Model {
     }
 
     /// The popularity part by item, in [0,1], as it enters a score.
-    pub fn popularity(&self) -> &[f32] {
+    pub(crate) fn popularity(&self) -> &[f32] {
         &self.popularity
     }
 
@@ -195,7 +195,7 @@ impl Model {
     }
 
     /// The four terms of an item's popularity, each in [0,1], in the order of the names in `parts::popularity`.
-    pub fn popularity_terms(&self, item: u32) -> [f32; 4] {
+    pub(crate) fn popularity_terms(&self, item: u32) -> [f32; 4] {
         self.raw.derived.scale.terms(&self.raw.items, &self.raw.feedback, item as usize)
     }
 
@@ -259,7 +259,7 @@ impl Model {
 
     /// For each target the features of the pair and what each of them adds to the raw content score; None for a target
     /// without a content part.
-    pub fn attribute(&self, user: &User<'_>, targets: &[Target]) -> Vec<Option<([f32; FEATURES], Attribution)>> {
+    pub(crate) fn attribute(&self, user: &User<'_>, targets: &[Target]) -> Vec<Option<([f32; FEATURES], Attribution)>> {
         let Some(forest) = &self.raw.forest else { return vec![None; targets.len()] };
         let candidates: Vec<Option<Candidate>> = targets.iter().map(|target| self.raw.candidate(*target)).collect();
         let row = |candidate: &Candidate| self.encoder().row(&user.features, candidate);

@@ -50,7 +50,12 @@ impl User<'_> {
 
 impl Uncalibrated {
     /// Derives what scoring needs, in a time linear in the items.
-    pub fn new(feedback: Feedback, items: ItemTable, collaborative: Collaborative, forest: Option<Forest>) -> Self {
+    pub(crate) fn new(
+        feedback: Feedback,
+        items: ItemTable,
+        collaborative: Collaborative,
+        forest: Option<Forest>,
+    ) -> Self {
         let raw_popularity: Column<f32> = popularity::popularity(&items, &feedback).into();
         let encoder = Encoder::new(&items, collaborative.factors.view(), &raw_popularity, feedback);
         let derived = Derived { scale: Scale::of(&items), raw_popularity, encoder };
@@ -58,18 +63,23 @@ impl Uncalibrated {
     }
 
     /// The same parts with another forest, or none.
-    pub fn with_forest(self, forest: Option<Forest>) -> Self {
+    pub(crate) fn with_forest(self, forest: Option<Forest>) -> Self {
         Uncalibrated { forest, ..self }
     }
 
     /// A complete model. `calibrations` by part, in the order of [`crate::PART_NAMES`].
-    pub fn calibrated(self, calibrations: [Calibration; 3], weights: Weights, ratings: Option<RatingModel>) -> Model {
+    pub(crate) fn calibrated(
+        self,
+        calibrations: [Calibration; 3],
+        weights: Weights,
+        ratings: Option<RatingModel>,
+    ) -> Model {
         let popularity = self.derived.raw_popularity.iter().map(|raw| calibrations[POPULARITY].apply(*raw)).collect();
         Model { raw: self, calibrations, popularity, weights, ratings }
     }
 
     /// Encodes users and items as features.
-    pub fn encoder(&self) -> &Encoder {
+    pub(crate) fn encoder(&self) -> &Encoder {
         &self.derived.encoder
     }
 
@@ -93,7 +103,7 @@ impl Uncalibrated {
 
     /// Features of a user. `row`: the interactions; `since`: when the user registered, seconds since 1970, or
     /// [`crate::NONE`]; `factor`: the user's vector, k long, or empty.
-    pub fn features<'a>(&self, row: Row<'a>, since: i64, factor: Vec<f32>) -> UserFeatures<'a> {
+    pub(crate) fn features<'a>(&self, row: Row<'a>, since: i64, factor: Vec<f32>) -> UserFeatures<'a> {
         self.encoder().user(row, since, factor)
     }
 
@@ -131,7 +141,7 @@ impl Uncalibrated {
     }
 
     /// The raw collaborative score of each target; None for one that the model does not know.
-    pub fn collaborative(&self, user: &User<'_>, targets: &[Target]) -> Vec<Option<f32>> {
+    pub(crate) fn collaborative(&self, user: &User<'_>, targets: &[Target]) -> Vec<Option<f32>> {
         let known: Vec<u32> = targets.iter().filter_map(|t| t.index()).collect();
         let mut raw = self.collaborative.score(&user.likes, &known).into_iter();
         targets.iter().map(|target| target.index().and_then(|_| raw.next())).collect()
