@@ -12,7 +12,7 @@ use crate::model::ensemble::{COLLABORATIVE, CONTENT_BASED, Parts, Weights};
 use crate::model::score::{Rung, Scored, Target};
 use crate::model::uncalibrated::{Derived, Uncalibrated, User};
 use crate::parts::collaborative::Collaborative;
-use crate::parts::content::{Attribution, Candidate, FEATURES, Forest, VARYING};
+use crate::parts::content::{Attribution, FEATURES, Forest, ItemFeatures, VARYING};
 use crate::parts::ratings::RatingModel;
 
 /// The stored values of a model as they were read, not checked yet: see [`Model::new`].
@@ -242,31 +242,31 @@ impl Model {
         Some(self.calibrations[CONTENT_BASED].apply(raw as f32))
     }
 
-    /// The candidates among the targets, each with its place. They lie anywhere in memory: all are prefetched before the
+    /// The features of the known targets, each with its place. They lie anywhere in memory: all are prefetched before the
     /// first is read, so that the waits overlap.
-    fn gather(&self, targets: &[Target]) -> Vec<(usize, Candidate)> {
+    fn gather(&self, targets: &[Target]) -> Vec<(usize, ItemFeatures)> {
         for item in targets.iter().filter_map(|t| t.index()) {
             self.encoder().prefetch(item);
             prefetch(&self.popularity[item as usize..=item as usize]);
         }
-        let candidates: Vec<(usize, Candidate)> =
-            targets.iter().enumerate().filter_map(|(i, t)| Some((i, self.raw.candidate(*t)?))).collect();
-        for (_, candidate) in &candidates {
-            self.encoder().prefetch_groups(candidate);
+        let items: Vec<(usize, ItemFeatures)> =
+            targets.iter().enumerate().filter_map(|(i, t)| Some((i, self.raw.item_features(*t)?))).collect();
+        for (_, item) in &items {
+            self.encoder().prefetch_groups(item);
         }
-        candidates
+        items
     }
 
     /// For each target the features of the pair and what each of them adds to the raw content score; None for a target
     /// without a content part.
     pub(crate) fn attribute(&self, user: &User<'_>, targets: &[Target]) -> Vec<Option<([f32; FEATURES], Attribution)>> {
         let Some(forest) = &self.raw.forest else { return vec![None; targets.len()] };
-        let candidates: Vec<Option<Candidate>> = targets.iter().map(|target| self.raw.candidate(*target)).collect();
-        let row = |candidate: &Candidate| self.encoder().row(&user.features, candidate);
-        let rows: Vec<[f32; FEATURES]> = candidates.iter().flatten().map(row).collect();
+        let items: Vec<Option<ItemFeatures>> = targets.iter().map(|target| self.raw.item_features(*target)).collect();
+        let row = |item: &ItemFeatures| self.encoder().row(&user.features, item);
+        let rows: Vec<[f32; FEATURES]> = items.iter().flatten().map(row).collect();
         let attributions = forest.shapley(&rows.iter().map(|row| row.as_slice()).collect::<Vec<_>>());
         let mut found = rows.into_iter().zip(attributions);
-        candidates.iter().map(|candidate| candidate.as_ref().and_then(|_| found.next())).collect()
+        items.iter().map(|item| item.as_ref().and_then(|_| found.next())).collect()
     }
 
     /// The score of a target from its raw collaborative score and its calibrated content part.

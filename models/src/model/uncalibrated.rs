@@ -10,7 +10,7 @@ use crate::model::ensemble::{POPULARITY, Weights};
 use crate::model::model::Model;
 use crate::model::score::Target;
 use crate::parts::collaborative::{Collaborative, Likes};
-use crate::parts::content::{Candidate, Encoder, Forest, LANES, UserFeatures, VARYING};
+use crate::parts::content::{Encoder, Forest, ItemFeatures, LANES, UserFeatures, VARYING};
 use crate::parts::popularity::{self, Scale};
 use crate::parts::ratings::RatingModel;
 
@@ -134,8 +134,8 @@ impl Uncalibrated {
         };
         let mut content = vec![0.0; items.len()];
         if let Some(forest) = &self.forest {
-            let candidates = items.iter().map(|i| self.encoder().known(*i)).enumerate();
-            self.content_raw(forest, user, candidates, |i, raw| content[i] = raw);
+            let known = items.iter().map(|i| self.encoder().known(*i)).enumerate();
+            self.content_raw(forest, user, known, |i, raw| content[i] = raw);
         }
         [collaborative, content, items.iter().map(|i| self.derived.raw_popularity[*i as usize]).collect()]
     }
@@ -148,7 +148,7 @@ impl Uncalibrated {
     }
 
     /// The target as the content part sees it; None for an unknown one.
-    pub(super) fn candidate(&self, target: Target) -> Option<Candidate> {
+    pub(super) fn item_features(&self, target: Target) -> Option<ItemFeatures> {
         match target {
             Target::Known(item) => Some(self.encoder().known(item)),
             Target::Newcomer(info) => Some(self.encoder().newcomer(info)),
@@ -156,12 +156,12 @@ impl Uncalibrated {
         }
     }
 
-    /// Calls `put` with the number and the raw content score of every candidate.
+    /// Calls `put` with the number and the raw content score of every item.
     pub(super) fn content_raw(
         &self,
         forest: &Forest,
         user: &User<'_>,
-        candidates: impl Iterator<Item = (usize, Candidate)>,
+        items: impl Iterator<Item = (usize, ItemFeatures)>,
         mut put: impl FnMut(usize, f32),
     ) {
         let mut block = [[0.0f32; LANES]; VARYING];
@@ -174,8 +174,8 @@ impl Uncalibrated {
                 put(*number, raw as f32);
             }
         };
-        for (number, candidate) in candidates {
-            self.encoder().encode(&user.features, &candidate, filled, &mut block);
+        for (number, item) in items {
+            self.encoder().encode(&user.features, &item, filled, &mut block);
             numbers[filled] = number;
             filled += 1;
             if filled == LANES {
