@@ -177,7 +177,7 @@ impl Model {
         &self.popularity
     }
 
-    /// The popularity part by item, in [0,1], as it enters a score.
+    /// The popularity part by item, 0 to 1, as it enters a score.
     pub(crate) fn popularity(&self) -> &[f32] {
         &self.popularity
     }
@@ -187,14 +187,14 @@ impl Model {
         self.raw.items.exposure(item)
     }
 
-    /// The share of positive interactions over all items, in [0,1]; 0 without any.
+    /// The share of positive interactions over all items, 0 to 1; 0 without any.
     pub fn positive_rate(&self) -> f32 {
         let sum = |column: &[u32]| column.iter().map(|n| f64::from(*n)).sum::<f64>();
         let items = &self.raw.items;
         (sum(&items.positives) / (sum(&items.ratings) + sum(&items.favorites)).max(1.0)) as f32
     }
 
-    /// The four terms of an item's popularity, each in [0,1], in the order of the names in `parts::popularity`.
+    /// The four terms of an item's popularity, each 0 to 1, in the order of the names in `parts::popularity`.
     pub(crate) fn popularity_terms(&self, item: u32) -> [f32; 4] {
         self.raw.derived.scale.terms(&self.raw.items, &self.raw.feedback, item as usize)
     }
@@ -221,7 +221,7 @@ impl Model {
         targets.iter().zip(parts).map(scored).collect()
     }
 
-    /// The content part of the targets that have one, in [0,1].
+    /// The content part of the targets that have one, 0 to 1.
     pub(crate) fn content(&self, user: &User<'_>, targets: &[Target]) -> Vec<Option<f32>> {
         let mut content = vec![None; targets.len()];
         if let Some(forest) = &self.raw.forest {

@@ -27,7 +27,7 @@ pub struct Uncalibrated {
 /// Values that follow from the fitted parts, computed once so that scoring is fast.
 #[derive(Debug, Clone)]
 pub struct Derived {
-    /// By item, in [0,1].
+    /// By item, 0 to 1.
     pub raw_popularity: Column<f32>,
     pub scale: Scale,
     pub encoder: Encoder,
@@ -83,7 +83,7 @@ impl Uncalibrated {
         &self.derived.encoder
     }
 
-    /// Popularity by item, in [0,1], not calibrated.
+    /// Popularity by item, 0 to 1, not calibrated.
     pub fn raw_popularity(&self) -> &[f32] {
         &self.derived.raw_popularity
     }

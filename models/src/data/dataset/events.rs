@@ -12,11 +12,11 @@ pub struct Events {
     /// 1 to 5, or 0 without a review.
     pub stars: Vec<f32>,
     pub favorite: Vec<bool>,
-    /// Seconds since 1970 of the latest of the two, or [`NONE`].
+    /// Seconds since 1970 of the latest of the two, or [`crate::NONE`].
     pub at: Vec<i64>,
 }
 
-/// One user's interactions, ascending by item; slices of [`Events`], all equally long.
+/// One user's interactions, ascending by item; slices that are equally long.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {
     pub item: &'a [u32],

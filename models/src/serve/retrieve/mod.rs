@@ -180,7 +180,7 @@ impl ServedModel {
     /// retrieval has to be prepared.
     ///
     /// # Errors
-    /// Those of [`crate::Model::user`], while retrieval is prepared.
+    /// [`crate::Error::NotFinite`] where retrieval cannot be prepared.
     ///
     /// ```
     /// use reco_models::ServedModel;

@@ -50,7 +50,7 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// `factors`: items × k, zeros for an item without; `popularity`: one number in [0,1] per item.
+    /// `factors`: items × k, zeros for an item without; `popularity`: one number per item, 0 to 1.
     pub fn new(items: &ItemTable, factors: ArrayView2<f32>, popularity: &[f32], feedback: Feedback) -> Encoder {
         let mut encoder = Encoder {
             feedback,
