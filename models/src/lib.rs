@@ -42,8 +42,8 @@
 //! let candidates = model.candidates(&user, history.row().item, None, || ())?;
 //! let items: Vec<(i64, Target)> =
 //!     candidates.into_iter().map(|item| (model.items().id[item as usize], Target::Known(item))).collect();
-//! let best = model.rank(&user, &items, 3, || ());
-//! assert!(best.iter().all(|pick| pick.id % 2 == 0 && pick.id != 4 && pick.id != 8));
+//! let mut best = model.rank(&user, &items, || ()).take(3);
+//! assert!(best.all(|pick| pick.id % 2 == 0 && pick.id != 4 && pick.id != 8));
 //! # Ok::<(), reco_models::Error>(())
 //! ```
 

@@ -1,4 +1,4 @@
-//! What a user relies on in an explanation: it sums to the score on every rung of the ladder, and it names what is so.
+//! Explanations, by the public interface: they sum to the score on every rung of the ladder, and what they name is true.
 
 mod common;
 
@@ -14,7 +14,7 @@ fn run(options: Value) -> Trained {
     train(sources(800, 400, 20_000), &params, None, 2, &Control::default()).unwrap()
 }
 
-/// A little of everything: items of the model, one that is newer, and one that is nowhere.
+/// Targets of every kind: items of the model, newer items with and without attributes, and an unknown one.
 fn targets(trained: &Trained, seed: usize) -> Vec<Target> {
     let items = &trained.model.items();
     let known = (0..8).map(|i| Target::Known(((seed * 7919 + i * 104_729) % items.len()) as u32));
@@ -29,8 +29,9 @@ fn targets(trained: &Trained, seed: usize) -> Vec<Target> {
     known.chain(newcomers.map(Target::Newcomer)).chain([Target::Unknown]).collect()
 }
 
-/// Readers as they were trained on, one that has read on since, one who only ever disliked, one without a past.
-fn with_readers(trained: &Trained, mut look: impl FnMut(&User<'_>, &Row<'_>, usize)) {
+/// Calls `look` with users of the training, the same with other interactions, a user who likes nothing, and one without
+/// interactions.
+fn with_users(trained: &Trained, mut look: impl FnMut(&User<'_>, &Row<'_>, usize)) {
     let model = &trained.model;
     for user in (0..trained.data.users.len()).step_by(19) {
         let row = trained.data.events.row(user);
@@ -79,7 +80,7 @@ fn contributions_sum_to_the_score_on_every_rung() {
     for options in kinds {
         let trained = run(options);
         let (mut met, mut pairs) = (Vec::new(), 0);
-        with_readers(&trained, |user, row, seed| {
+        with_users(&trained, |user, row, seed| {
             let targets = targets(&trained, seed);
             let scores = trained.model.score(user, &targets);
             for (target, expected) in targets.iter().zip(scores) {
@@ -104,8 +105,8 @@ fn contributions_sum_to_the_score_on_every_rung() {
 }
 
 #[test]
-fn a_book_that_everybody_shares_carries_the_collaborative_part() {
-    // Items 0 to 9 are liked together, 10 to 19 are liked together, and nobody likes both.
+fn a_liked_item_with_the_same_users_explains_the_collaborative_part() {
+    // Half of the users like items 0 to 9, the other half items 10 to 19.
     let mut sources = Sources::default();
     for user in 0..200i64 {
         for item in (0..10i64).filter(|item| (user + item) % 3 != 0) {
@@ -134,11 +135,11 @@ fn a_book_that_everybody_shares_carries_the_collaborative_part() {
 }
 
 #[test]
-fn a_reason_is_what_the_explanation_lists_first() {
+fn a_reason_is_the_first_term_of_the_explanation() {
     let trained = run(json!({}));
     let items = &trained.model.items();
     let mut met = Vec::new();
-    with_readers(&trained, |user, row, seed| {
+    with_users(&trained, |user, row, seed| {
         let targets: Vec<Target> =
             targets(&trained, seed).into_iter().filter(|t| t.index().is_none_or(|i| !row.item.contains(&i))).collect();
         let scored = trained.model.score(user, &targets);
@@ -178,7 +179,7 @@ fn a_reason_is_what_the_explanation_lists_first() {
 }
 
 #[test]
-fn the_rules_name_a_liked_book() {
+fn the_rules_name_a_liked_item() {
     let info = |category, author, published| ItemInfo { category, author, published };
     let liked = [(11, info(1, 7, NONE)), (12, info(2, 8, NONE))];
     let taste = Taste::of(liked.iter().map(|(_, info)| *info));

@@ -1,4 +1,4 @@
-//! Quality floors on the generated library: what a user relies on, through the public interface.
+//! Trainings on the generated library, by the public interface: floors of the quality, repeatability, odd data.
 
 mod common;
 
@@ -54,8 +54,8 @@ fn stars_are_predicted_almost_to_their_noise() {
     let trained = run(sources(5000, 2000, 150_000), json!({"trees": 0}), None, 2);
     let evidence = trained.choice.ratings.unwrap();
     assert!(evidence.held_out > 5000, "{evidence:?}");
-    // The library's readers scatter by 0.75 stars, and rounding to whole stars adds to that: 0.80. Taste moves few stars
-    // there, so that biases say nearly all.
+    // The noise of the library's stars is 0.75, and 0.80 with the rounding to whole stars. Preferences change few stars
+    // there, so that biases explain nearly everything.
     assert!(evidence.rmse < 0.82 && evidence.rmse < 1.002 * evidence.baseline_rmse, "{evidence:?}");
 }
 
@@ -79,7 +79,7 @@ fn a_stored_model_scores_as_the_trained_one() {
 }
 
 #[test]
-fn a_vector_that_was_stored_is_the_one_that_is_folded_in() {
+fn folding_in_a_user_gives_the_stored_vector() {
     let trained = run(sources(600, 300, 15_000), json!({}), None, 2);
     for user in 0..100 {
         let folded = trained.model.fold_in(trained.data.events.row(user)).unwrap();
@@ -98,21 +98,21 @@ fn an_equal_challenger_is_not_promoted_and_is_compared_on_the_same_hold_out() {
 }
 
 #[test]
-fn a_champion_of_another_hold_out_stays() {
+fn a_champion_with_another_kind_of_hold_out_stays() {
     let first = run(sources(600, 300, 15_000), json!({}), None, 2);
     let second = run(sources(600, 300, 15_000), json!({"split": "by_user"}), Some(&champion(first.twin)), 2);
     assert!(!second.decision.promoted && second.decision.reason.contains("another kind"), "{:?}", second.decision);
 }
 
 #[test]
-fn a_spoilt_champion_is_replaced() {
+fn a_worse_champion_is_replaced() {
     let first = run(sources(600, 300, 15_000), json!({}), None, 2);
-    let spoilt = first.twin.with_weights(reco_models::Weights::new([0.0, 0.0, 1.0]).unwrap());
-    let second = run(sources(600, 300, 15_000), json!({}), Some(&champion(spoilt)), 2);
+    let worse = first.twin.with_weights(reco_models::Weights::new([0.0, 0.0, 1.0]).unwrap());
+    let second = run(sources(600, 300, 15_000), json!({}), Some(&champion(worse)), 2);
     assert!(second.decision.promoted && second.decision.reason.starts_with("better"), "{:?}", second.decision);
 }
 
-/// Everybody likes the items of their own colour but one, which is held back: a checkerboard.
+/// Every user likes the items of the same colour on a checkerboard, except one that is held back.
 fn checkerboard() -> Sources {
     let mut sources = Sources::default();
     for user in 0..60i64 {
@@ -126,8 +126,8 @@ fn checkerboard() -> Sources {
 }
 
 #[test]
-fn every_collaborative_model_finds_what_was_held_back_from_the_checkerboard() {
-    // Fixed hyperparameters: a validation part of so regular a board tells nothing.
+fn every_collaborative_model_finds_the_held_back_items_of_the_checkerboard() {
+    // Fixed parameters: on a board this regular, validation cannot choose any.
     for share in [0.0, 0.5, 1.0] {
         let mut options = json!({"neighbour_share": share, "ridge": 1});
         options["regularization"] = json!(0.001);
@@ -148,7 +148,7 @@ fn every_collaborative_model_finds_what_was_held_back_from_the_checkerboard() {
 }
 
 #[test]
-fn odd_data_train_or_say_why_not() {
+fn odd_data_can_be_trained_on_or_are_refused_with_a_reason() {
     let one = |stars: f32, n: i64| {
         let mut sources = Sources::default();
         for i in 0..n {
@@ -165,9 +165,9 @@ fn odd_data_train_or_say_why_not() {
     };
     assert!(try_train(Sources::default()).is_err());
     assert!(try_train(one(2.0, 35)).err().unwrap().to_string().contains("nothing to learn"));
-    // One user and one item; everybody likes everything equally.
+    // One user and one item; then every user likes every item equally.
     let single = try_train(one(5.0, 1)).unwrap();
-    assert!(!single.decision.promoted, "nobody was there to judge by");
+    assert!(!single.decision.promoted, "there is no user to evaluate on");
     let equal = try_train(one(5.0, 35)).unwrap();
     assert!(equal.user_factors.iter().all(|v| v.is_finite()));
 }

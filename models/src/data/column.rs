@@ -18,10 +18,11 @@ pub type Bytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
 
 /// Numbers that are read as a slice.
 #[derive(Clone)]
-pub struct Column<T>(Storage<T>);
+pub struct Column<T>(Values<T>);
 
+/// Where the numbers lie.
 #[derive(Clone)]
-enum Storage<T> {
+enum Values<T> {
     Owned(Vec<T>),
     /// Checked to lie in the bytes and to be aligned.
     View(Bytes, Range<usize>, PhantomData<T>),
@@ -33,7 +34,7 @@ impl<T: Pod> Column<T> {
     pub fn view(bytes: &Bytes, range: Range<usize>) -> Option<Column<T>> {
         let values = (**bytes).as_ref().get(range.clone())?;
         match bytemuck::try_cast_slice::<u8, T>(values) {
-            Ok(_) => Some(Column(Storage::View(Arc::clone(bytes), range, PhantomData))),
+            Ok(_) => Some(Column(Values::View(Arc::clone(bytes), range, PhantomData))),
             Err(bytemuck::PodCastError::TargetAlignmentGreaterAndInputNotAligned) => {
                 let mut owned = vec![T::zeroed(); values.len() / size_of::<T>()];
                 let target = bytemuck::cast_slice_mut::<T, u8>(&mut owned);
@@ -55,16 +56,16 @@ impl<T: Pod> Deref for Column<T> {
 
     fn deref(&self) -> &[T] {
         match &self.0 {
-            Storage::Owned(values) => values,
+            Values::Owned(values) => values,
             // Range and alignment were checked, and the bytes do not move.
-            Storage::View(bytes, range, _) => bytemuck::cast_slice(&(**bytes).as_ref()[range.clone()]),
+            Values::View(bytes, range, _) => bytemuck::cast_slice(&(**bytes).as_ref()[range.clone()]),
         }
     }
 }
 
 impl<T> From<Vec<T>> for Column<T> {
     fn from(values: Vec<T>) -> Self {
-        Column(Storage::Owned(values))
+        Column(Values::Owned(values))
     }
 }
 

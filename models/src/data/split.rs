@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn the_core_is_found_by_peeling() {
-        // User 3 likes only item 9, which nobody else likes; without it user 3 has nothing.
+        // User 3 is the only one who likes item 9. Without that item user 3 has too few.
         let data = ratings(&[
             (1, 1, 5.0, NONE),
             (1, 2, 5.0, NONE),

@@ -1,4 +1,4 @@
-//! One [0,1] scale for parts that are measured in different units.
+//! One scale, 0 to 1, for parts that are measured in different units.
 //!
 //! A raw score becomes 1 − ln(1+R)/ln(1+N), R being the rank that it would have, on average, among N items:
 //! 1 is the best score of this model, 0 the worst, and halving the rank adds the same everywhere. That is the shape of
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 const STEPS: usize = 64;
 
-/// A monotone, piecewise linear map from raw scores to [0,1]. `knots[j]` is the raw score that maps to `j / STEPS`.
+/// A monotone, piecewise linear map from raw scores to numbers from 0 to 1. `knots[j]` is the raw score that maps to `j / STEPS`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
     knots: Vec<f32>,
@@ -48,7 +48,7 @@ impl Calibration {
         [first, last + last.abs().max(1.0)]
     }
 
-    /// The calibrated score in [0,1]; of equal knots the lowest counts.
+    /// The calibrated score, 0 to 1; of equal knots the lowest counts.
     pub fn apply(&self, raw: f32) -> f32 {
         let knots = &self.knots;
         // A binary search without branches: this is called for every item that is ranked.

@@ -9,7 +9,7 @@ pub const COLLABORATIVE: usize = 0;
 pub const CONTENT_BASED: usize = 1;
 pub const POPULARITY: usize = 2;
 
-/// A row's parts, each in [0,1], or None where the part does not exist for the row.
+/// A row's parts, each 0 to 1, or None where the part does not exist for the row.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Parts {
     pub collaborative: Option<f32>,
@@ -47,7 +47,7 @@ impl Weights {
         self.0
     }
 
-    /// The weighted mean over the parts that exist, in [0,1]. Where all of those have weight 0, it is their plain mean;
+    /// The weighted mean over the parts that exist, 0 to 1. Where all of those have weight 0, it is their plain mean;
     /// without any part it is 0.
     ///
     /// ```

@@ -12,7 +12,7 @@ use crate::model::ensemble::{COLLABORATIVE, CONTENT_BASED, Parts, Weights};
 use crate::model::score::{Rung, Scored, Target};
 use crate::model::uncalibrated::{Derived, Uncalibrated, User};
 use crate::parts::collaborative::Collaborative;
-use crate::parts::content::{Attribution, Candidate, FEATURES, Forest, VARYING};
+use crate::parts::content::{Attribution, FEATURES, Forest, ItemFeatures, VARYING};
 use crate::parts::ratings::RatingModel;
 
 /// The stored values of a model as they were read, not checked yet: see [`Model::new`].
@@ -154,7 +154,7 @@ impl Model {
     }
 
     /// By part, in the order of [`crate::PART_NAMES`].
-    pub fn calibrations(&self) -> &[Calibration; 3] {
+    pub(crate) fn calibrations(&self) -> &[Calibration; 3] {
         &self.calibrations
     }
 
@@ -177,8 +177,8 @@ impl Model {
         &self.popularity
     }
 
-    /// The popularity part by item, in [0,1], as it enters a score.
-    pub fn popularity(&self) -> &[f32] {
+    /// The popularity part by item, 0 to 1, as it enters a score.
+    pub(crate) fn popularity(&self) -> &[f32] {
         &self.popularity
     }
 
@@ -187,15 +187,15 @@ impl Model {
         self.raw.items.exposure(item)
     }
 
-    /// The share of positive interactions over all items, in [0,1]; 0 without any.
+    /// The share of positive interactions over all items, 0 to 1; 0 without any.
     pub fn positive_rate(&self) -> f32 {
         let sum = |column: &[u32]| column.iter().map(|n| f64::from(*n)).sum::<f64>();
         let items = &self.raw.items;
         (sum(&items.positives) / (sum(&items.ratings) + sum(&items.favorites)).max(1.0)) as f32
     }
 
-    /// The four terms of an item's popularity, each in [0,1], in the order of the names in `parts::popularity`.
-    pub fn popularity_terms(&self, item: u32) -> [f32; 4] {
+    /// The four terms of an item's popularity, each 0 to 1, in the order of the names in `parts::popularity`.
+    pub(crate) fn popularity_terms(&self, item: u32) -> [f32; 4] {
         self.raw.derived.scale.terms(&self.raw.items, &self.raw.feedback, item as usize)
     }
 
@@ -221,7 +221,7 @@ impl Model {
         targets.iter().zip(parts).map(scored).collect()
     }
 
-    /// The content part of the targets that have one, in [0,1].
+    /// The content part of the targets that have one, 0 to 1.
     pub(crate) fn content(&self, user: &User<'_>, targets: &[Target]) -> Vec<Option<f32>> {
         let mut content = vec![None; targets.len()];
         if let Some(forest) = &self.raw.forest {
@@ -242,31 +242,31 @@ impl Model {
         Some(self.calibrations[CONTENT_BASED].apply(raw as f32))
     }
 
-    /// The candidates among the targets, each with its place. They lie anywhere in memory: all are prefetched before the
+    /// The features of the known targets, each with its place. They lie anywhere in memory: all are prefetched before the
     /// first is read, so that the waits overlap.
-    fn gather(&self, targets: &[Target]) -> Vec<(usize, Candidate)> {
+    fn gather(&self, targets: &[Target]) -> Vec<(usize, ItemFeatures)> {
         for item in targets.iter().filter_map(|t| t.index()) {
             self.encoder().prefetch(item);
             prefetch(&self.popularity[item as usize..=item as usize]);
         }
-        let candidates: Vec<(usize, Candidate)> =
-            targets.iter().enumerate().filter_map(|(i, t)| Some((i, self.raw.candidate(*t)?))).collect();
-        for (_, candidate) in &candidates {
-            self.encoder().prefetch_groups(candidate);
+        let items: Vec<(usize, ItemFeatures)> =
+            targets.iter().enumerate().filter_map(|(i, t)| Some((i, self.raw.item_features(*t)?))).collect();
+        for (_, item) in &items {
+            self.encoder().prefetch_groups(item);
         }
-        candidates
+        items
     }
 
     /// For each target the features of the pair and what each of them adds to the raw content score; None for a target
     /// without a content part.
-    pub fn attribute(&self, user: &User<'_>, targets: &[Target]) -> Vec<Option<([f32; FEATURES], Attribution)>> {
+    pub(crate) fn attribute(&self, user: &User<'_>, targets: &[Target]) -> Vec<Option<([f32; FEATURES], Attribution)>> {
         let Some(forest) = &self.raw.forest else { return vec![None; targets.len()] };
-        let candidates: Vec<Option<Candidate>> = targets.iter().map(|target| self.raw.candidate(*target)).collect();
-        let row = |candidate: &Candidate| self.encoder().row(&user.features, candidate);
-        let rows: Vec<[f32; FEATURES]> = candidates.iter().flatten().map(row).collect();
+        let items: Vec<Option<ItemFeatures>> = targets.iter().map(|target| self.raw.item_features(*target)).collect();
+        let row = |item: &ItemFeatures| self.encoder().row(&user.features, item);
+        let rows: Vec<[f32; FEATURES]> = items.iter().flatten().map(row).collect();
         let attributions = forest.shapley(&rows.iter().map(|row| row.as_slice()).collect::<Vec<_>>());
         let mut found = rows.into_iter().zip(attributions);
-        candidates.iter().map(|candidate| candidate.as_ref().and_then(|_| found.next())).collect()
+        items.iter().map(|item| item.as_ref().and_then(|_| found.next())).collect()
     }
 
     /// The score of a target from its raw collaborative score and its calibrated content part.

@@ -55,7 +55,7 @@ impl Rung {
 /// One scored item.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scored {
-    /// In [0,1]: the weighted mean of the parts.
+    /// 0 to 1: the weighted mean of the parts.
     pub score: f32,
     pub parts: Parts,
     pub rung: Rung,

@@ -10,7 +10,7 @@ use crate::model::ensemble::{POPULARITY, Weights};
 use crate::model::model::Model;
 use crate::model::score::Target;
 use crate::parts::collaborative::{Collaborative, Likes};
-use crate::parts::content::{Candidate, Encoder, Forest, LANES, UserFeatures, VARYING};
+use crate::parts::content::{Encoder, Forest, ItemFeatures, LANES, UserFeatures, VARYING};
 use crate::parts::popularity::{self, Scale};
 use crate::parts::ratings::RatingModel;
 
@@ -27,7 +27,7 @@ pub struct Uncalibrated {
 /// Values that follow from the fitted parts, computed once so that scoring is fast.
 #[derive(Debug, Clone)]
 pub struct Derived {
-    /// By item, in [0,1].
+    /// By item, 0 to 1.
     pub raw_popularity: Column<f32>,
     pub scale: Scale,
     pub encoder: Encoder,
@@ -50,7 +50,12 @@ impl User<'_> {
 
 impl Uncalibrated {
     /// Derives what scoring needs, in a time linear in the items.
-    pub fn new(feedback: Feedback, items: ItemTable, collaborative: Collaborative, forest: Option<Forest>) -> Self {
+    pub(crate) fn new(
+        feedback: Feedback,
+        items: ItemTable,
+        collaborative: Collaborative,
+        forest: Option<Forest>,
+    ) -> Self {
         let raw_popularity: Column<f32> = popularity::popularity(&items, &feedback).into();
         let encoder = Encoder::new(&items, collaborative.factors.view(), &raw_popularity, feedback);
         let derived = Derived { scale: Scale::of(&items), raw_popularity, encoder };
@@ -58,22 +63,27 @@ impl Uncalibrated {
     }
 
     /// The same parts with another forest, or none.
-    pub fn with_forest(self, forest: Option<Forest>) -> Self {
+    pub(crate) fn with_forest(self, forest: Option<Forest>) -> Self {
         Uncalibrated { forest, ..self }
     }
 
     /// A complete model. `calibrations` by part, in the order of [`crate::PART_NAMES`].
-    pub fn calibrated(self, calibrations: [Calibration; 3], weights: Weights, ratings: Option<RatingModel>) -> Model {
+    pub(crate) fn calibrated(
+        self,
+        calibrations: [Calibration; 3],
+        weights: Weights,
+        ratings: Option<RatingModel>,
+    ) -> Model {
         let popularity = self.derived.raw_popularity.iter().map(|raw| calibrations[POPULARITY].apply(*raw)).collect();
         Model { raw: self, calibrations, popularity, weights, ratings }
     }
 
     /// Encodes users and items as features.
-    pub fn encoder(&self) -> &Encoder {
+    pub(crate) fn encoder(&self) -> &Encoder {
         &self.derived.encoder
     }
 
-    /// Popularity by item, in [0,1], not calibrated.
+    /// Popularity by item, 0 to 1, not calibrated.
     pub fn raw_popularity(&self) -> &[f32] {
         &self.derived.raw_popularity
     }
@@ -93,7 +103,7 @@ impl Uncalibrated {
 
     /// Features of a user. `row`: the interactions; `since`: when the user registered, seconds since 1970, or
     /// [`crate::NONE`]; `factor`: the user's vector, k long, or empty.
-    pub fn features<'a>(&self, row: Row<'a>, since: i64, factor: Vec<f32>) -> UserFeatures<'a> {
+    pub(crate) fn features<'a>(&self, row: Row<'a>, since: i64, factor: Vec<f32>) -> UserFeatures<'a> {
         self.encoder().user(row, since, factor)
     }
 
@@ -124,21 +134,21 @@ impl Uncalibrated {
         };
         let mut content = vec![0.0; items.len()];
         if let Some(forest) = &self.forest {
-            let candidates = items.iter().map(|i| self.encoder().known(*i)).enumerate();
-            self.content_raw(forest, user, candidates, |i, raw| content[i] = raw);
+            let known = items.iter().map(|i| self.encoder().known(*i)).enumerate();
+            self.content_raw(forest, user, known, |i, raw| content[i] = raw);
         }
         [collaborative, content, items.iter().map(|i| self.derived.raw_popularity[*i as usize]).collect()]
     }
 
     /// The raw collaborative score of each target; None for one that the model does not know.
-    pub fn collaborative(&self, user: &User<'_>, targets: &[Target]) -> Vec<Option<f32>> {
+    pub(crate) fn collaborative(&self, user: &User<'_>, targets: &[Target]) -> Vec<Option<f32>> {
         let known: Vec<u32> = targets.iter().filter_map(|t| t.index()).collect();
         let mut raw = self.collaborative.score(&user.likes, &known).into_iter();
         targets.iter().map(|target| target.index().and_then(|_| raw.next())).collect()
     }
 
     /// The target as the content part sees it; None for an unknown one.
-    pub(super) fn candidate(&self, target: Target) -> Option<Candidate> {
+    pub(super) fn item_features(&self, target: Target) -> Option<ItemFeatures> {
         match target {
             Target::Known(item) => Some(self.encoder().known(item)),
             Target::Newcomer(info) => Some(self.encoder().newcomer(info)),
@@ -146,12 +156,12 @@ impl Uncalibrated {
         }
     }
 
-    /// Calls `put` with the number and the raw content score of every candidate.
+    /// Calls `put` with the number and the raw content score of every item.
     pub(super) fn content_raw(
         &self,
         forest: &Forest,
         user: &User<'_>,
-        candidates: impl Iterator<Item = (usize, Candidate)>,
+        items: impl Iterator<Item = (usize, ItemFeatures)>,
         mut put: impl FnMut(usize, f32),
     ) {
         let mut block = [[0.0f32; LANES]; VARYING];
@@ -164,8 +174,8 @@ impl Uncalibrated {
                 put(*number, raw as f32);
             }
         };
-        for (number, candidate) in candidates {
-            self.encoder().encode(&user.features, &candidate, filled, &mut block);
+        for (number, item) in items {
+            self.encoder().encode(&user.features, &item, filled, &mut block);
             numbers[filled] = number;
             filled += 1;
             if filled == LANES {

@@ -24,7 +24,7 @@ impl Blend {
         (1.0 - self.share) / self.als_scale
     }
 
-    /// Whether the share is in [0,1] and the scales are positive.
+    /// Whether the share is 0 to 1 and the scales are positive.
     pub fn valid(&self) -> bool {
         let positive = |v: f32| v.is_finite() && v > 0.0;
         (0.0..=1.0).contains(&self.share) && positive(self.als_scale) && positive(self.neighbour_scale)

@@ -1,4 +1,4 @@
-//! The popularity part: 0.4 rating count + 0.3 mean rating + 0.2 favourites + 0.1 recency, each in [0,1].
+//! The popularity part: 0.4 rating count + 0.3 mean rating + 0.2 favourites + 0.1 recency, each 0 to 1.
 
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +39,7 @@ impl Scale {
         }
     }
 
-    /// The four terms of an item, each in [0,1]. Counts are logarithmic: they follow a power law.
+    /// The four terms of an item, each 0 to 1. Counts are logarithmic: they follow a power law.
     /// Recency halves with every year since the latest positive; 0 where nothing has a time.
     pub fn terms(&self, items: &ItemTable, feedback: &Feedback, item: usize) -> [f32; 4] {
         let log_share = |count: u32, most: u32| (count as f32).ln_1p() / (most.max(1) as f32).ln_1p();
@@ -53,7 +53,7 @@ impl Scale {
     }
 }
 
-/// The weighted sum of the terms by item, in [0,1].
+/// The weighted sum of the terms by item, 0 to 1.
 pub fn popularity(items: &ItemTable, feedback: &Feedback) -> Vec<f32> {
     let scale = Scale::of(items);
     let sum = |terms: [f32; 4]| terms.iter().zip(TERM_WEIGHTS).map(|(t, w)| t * w).sum();

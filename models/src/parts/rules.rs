@@ -1,5 +1,5 @@
 //! The rules of the site, which score while there is no model: 50 points for the category, 30 for the author, 10 for
-//! novelty, scaled to [0,1].
+//! novelty, scaled to 0 to 1.
 
 use crate::data::dataset::NONE;
 use crate::data::items::ItemInfo;

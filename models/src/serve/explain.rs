@@ -33,7 +33,7 @@ pub struct Term {
     /// Place of the part in [`crate::PART_NAMES`].
     pub part: usize,
     pub evidence: Evidence,
-    /// What it adds to the score, in [−1,1].
+    /// What it adds to the score, −1 to 1.
     pub contribution: f64,
 }
 

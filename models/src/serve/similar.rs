@@ -42,7 +42,7 @@ impl ServedModel {
     /// catalogue row. `pause` is called about every millisecond if retrieval has to be prepared.
     ///
     /// # Errors
-    /// Those of [`crate::Model::user`], while retrieval is prepared.
+    /// [`crate::Error::NotFinite`] where retrieval cannot be prepared.
     pub fn similar(&self, target: Target, info: ItemInfo, most: usize, pause: impl FnMut()) -> Result<Vec<Similar>> {
         let retrieval = self.retrieval(pause)?;
         let mut list = List { found: Vec::new(), taken: vec![false; self.items().len()], most };

@@ -1,7 +1,8 @@
-//! The generated library as a training reads it.
+//! The generated library as the sources of a training.
 
 use reco_models::Sources;
 
+/// The sources of a library of about this size, by a fixed seed.
 pub fn sources(users: usize, books: usize, interactions: usize) -> Sources {
     let library = library::generate(&library::Size { users, books, interactions }, 42);
     let mut sources = Sources::default();

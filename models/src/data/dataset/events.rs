@@ -12,11 +12,11 @@ pub struct Events {
     /// 1 to 5, or 0 without a review.
     pub stars: Vec<f32>,
     pub favorite: Vec<bool>,
-    /// Seconds since 1970 of the latest of the two, or [`NONE`].
+    /// Seconds since 1970 of the latest of the two, or [`crate::NONE`].
     pub at: Vec<i64>,
 }
 
-/// One user's interactions, ascending by item; slices of [`Events`], all equally long.
+/// One user's interactions, ascending by item; slices that are equally long.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {
     pub item: &'a [u32],
@@ -73,20 +73,20 @@ impl Events {
         out
     }
 
-    /// Merges records that are sorted by [`Record::order`].
-    pub(super) fn from_sorted(records: &[Record], users: usize) -> Events {
+    /// Merges interactions that are sorted by [`Interaction::order`].
+    pub(super) fn from_sorted(interactions: &[Interaction], users: usize) -> Events {
         let mut events = Events { start: vec![0; users + 1], ..Events::default() };
         let mut pair = None;
-        for record in records {
-            if pair != Some((record.user, record.item)) {
-                pair = Some((record.user, record.item));
-                events.push(record.item, 0.0, false, record.at);
-                events.start[record.user as usize + 1] += 1;
+        for interaction in interactions {
+            if pair != Some((interaction.user, interaction.item)) {
+                pair = Some((interaction.user, interaction.item));
+                events.push(interaction.item, 0.0, false, interaction.at);
+                events.start[interaction.user as usize + 1] += 1;
             }
             let last = events.item.len() - 1;
-            events.at[last] = events.at[last].max(record.at);
-            if record.stars > 0.0 {
-                events.stars[last] = record.stars;
+            events.at[last] = events.at[last].max(interaction.at);
+            if interaction.stars > 0.0 {
+                events.stars[last] = interaction.stars;
             } else {
                 events.favorite[last] = true;
             }
@@ -107,7 +107,7 @@ impl Events {
 
 /// A review or a favourite, as it was read.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) struct Record {
+pub(super) struct Interaction {
     pub user: u32,
     pub item: u32,
     pub at: i64,
@@ -115,10 +115,10 @@ pub(super) struct Record {
     pub stars: f32,
 }
 
-impl Record {
+impl Interaction {
     /// By user, item and time, so that the latest review of a pair comes last. Stars break ties of time, so that the
     /// result does not depend on the order of reading.
-    pub fn order(&self, other: &Record) -> std::cmp::Ordering {
+    pub fn order(&self, other: &Interaction) -> std::cmp::Ordering {
         (self.user, self.item, self.at)
             .cmp(&(other.user, other.item, other.at))
             .then(self.stars.total_cmp(&other.stars))

@@ -1,6 +1,6 @@
 //! One user's interactions at query time.
 
-use super::events::{Events, Record, Row};
+use super::events::{Events, Interaction, Row};
 use super::sources::{Favorites, Ratings};
 
 /// One user's interactions as they are now, merged as in training.
@@ -22,15 +22,15 @@ impl History {
             .map(|i| (ratings.item[i], ratings.at[i], ratings.stars[i]));
         let favored = (0..favorites.item.len()).map(|i| (favorites.item[i], favorites.at[i], 0.0));
         let mut unknown = 0;
-        let mut records = Vec::new();
+        let mut interactions = Vec::new();
         for (id, at, stars) in rated.chain(favored) {
             match index(id) {
-                Some(item) => records.push(Record { user: 0, item, at, stars }),
+                Some(item) => interactions.push(Interaction { user: 0, item, at, stars }),
                 None => unknown += 1,
             }
         }
-        records.sort_unstable_by(Record::order);
-        History { events: Events::from_sorted(&records, 1), unknown }
+        interactions.sort_unstable_by(Interaction::order);
+        History { events: Events::from_sorted(&interactions, 1), unknown }
     }
 
     /// The interactions with items that the model knows.

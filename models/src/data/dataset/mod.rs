@@ -12,7 +12,7 @@ pub use events::{Events, Row};
 pub use history::History;
 pub use sources::{Accounts, Catalog, Favorites, NONE, Ratings, Sources};
 
-use events::Record;
+use events::Interaction;
 
 /// Users, items and interactions of a run. User and item indices are ranks of the ids.
 #[derive(Debug, Default, Clone)]
@@ -161,23 +161,23 @@ fn distinct(columns: &[&[i64]]) -> Vec<i64> {
 fn merge(users: &[i64], items: &[i64], ratings: &Ratings, favorites: &Favorites) -> Events {
     // Every id is in its list: the lists were made from these columns.
     let rank = |ids: &[i64], id: &i64| ids.binary_search(id).unwrap_or(0) as u32;
-    let mut records: Vec<Record> = (0..ratings.user.len())
+    let mut interactions: Vec<Interaction> = (0..ratings.user.len())
         .into_par_iter()
-        .map(|i| Record {
+        .map(|i| Interaction {
             user: rank(users, &ratings.user[i]),
             item: rank(items, &ratings.item[i]),
             at: ratings.at[i],
             stars: ratings.stars[i],
         })
         .collect();
-    records.par_extend((0..favorites.user.len()).into_par_iter().map(|i| Record {
+    interactions.par_extend((0..favorites.user.len()).into_par_iter().map(|i| Interaction {
         user: rank(users, &favorites.user[i]),
         item: rank(items, &favorites.item[i]),
         at: favorites.at[i],
         stars: 0.0,
     }));
-    records.par_sort_unstable_by(Record::order);
-    Events::from_sorted(&records, users.len())
+    interactions.par_sort_unstable_by(Interaction::order);
+    Events::from_sorted(&interactions, users.len())
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::data::split::Split;
 use crate::error::Result;
 
 pub use features::{
-    AGE, Candidate, Encoder, FEATURE_NAMES, FEATURES, Groups, Topic, UserFeatures, VARYING, age_is_unknown, topic_of,
+    AGE, Encoder, FEATURE_NAMES, FEATURES, Groups, ItemFeatures, Topic, UserFeatures, VARYING, age_is_unknown, topic_of,
 };
 pub use forest::{Forest, LANES};
 pub use lightgbm::BoostParams;

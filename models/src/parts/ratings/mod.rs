@@ -86,7 +86,7 @@ pub struct RatingEvidence {
 }
 
 /// Ratings minus their mean, in both orientations, between the users and items that have ratings.
-struct Table {
+struct CentredRatings {
     items: Vec<i64>,
     by_user: Interactions,
     by_item: Interactions,
@@ -241,58 +241,58 @@ fn reviews(data: &Dataset, user: usize) -> Ratings {
 }
 
 fn fit(data: &Dataset, factors: usize, seed: u64, control: &Control) -> Result<Option<RatingModel>> {
-    let Some(table) = Table::new(data)? else { return Ok(None) };
+    let Some(centred) = CentredRatings::new(data)? else { return Ok(None) };
     let size = factors + 1;
-    let mut users = Beliefs::new(size, &table.by_user, seed);
-    let mut items = Beliefs::new(size, &table.by_item, seed);
+    let mut users = Beliefs::new(size, &centred.by_user, seed);
+    let mut items = Beliefs::new(size, &centred.by_item, seed);
     items.randomise(size, seed);
-    let ratings = table.by_user.nnz() as f64;
-    let spread = table.by_user.data().iter().map(|z| f64::from(*z).powi(2)).sum::<f64>();
+    let ratings = centred.by_user.nnz() as f64;
+    let spread = centred.by_user.data().iter().map(|z| f64::from(*z).powi(2)).sum::<f64>();
     let mut noise = 1.0 / (spread / ratings).max(LEAST_NOISE);
     for epoch in 0..EPOCHS {
         control.done(epoch as f32 / EPOCHS as f32)?;
-        users.solve(size, &table.by_user, &items.moments, noise, control)?;
+        users.solve(size, &centred.by_user, &items.moments, noise, control)?;
         if epoch >= WARM_UP {
-            users.prior.update(&users.moments, &table.by_user, &table.by_item, control)?;
+            users.prior.update(&users.moments, &centred.by_user, &centred.by_item, control)?;
         }
-        let error = items.solve(size, &table.by_item, &users.moments, noise, control)?;
+        let error = items.solve(size, &centred.by_item, &users.moments, noise, control)?;
         if epoch >= WARM_UP {
-            items.prior.update(&items.moments, &table.by_item, &table.by_user, control)?;
+            items.prior.update(&items.moments, &centred.by_item, &centred.by_user, control)?;
         }
         let before = std::mem::replace(&mut noise, 1.0 / (error / ratings).max(LEAST_NOISE));
         if epoch >= EPOCHS / 2 && (noise / before - 1.0).abs() < SETTLED {
             break;
         }
     }
-    Ok(Some(finish(table, users, items, noise)?))
+    Ok(Some(finish(centred, users, items, noise)?))
 }
 
-fn finish(table: Table, users: Beliefs, items: Beliefs, noise: f64) -> Result<RatingModel> {
+fn finish(centred: CentredRatings, users: Beliefs, items: Beliefs, noise: f64) -> Result<RatingModel> {
     let size = items.prior.center.len();
     let center = |prior: &Prior| prior.center.iter().map(|c| *c as f32).collect::<Vec<_>>();
     let mut moments = items.moments;
     let mut unrated = vec![0.0; moments::width(size)];
-    let mut nobodys = Posterior::new(size);
-    Sums::new(size).solve(&center(&items.prior), &items.prior.precision, noise, &mut nobodys)?;
-    nobodys.store(&mut unrated);
+    let mut unrated_item = Posterior::new(size);
+    Sums::new(size).solve(&center(&items.prior), &items.prior.precision, noise, &mut unrated_item)?;
+    unrated_item.store(&mut unrated);
     moments.append(&mut unrated);
     let model = RatingModel {
-        items: table.items.into(),
+        items: centred.items.into(),
         moments: moments.into(),
         effects: users.prior.effects().into(),
         prior: UserPrior {
             center: center(&users.prior),
             precision: users.prior.precision,
-            mean: table.mean,
+            mean: centred.mean,
             noise,
-            range: table.range,
+            range: centred.range,
         },
     };
     if model.valid() { Ok(model) } else { Err(Error::NotFinite("a rating factor")) }
 }
 
-impl Table {
-    fn new(data: &Dataset) -> Result<Option<Table>> {
+impl CentredRatings {
+    fn new(data: &Dataset) -> Result<Option<CentredRatings>> {
         let events = &data.events;
         if let Some(bad) = events.stars.iter().find(|s| !s.is_finite()) {
             return Err(Error::Value { column: "stars", value: bad.to_string(), range: "finite numbers" });
@@ -310,8 +310,8 @@ impl Table {
         let items: Vec<u32> = (0..data.items.len() as u32).filter(|i| has[*i as usize]).collect();
         let mut number = vec![0; data.items.len()];
         items.iter().enumerate().for_each(|(new, old)| number[*old as usize] = new as u32);
-        let by_user = centred(events, mean, &number, items.len());
-        Ok(Some(Table {
+        let by_user = centred_by_user(events, mean, &number, items.len());
+        Ok(Some(CentredRatings {
             items: items.iter().map(|i| data.items[*i as usize]).collect(),
             by_item: transposed(&by_user),
             by_user,
@@ -321,8 +321,8 @@ impl Table {
     }
 }
 
-/// Users with a rating × items.
-fn centred(events: &Events, mean: f32, number: &[u32], items: usize) -> Interactions {
+/// The ratings minus `mean`, users with a rating × rated items; `number`: the number of an item among the rated ones.
+fn centred_by_user(events: &Events, mean: f32, number: &[u32], items: usize) -> Interactions {
     let (mut start, mut index, mut z) = (vec![0], Vec::new(), Vec::new());
     for user in 0..events.users() {
         let row = events.row(user);

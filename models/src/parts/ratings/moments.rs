@@ -1,8 +1,8 @@
 //! The moments of users and items, and the posterior distribution of one of them given those of the others.
 //!
 //! A row (a user or an item) is a Gaussian over (b, f): its bias and its factors. For the rows of the other side it is the
-//! regressor y = (1, f) with the offset b. They need its moments only: E[y·yᵀ] (upper triangle, row by row), E[b·y] and
-//! E[b²], stored in this order. A posterior follows from sums of moments.
+//! regressor y = (1, f) with the offset b. They need its moments only: `E[y·yᵀ]` (upper triangle, row by row), `E[b·y]` and
+//! `E[b²]`, stored in this order. A posterior follows from sums of moments.
 
 use crate::error::{Error, Result};
 use crate::math::simd::dispatch;
@@ -28,7 +28,7 @@ pub fn mean(moments: &[f32], size: usize, i: usize) -> f32 {
     if i == 0 { moments[triangle(size)] } else { moments[i] }
 }
 
-/// E[x²] of the `i`-th parameter.
+/// `E[x²]` of the `i`-th parameter.
 pub fn square(moments: &[f32], size: usize, i: usize) -> f32 {
     // The diagonal of a triangle stored by rows.
     if i == 0 { moments[width(size) - 1] } else { moments[i * size - i * (i - 1) / 2] }
@@ -67,9 +67,9 @@ fn upper(size: usize) -> impl Iterator<Item = (usize, usize)> {
 pub struct Sums {
     size: usize,
     moments: Vec<f64>,
-    /// Σ z·E[y], z being a rating less the mean of all.
+    /// `Σ z·E[y]`, z being a rating less the mean of all.
     right: Vec<f64>,
-    /// Σ z² − 2·z·E[b].
+    /// `Σ z² − 2·z·E[b]`.
     spread: f64,
 }
 
@@ -125,7 +125,7 @@ impl Sums {
         self.spread + self.moments[self.moments.len() - 1] - 2.0 * linear + quadratic
     }
 
-    /// Σ (z·E[y] − E[b·y])
+    /// `Σ (z·E[y] − E[b·y])`
     fn right(&self, i: usize) -> f64 {
         self.right[i] - self.moments[triangle(self.size) + i]
     }

@@ -204,8 +204,8 @@ fn without_a_rating_there_is_no_model() {
 fn equal_stars_are_predicted_everywhere() {
     let same = ratings((0..200).map(|i| (i % 20, i / 20, 4.0)));
     let model = fitted(same.clone());
-    let nobody = Ratings::default();
-    for reviews in [&of_user(&same, 3), &nobody] {
+    let no_reviews = Ratings::default();
+    for reviews in [&of_user(&same, 3), &no_reviews] {
         let predicted = predict(&model, reviews, &[0, 5, -77]);
         assert!(predicted.iter().all(|p| *p == 4.0), "{predicted:?}");
     }
@@ -230,11 +230,11 @@ fn unknown_users_and_items_get_the_means_that_are_known() {
         let stars: Vec<f32> = all.iter().filter(of).map(|a| a.2).collect();
         stars.iter().sum::<f32>() / stars.len() as f32
     };
-    let nobody = Ratings::default();
-    let nothing = predict(&model, &nobody, &[-1, i64::MAX]);
+    let no_reviews = Ratings::default();
+    let nothing = predict(&model, &no_reviews, &[-1, i64::MAX]);
     assert!(nothing[0] == nothing[1] && (nothing[0] - mean(&|_| true)).abs() < 0.2, "{nothing:?}");
     for id in 0..5 {
-        let of_item = predict(&model, &nobody, &[id])[0];
+        let of_item = predict(&model, &no_reviews, &[id])[0];
         assert!((of_item - mean(&|a| a.1 == id)).abs() < 0.35, "item {id}: {of_item}");
         let of_user = predict(&model, &of_user(&shown, id), &[-1])[0];
         assert!((of_user - mean(&|a| a.0 == id)).abs() < 0.35, "user {id}: {of_user}");

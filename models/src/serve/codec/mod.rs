@@ -105,7 +105,7 @@ pub fn encode(model: &Model) -> Result<Vec<u8>> {
 /// model. Every item is scored once; meanwhile `pause` is called about every millisecond.
 ///
 /// # Errors
-/// Those of [`encode`] and of [`Model::user`].
+/// Those of [`encode`] and those of [`ServedModel::candidates`].
 pub fn image(model: &Model, stored_hash: i64, pause: impl FnMut()) -> Result<Vec<u8>> {
     let retrieval = Retrieval::new(model, pause)?;
     let encoder = model.encoder();

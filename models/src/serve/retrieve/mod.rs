@@ -33,7 +33,7 @@ pub use inverted_index::InvertedIndex;
 pub use screen::Screen;
 
 use partial::PartialScore;
-use top_items::{Settled, TopItems};
+use top_items::{ItemSet, TopItems};
 
 /// Catalogues up to this number of items are scored exhaustively (about 5 ms).
 pub const EXHAUSTIVE: usize = 5000;
@@ -70,13 +70,13 @@ impl Retrieval {
     /// Scores the whole catalogue once. `pause` is called about every millisecond.
     pub(super) fn new(model: &Model, mut pause: impl FnMut()) -> Result<Retrieval> {
         let items = model.items();
-        let nobody = model.history(&Ratings::default(), &Favorites::default());
-        let nobody = model.user(nobody.row(), NONE, None)?;
+        let history = model.history(&Ratings::default(), &Favorites::default());
+        let new_user = model.user(history.row(), NONE, None)?;
         let mut prior_score = Vec::with_capacity(items.len());
         for start in (0..items.len() as u32).step_by(BLOCK as usize) {
             pause();
             let block: Vec<Target> = (start..(start + BLOCK).min(items.len() as u32)).map(Target::Known).collect();
-            prior_score.extend(model.score(&nobody, &block).iter().map(|s| s.score));
+            prior_score.extend(model.score(&new_user, &block).iter().map(|s| s.score));
         }
         Ok(Retrieval {
             screen: Screen::new(model),
@@ -89,25 +89,22 @@ impl Retrieval {
 
     fn candidates(&self, model: &Model, user: &User<'_>, excluded: &[u32], category: Option<i64>) -> Vec<u32> {
         let (table, liked) = (model.items(), user.likes().items());
-        let barred = Settled::new(table.len(), excluded);
-        let mut best = self.best_by_parts(model, user, barred.clone());
-        // Items that did not get into that list are open to the other lists again.
-        let mut settled = barred;
-        for item in &best {
-            settled.settle(*item);
-        }
+        let mut taken = ItemSet::new(table.len(), excluded);
+        // With a copy: items that do not get into this list are open to the others.
+        let mut best = self.best_by_parts(model, user, taken.clone());
+        best.iter().for_each(|item| _ = taken.insert(*item));
         let authors = heaviest(liked, &table.author, BY_AUTHOR / OF_AUTHOR);
         let categories = heaviest(liked, &table.category, BY_CATEGORY / OF_CATEGORY);
         let (each_author, each_category) = (BY_AUTHOR / authors.len().max(1), BY_CATEGORY / categories.len().max(1));
         let authors = authors.iter().flat_map(|(key, _)| self.by_author.of(*key).iter().take(each_author));
         let categories = categories.iter().flat_map(|(key, _)| self.by_category.of(*key).iter().take(each_category));
         let named = category.map_or(&[][..], |key| self.by_category.of(key)).iter().take(PRIOR);
-        best.extend(authors.chain(categories).chain(named).chain(&*self.prior).filter(|item| settled.settle(**item)));
+        best.extend(authors.chain(categories).chain(named).chain(&*self.prior).filter(|item| taken.insert(**item)));
         best
     }
 
     /// The [`BY_PARTS`] best items by the cheap parts, in no order; none for a user without a vector.
-    fn best_by_parts(&self, model: &Model, user: &User<'_>, mut settled: Settled) -> Vec<u32> {
+    fn best_by_parts(&self, model: &Model, user: &User<'_>, mut taken: ItemSet) -> Vec<u32> {
         let collaborative = model.collaborative_part();
         let likes = user.likes();
         if likes.factor.is_empty() {
@@ -121,7 +118,7 @@ impl Retrieval {
         };
         let mut list = TopItems::new(BY_PARTS);
         for (item, sum) in collaborative.neighbour_sums(likes) {
-            if settled.settle(item) {
+            if taken.insert(item) {
                 list.offer(partial.of(item, raw(item, sum)), item);
             }
         }
@@ -130,12 +127,12 @@ impl Retrieval {
             if partial.of(*item, 0.0) <= list.bar() {
                 break;
             }
-            if settled.settle(*item) {
+            if taken.insert(*item) {
                 list.offer(partial.of(*item, raw(*item, 0.0)), *item);
             }
         }
         if by_factors > 0.0 {
-            self.screen.pass(&partial, likes, by_factors, &mut settled, &mut list);
+            self.screen.pass(&partial, likes, by_factors, &mut taken, &mut list);
         }
         list.into_items()
     }
@@ -183,7 +180,7 @@ impl ServedModel {
     /// retrieval has to be prepared.
     ///
     /// # Errors
-    /// Those of [`crate::Model::user`], while retrieval is prepared.
+    /// [`crate::Error::NotFinite`] where retrieval cannot be prepared.
     ///
     /// ```
     /// use reco_models::ServedModel;

@@ -1,7 +1,7 @@
 //! A pass over the items by their factors that reads most of them as bytes, or not at all.
 
 use super::partial::PartialScore;
-use super::top_items::{Settled, TopItems};
+use super::top_items::{ItemSet, TopItems};
 use crate::data::column::Column;
 use crate::math::simd::{LANES, dispatch, dot, madd, total};
 use crate::model::model::Model;
@@ -67,14 +67,14 @@ impl Screen {
         }
     }
 
-    /// Offers every item that can enter the list and is not settled. `weight`: of the product of the factors in a raw
+    /// Offers every item that can enter the list and is not taken. `weight`: of the product of the factors in a raw
     /// score.
     pub fn pass(
         &self,
         partial: &PartialScore<'_>,
         likes: &Likes,
         weight: f32,
-        settled: &mut Settled,
+        taken: &mut ItemSet,
         list: &mut TopItems,
     ) {
         let factors = &partial.model.collaborative_part().factors;
@@ -93,7 +93,7 @@ impl Screen {
             let range = chunk * CHUNK..((chunk + 1) * CHUNK).min(self.item.len());
             screen_rows(&self.rows[range.start * width..range.end * width], &vector, &mut products);
             for ((item, step), product) in self.item[range.clone()].iter().zip(&self.step[range]).zip(&products) {
-                if weight * step * (product + slack) > needed && settled.settle(*item) {
+                if weight * step * (product + slack) > needed && taken.insert(*item) {
                     let product = dot(factors.row(*item as usize), &likes.factor);
                     list.offer(partial.of(*item, weight * product), *item);
                 }

@@ -76,7 +76,7 @@ fn the_screen_finds_what_a_full_sort_finds() {
             let all: Vec<f32> = (0..ITEMS as u32).map(|i| partial.of(i, raw[i as usize])).collect();
             let expected = top(&all, BY_PARTS, &liked);
             let retrieval = model.retrieval(|| ()).unwrap();
-            let found = retrieval.best_by_parts(&model, &user, Settled::new(ITEMS, &liked));
+            let found = retrieval.best_by_parts(&model, &user, ItemSet::new(ITEMS, &liked));
             assert!(liked.iter().all(|item| !found.contains(item)));
             let bar = all[expected[BY_PARTS - 1] as usize];
             let above: Vec<u32> = expected.into_iter().filter(|i| all[*i as usize] > bar + 1e-5).collect();

@@ -1,20 +1,19 @@
-//! The best items of a stream, and the items that need not be looked at again.
+//! The best items of a stream, and a set of the items that need not be looked at again.
 
-/// A bit per item that is settled: excluded, or already taken.
+/// A set of items, with one bit for each item of the model.
 #[derive(Clone)]
-pub struct Settled(Vec<u64>);
+pub struct ItemSet(Vec<u64>);
 
-impl Settled {
-    pub fn new(items: usize, excluded: &[u32]) -> Settled {
-        let mut settled = Settled(vec![0; items.div_ceil(64)]);
-        for item in excluded {
-            settled.settle(*item);
-        }
-        settled
+impl ItemSet {
+    /// `items`: their number in the model; `members`: indices.
+    pub fn new(items: usize, members: &[u32]) -> ItemSet {
+        let mut set = ItemSet(vec![0; items.div_ceil(64)]);
+        members.iter().for_each(|item| _ = set.insert(*item));
+        set
     }
 
-    /// Settles an item; true if it was not settled before.
-    pub fn settle(&mut self, item: u32) -> bool {
+    /// Adds an item; true if it was not in the set.
+    pub fn insert(&mut self, item: u32) -> bool {
         let (word, bit) = (item as usize / 64, 1u64 << (item % 64));
         let new = self.0[word] & bit == 0;
         self.0[word] |= bit;

@@ -25,14 +25,14 @@ use groups::NO_GROUP;
 use names::{AUTHOR_FEATURES, CATEGORY_FEATURES, ITEM_FEATURES, POPULARITY, UNKNOWN};
 use user::Totals;
 
-/// An item as the encoder sees it.
+/// The features of an item, and what those of a pair need of it.
 #[derive(Debug, Clone, Copy)]
-pub struct Candidate {
+pub struct ItemFeatures {
     values: [f32; ITEM_FEATURES],
     category: u32,
     author: u32,
     /// Its index in the model; None for an item that is newer than the model.
-    item: Option<u32>,
+    index: Option<u32>,
 }
 
 /// What the features need of the items, fixed with the model.
@@ -50,7 +50,7 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// `factors`: items × k, zeros for an item without; `popularity`: one number in [0,1] per item.
+    /// `factors`: items × k, zeros for an item without; `popularity`: one number per item, 0 to 1.
     pub fn new(items: &ItemTable, factors: ArrayView2<f32>, popularity: &[f32], feedback: Feedback) -> Encoder {
         let mut encoder = Encoder {
             feedback,
@@ -88,13 +88,13 @@ impl Encoder {
     }
 
     /// An item of the model, by its index.
-    pub fn known(&self, item: u32) -> Candidate {
+    pub fn known(&self, item: u32) -> ItemFeatures {
         let i = item as usize;
-        Candidate {
+        ItemFeatures {
             values: self.values[i],
             category: self.categories.of_item[i],
             author: self.authors.of_item[i],
-            item: Some(item),
+            index: Some(item),
         }
     }
 
@@ -106,9 +106,9 @@ impl Encoder {
         prefetch(&self.authors.of_item[i..=i]);
     }
 
-    /// Prefetches what [`Encoder::encode`] reads of the candidate's category and author.
-    pub fn prefetch_groups(&self, candidate: &Candidate) {
-        for (groups, group) in [(&self.categories, candidate.category), (&self.authors, candidate.author)] {
+    /// Prefetches what [`Encoder::encode`] reads of the item's category and author.
+    pub fn prefetch_groups(&self, item: &ItemFeatures) {
+        for (groups, group) in [(&self.categories, item.category), (&self.authors, item.author)] {
             if group != NO_GROUP {
                 prefetch(groups.embedding.row(group as usize));
             }
@@ -116,11 +116,11 @@ impl Encoder {
     }
 
     /// An item that is newer than the model: it has a category, an author and an age, but no counts.
-    pub fn newcomer(&self, info: ItemInfo) -> Candidate {
+    pub fn newcomer(&self, info: ItemInfo) -> ItemFeatures {
         let (category, author) = (self.categories.find(info.category), self.authors.find(info.author));
         let values =
             self.assemble([0.0, 0.0, 0.0, self.mean_stars, 0.0], self.age(info.published), UNKNOWN, (category, author));
-        Candidate { values, category, author, item: None }
+        ItemFeatures { values, category, author, index: None }
     }
 
     /// A user, once per call. `row`: the interactions with items of the model; `since`: when the user registered, seconds
@@ -130,9 +130,9 @@ impl Encoder {
     }
 
     /// All features of a pair, those of the user last.
-    pub fn row(&self, user: &UserFeatures<'_>, candidate: &Candidate) -> [f32; FEATURES] {
+    pub fn row(&self, user: &UserFeatures<'_>, item: &ItemFeatures) -> [f32; FEATURES] {
         let mut block = [[0.0; LANES]; VARYING];
-        self.encode(user, candidate, 0, &mut block);
+        self.encode(user, item, 0, &mut block);
         let mut row = [0.0; FEATURES];
         row.iter_mut().zip(&block).for_each(|(value, lanes)| *value = lanes[0]);
         row[VARYING..].copy_from_slice(&user.values);
@@ -140,16 +140,16 @@ impl Encoder {
     }
 
     /// Writes the features of the item and the pair into one lane of a block of [`VARYING`] rows.
-    pub fn encode(&self, user: &UserFeatures<'_>, candidate: &Candidate, lane: usize, block: &mut [[f32; LANES]]) {
-        let own = user.own(candidate, self);
-        let category = self.of_category(user, candidate.category, own);
-        let author = self.of_author(user, candidate.author, own);
-        let age = candidate.values[AGE];
+    pub fn encode(&self, user: &UserFeatures<'_>, item: &ItemFeatures, lane: usize, block: &mut [[f32; LANES]]) {
+        let own = user.own(item, self);
+        let category = self.of_category(user, item.category, own);
+        let author = self.of_author(user, item.author, own);
+        let age = item.values[AGE];
         let differences = [
-            candidate.values[POPULARITY] - user.mean_popularity,
+            item.values[POPULARITY] - user.mean_popularity,
             if age == UNKNOWN || user.mean_age == UNKNOWN { 0.0 } else { age - user.mean_age },
         ];
-        let values = candidate.values.iter().chain(&category).chain(&author).chain(&differences);
+        let values = item.values.iter().chain(&category).chain(&author).chain(&differences);
         for (row, value) in block.iter_mut().zip(values) {
             row[lane] = *value;
         }
@@ -204,9 +204,9 @@ mod tests {
         (data, encoder, feedback)
     }
 
-    fn encoded(encoder: &Encoder, user: &UserFeatures<'_>, candidate: &Candidate) -> Vec<f32> {
+    fn encoded(encoder: &Encoder, user: &UserFeatures<'_>, item: &ItemFeatures) -> Vec<f32> {
         let mut block = vec![[0.0; LANES]; VARYING];
-        encoder.encode(user, candidate, 3, &mut block);
+        encoder.encode(user, item, 3, &mut block);
         block.iter().map(|row| row[3]).collect()
     }
 
@@ -250,8 +250,8 @@ mod tests {
     #[test]
     fn every_value_is_finite_for_a_user_without_interactions() {
         let (data, encoder, _) = world();
-        let nobody = Row { item: &[], stars: &[], favorite: &[], at: &[] };
-        let user = encoder.user(nobody, 5, vec![]);
+        let nothing = Row { item: &[], stars: &[], favorite: &[], at: &[] };
+        let user = encoder.user(nothing, 5, vec![]);
         assert!(user.values.iter().all(|v| v.is_finite()));
         for item in 0..data.items.len() as u32 {
             assert!(encoded(&encoder, &user, &encoder.known(item)).iter().all(|v| v.is_finite()));

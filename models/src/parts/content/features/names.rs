@@ -6,7 +6,7 @@ pub const CATEGORY_FEATURES: usize = 3;
 pub const AUTHOR_FEATURES: usize = 4;
 const PAIR_FEATURES: usize = CATEGORY_FEATURES + AUTHOR_FEATURES + 2;
 pub const USER_FEATURES: usize = 8;
-/// Features that vary from candidate to candidate; those of the user come after them.
+/// Features that vary from item to item; those of the user come after them.
 pub const VARYING: usize = ITEM_FEATURES + PAIR_FEATURES;
 /// Features of a pair: of the item, of the pair, of the user.
 pub const FEATURES: usize = VARYING + USER_FEATURES;

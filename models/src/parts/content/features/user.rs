@@ -2,7 +2,7 @@
 
 use super::groups::NO_GROUP;
 use super::names::{AGE, POPULARITY, UNKNOWN, USER_FEATURES};
-use super::{Candidate, Encoder};
+use super::{Encoder, ItemFeatures};
 use crate::data::dataset::Row;
 
 /// A user as the content part sees it, borrowing the user's interactions.
@@ -73,15 +73,15 @@ impl<'a> UserFeatures<'a> {
         }
     }
 
-    /// The share of a weight in that of all liked items, the candidate left out.
+    /// The share of a weight in that of all liked items, the scored item left out.
     pub fn share(&self, weight: f32, own: Totals) -> f32 {
         let whole = self.weights - own.weight;
         if whole > 0.0 { weight / whole } else { 0.0 }
     }
 
-    /// What the candidate itself adds to the user's sums: nothing unless the user has an interaction with it.
-    pub fn own(&self, candidate: &Candidate, encoder: &Encoder) -> Totals {
-        let Some(place) = candidate.item.and_then(|item| self.row.item.binary_search(&item).ok()) else {
+    /// What the scored item itself adds to the user's sums: nothing unless the user has an interaction with it.
+    pub fn own(&self, item: &ItemFeatures, encoder: &Encoder) -> Totals {
+        let Some(place) = item.index.and_then(|index| self.row.item.binary_search(&index).ok()) else {
             return Totals::default();
         };
         let (stars, favorite, at) = (self.row.stars[place], self.row.favorite[place], self.row.at[place]);
@@ -126,7 +126,7 @@ impl GroupTotals {
         self.0.binary_search_by_key(&group, |(g, _)| *g).map_or(Totals::default(), |i| self.0[i].1)
     }
 
-    /// The totals of a group, with those of the candidate itself left out.
+    /// The totals of a group, with those of the scored item left out.
     pub fn without(&self, group: u32, own: Totals) -> Totals {
         let all = self.get(group);
         Totals {
