@@ -22,7 +22,7 @@ use crate::error::Result;
 pub use features::{
     AGE, Candidate, Encoder, FEATURE_NAMES, FEATURES, Group, Groups, UserFeatures, VARYING, age_is_unknown, group_of,
 };
-pub use forest::{Forest, LANES};
+pub use forest::{Forest, LANES, Splits};
 pub use lightgbm::BoostParams;
 pub use shapley::Attribution;
 
