@@ -2,34 +2,53 @@
 //! the share of what the processor's loads and multiply-adds allow (both measured in the same run).
 //!
 //!     kernels [PART OF A KERNEL'S NAME]
+//!     kernels training [PART OF A SET'S NAME]
 
 mod cases;
 mod measure;
 mod peak;
+mod training;
 mod trees;
 
 use reco_models::kernels::Isa;
 
-fn main() {
+use crate::peak::Peak;
+
+fn main() -> Result<(), reco_models::Error> {
+    let mut words = std::env::args().skip(1);
+    let wanted = words.next().unwrap_or_default();
     let isas: Vec<Isa> = Isa::available().collect();
-    let peaks = peak::measure(&isas);
     println!("{}\n", processor());
-    println!("{:<12}{:>16}{:>28}", "path", "loads, GB/s", "multiply-adds, thousand M/s");
-    for (isa, peak) in isas.iter().zip(&peaks) {
+    if wanted == "training" {
+        let set = words.next().unwrap_or_default();
+        let isas: Vec<Isa> = isas.into_iter().filter(|isa| isa.name().contains(&set)).collect();
+        return training::compare(&isas);
+    }
+    let peaks = peak::measure(&isas);
+    print_peaks(&isas, &peaks);
+    print_kernels(&isas, &peaks, &wanted);
+    Ok(())
+}
+
+fn print_peaks(isas: &[Isa], peaks: &[Peak]) {
+    println!("{:<12}{:>16}{:>28}", "path", "loads, GB/s", "multiply-adds, 10^9/s");
+    for (isa, peak) in isas.iter().zip(peaks) {
         println!("{:<12}{:>16.0}{:>28.1}", isa.name(), peak.bytes_loaded / 1e9, peak.madds / 1e9);
     }
+}
+
+fn print_kernels(isas: &[Isa], peaks: &[Peak], wanted: &str) {
     println!(
-        "\n{:<40}{:<12}{:>12}{:>10}  {:<20}{:>10}{:>14}",
+        "\n{:<38}{:<10}{:>10}{:>9}  {:<20}{:>9}{:>13}",
         "kernel", "path", "call, us", "ns", "for each", "possible", "of the best"
     );
-    let wanted = std::env::args().nth(1).unwrap_or_default();
-    for mut case in cases::all().into_iter().filter(|case| case.name.contains(&wanted)) {
-        let seconds = measure::shortest(&isas, &mut case.call);
+    for mut case in cases::all().into_iter().filter(|case| case.name.contains(wanted)) {
+        let seconds = measure::shortest(isas, &mut case.call);
         let best = seconds.iter().copied().fold(f64::INFINITY, f64::min);
-        for ((isa, peak), seconds) in isas.iter().zip(&peaks).zip(&seconds) {
+        for ((isa, peak), seconds) in isas.iter().zip(peaks).zip(&seconds) {
             let least = (case.bytes_loaded as f64 / peak.bytes_loaded).max(case.madds as f64 / peak.madds);
             println!(
-                "{:<40}{:<12}{:>12.2}{:>10.3}  {:<20}{:>9.0}%{:>13.0}%",
+                "{:<38}{:<10}{:>10.3}{:>9.3}  {:<20}{:>8.0}%{:>12.0}%",
                 case.name,
                 isa.name(),
                 seconds * 1e6,
