@@ -1,10 +1,10 @@
 # Recipes only; the work is in scripts/.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup install demo test bookcrossing movielens peers serving fmt lint clean
+.PHONY: help setup install demo test arm64 bookcrossing movielens peers serving kernels fmt lint clean
 
 help: ## list the commands
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-14s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-14s%s\n", $$1, $$2 }'
 
 setup: ## install what is missing (packages, CMake, cargo-pgrx, a private PostgreSQL prefix)
 	@scripts/setup
@@ -18,6 +18,9 @@ demo: install ## train and recommend on a generated library, in a temporary clus
 test: setup ## format, lints and every test
 	@scripts/test
 
+arm64: setup ## cross-compile the models' tests for 64-bit ARM and run them under qemu (installs a compiler once)
+	@scripts/test-arm64
+
 bookcrossing: install ## train and evaluate on a million real ratings (downloads 27 MB once)
 	@scripts/with-cluster -- tests/bookcrossing/run
 
@@ -29,6 +32,9 @@ peers: setup ## compare quality and speed with implicit, LensKit, Surprise, Ligh
 
 serving: install ## measure response times, compared with a Python service and under load (takes half an hour)
 	@tests/serving/compare
+
+kernels: setup ## measure each kernel on each instruction set that the processor has (a minute)
+	@. scripts/env && cargo run --release --quiet -p kernels
 
 fmt: ## format the Rust code
 	@cargo fmt --all

@@ -96,3 +96,15 @@ pub mod steps {
     pub use crate::parts::als::{AlsParams, Factorisation, factorise};
     pub use crate::parts::neighbours::{NeighbourParams, Neighbours};
 }
+
+/// The kernels by instruction set, for whoever measures them (tests/kernels).
+#[doc(hidden)]
+pub mod kernels {
+    pub use crate::math::isa::Isa;
+    pub use crate::math::kernel::{rank_update_on, solve_on};
+    pub use crate::math::simd::{dot_on, dot_rows_of_bytes_on, dot_rows_on};
+    pub use crate::math::topk::top_on;
+    pub use crate::model::calibration::Calibration;
+    pub use crate::parts::als::{Basis, Side, Solver};
+    pub use crate::parts::content::{Forest, LANES, Splits};
+}

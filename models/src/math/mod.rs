@@ -1,5 +1,7 @@
 //! Loops over numbers, compiled for the instruction sets that processors have.
 
+pub mod isa;
 pub mod kernel;
 pub mod simd;
 pub mod topk;
+pub mod vector;

@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::side::{PANEL_ROWS, Side};
 use crate::error::{Error, Result};
+use crate::math::isa::Isa;
 use crate::math::kernel::{self, padded};
 use crate::math::simd::dispatch;
+use crate::math::vector::Simd;
 
 /// What a solve needs besides the factors of the fixed side.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +26,7 @@ pub struct Solver<'a> {
     side: Side<'a>,
     basis: &'a Basis,
     width: usize,
+    isa: Isa,
 }
 
 /// Buffers of one thread, reused from row to row.
@@ -40,7 +43,12 @@ pub struct Scratch {
 
 impl<'a> Solver<'a> {
     pub fn new(side: Side<'a>, basis: &'a Basis) -> Self {
-        Solver { side, basis, width: padded(side.factors) }
+        Solver { side, basis, width: padded(side.factors), isa: Isa::best() }
+    }
+
+    /// The same on the given instruction set.
+    pub fn on(self, isa: Isa) -> Self {
+        Solver { isa, ..self }
     }
 
     pub fn scratch(&self) -> Scratch {
@@ -60,8 +68,8 @@ impl<'a> Solver<'a> {
         scratch.solution.resize(self.width, 0.0);
         if !scratch.rows.is_empty() {
             self.fill_diagonal(scratch);
-            let solved =
-                if scratch.rows.len() <= k { solve_dual_best(self, scratch) } else { solve_primal_best(self, scratch) };
+            let solve = if scratch.rows.len() <= k { solve_dual_on } else { solve_primal_on };
+            let solved = solve(self.isa, self, scratch);
             if !solved || scratch.solution[..k].iter().any(|v| !v.is_finite()) {
                 return Err(Error::NotFinite("a factor"));
             }
@@ -132,12 +140,16 @@ fn substitute(u: &[f32], n: usize, width: usize, b: &mut [f32]) {
     }
 }
 
-dispatch! { fn solve_primal_best = solve_primal(solver: &Solver<'_>, scratch: &mut Scratch) -> bool }
-dispatch! { fn solve_dual_best = solve_dual(solver: &Solver<'_>, scratch: &mut Scratch) -> bool }
+dispatch! {
+    fn solve_primal_on(isa) = solve_primal(simd, solver: &Solver<'_>, scratch: &mut Scratch) -> bool
+}
+dispatch! {
+    fn solve_dual_on(isa) = solve_dual(simd, solver: &Solver<'_>, scratch: &mut Scratch) -> bool
+}
 
 /// (D + Σ w·y·yᵀ)·x = Σ w·y, k × k.
 #[inline(always)]
-fn solve_primal<const FMA: bool>(solver: &Solver<'_>, scratch: &mut Scratch) -> bool {
+fn solve_primal<S: Simd>(simd: S, solver: &Solver<'_>, scratch: &mut Scratch) -> bool {
     let (k, width) = (solver.side.factors, solver.width);
     let Scratch { rows, weights, panel, system, diagonal, solution, .. } = scratch;
     system.clear();
@@ -159,14 +171,14 @@ fn solve_primal<const FMA: bool>(solver: &Solver<'_>, scratch: &mut Scratch) -> 
                 *x += weight * f;
             }
         }
-        kernel::rank_update::<FMA>(panel, width, k, system);
+        kernel::rank_update(simd, panel, width, k, system);
     }
-    kernel::solve::<FMA>(system, k, width, solution)
+    kernel::solve(simd, system, k, width, solution)
 }
 
 /// The same x as D⁻¹·Yᵀ·(W⁻¹ + Y·D⁻¹·Yᵀ)⁻¹·1, n × n (push-through identity).
 #[inline(always)]
-fn solve_dual<const FMA: bool>(solver: &Solver<'_>, scratch: &mut Scratch) -> bool {
+fn solve_dual<S: Simd>(simd: S, solver: &Solver<'_>, scratch: &mut Scratch) -> bool {
     let (k, n) = (solver.side.factors, scratch.rows.len());
     let width = padded(n);
     let Scratch { rows, weights, panel, system, right, diagonal, solution, .. } = scratch;
@@ -187,18 +199,16 @@ fn solve_dual<const FMA: bool>(solver: &Solver<'_>, scratch: &mut Scratch) -> bo
     for (i, weight) in weights.iter().enumerate() {
         system[i * width + i] = 1.0 / weight;
     }
-    kernel::rank_update::<FMA>(panel, width, n, system);
+    kernel::rank_update(simd, panel, width, n, system);
     right.clear();
     right.resize(width, 0.0);
     right[..n].fill(1.0);
-    if !kernel::solve::<FMA>(system, n, width, right) {
+    if !kernel::solve(simd, system, n, width, right) {
         return false;
     }
     // The rows are still in the first-level cache.
     for (row, z) in rows.iter().zip(right.iter()) {
-        for (x, y) in solution.iter_mut().zip(solver.side.row(*row)) {
-            *x = crate::math::simd::madd::<FMA>(*z, *y, *x);
-        }
+        kernel::add_scaled(simd, solution, *z, solver.side.row(*row));
     }
     for (x, d) in solution.iter_mut().zip(diagonal.iter()) {
         *x *= d * d;

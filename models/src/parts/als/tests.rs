@@ -3,6 +3,7 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::*;
+use crate::math::isa::Isa;
 
 const PARAMS: AlsParams = AlsParams { factors: 8, epochs: 4, regularization: 0.02, alpha0: 0.1, seed: 1 };
 
@@ -75,6 +76,26 @@ fn every_user_solves_the_normal_equations() {
         for j in 0..8 {
             let (fast, slow) = (f64::from(model.users[(user, j)]), exact[j]);
             assert!((fast - slow).abs() < 1e-4 * (1.0 + slow.abs()), "user {user}, n {}: {fast} {slow}", pairs.len());
+        }
+    }
+}
+
+#[test]
+fn every_set_solves_the_normal_equations() {
+    let matrix = matrix(40, 60, &blocks(40, 60));
+    let model = run(&matrix, &PARAMS);
+    for isa in Isa::available() {
+        let solver = Solver::new(Side::of(&model.items), &model.user_basis).on(isa);
+        let mut scratch = solver.scratch();
+        for row in matrix.outer_iterator() {
+            let pairs: Vec<_> = row.iter().map(|(i, w)| (i, *w)).collect();
+            let fast = solver.solve(pairs.iter().map(|(i, w)| (*i as u32, *w)), &mut scratch).unwrap();
+            if !pairs.is_empty() {
+                let exact = reference_solve(&model.items, &pairs, &PARAMS);
+                for (fast, slow) in fast.iter().zip(&exact) {
+                    assert!((f64::from(*fast) - slow).abs() < 1e-4 * (1.0 + slow.abs()), "{}", isa.name());
+                }
+            }
         }
     }
 }

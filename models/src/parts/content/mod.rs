@@ -23,7 +23,7 @@ use crate::error::Result;
 pub use features::{
     AGE, Encoder, FEATURE_NAMES, FEATURES, Groups, ItemFeatures, Topic, UserFeatures, VARYING, age_is_unknown, topic_of,
 };
-pub use forest::{Forest, LANES};
+pub use forest::{Forest, LANES, Splits};
 pub use lightgbm::BoostParams;
 pub use shapley::Attribution;
 

@@ -9,7 +9,9 @@
 //! paper and without its loss of digits.
 
 use super::forest::{Forest, MAX_LEAVES, Tree};
+use crate::math::isa::Isa;
 use crate::math::simd::dispatch;
+use crate::math::vector::Simd;
 
 const POINTS: usize = 8;
 /// Gauss-Legendre on [0,1], exact up to degree 15.
@@ -55,9 +57,14 @@ impl Forest {
     /// Of candidates and their users, each by all its features. Several at once cost less than one by one: what the
     /// leaves of a tree ask is found once.
     pub fn shapley(&self, rows: &[&[f32]]) -> Vec<Attribution> {
+        self.shapley_on(Isa::best(), rows)
+    }
+
+    /// [`Forest::shapley`] on the given instruction set.
+    pub fn shapley_on(&self, isa: Isa, rows: &[&[f32]]) -> Vec<Attribution> {
         let features = rows.first().map_or(1, |row| row.len());
         let mut sums = vec![[0.0; POINTS]; rows.len() * features];
-        add_trees_best(self, rows, features, &mut sums);
+        add_trees_on(isa, self, rows, features, &mut sums);
         let mean = self.mean();
         let row = |sums: &[Points]| Attribution { mean, by_feature: sums.iter().map(|s| s.iter().sum()).collect() };
         sums.chunks(features).map(row).collect()
@@ -68,12 +75,12 @@ impl Forest {
 type Points = [f64; POINTS];
 
 dispatch! {
-    fn add_trees_best = add_trees(forest: &Forest, rows: &[&[f32]], features: usize, sums: &mut [Points])
+    fn add_trees_on(isa) = add_trees(simd, forest: &Forest, rows: &[&[f32]], features: usize, sums: &mut [Points])
 }
 
 /// `sums`: rows × features, to be added over the points.
 #[inline(always)]
-fn add_trees<const FMA: bool>(forest: &Forest, rows: &[&[f32]], features: usize, sums: &mut [Points]) {
+fn add_trees<S: Simd>(_: S, forest: &Forest, rows: &[&[f32]], features: usize, sums: &mut [Points]) {
     let mut demands = Vec::new();
     for tree in &forest.trees {
         let ends = demands_of(tree, &mut demands);
@@ -316,6 +323,9 @@ mod tests {
         let rows: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
         let one_by_one: Vec<Attribution> = rows.iter().map(|row| forest.shapley(&[row]).remove(0)).collect();
         assert_eq!(forest.shapley(&rows), one_by_one);
+        for isa in Isa::available() {
+            assert_eq!(forest.shapley_on(isa, &rows), one_by_one, "{}", isa.name());
+        }
         assert_eq!(forest.shapley(&[]), []);
     }
 

@@ -15,7 +15,7 @@ use crate::control::Control;
 use crate::data::feedback::Interactions;
 use crate::error::Result;
 use crate::math::kernel::{self, padded};
-use crate::math::simd::{dispatch, prefetch};
+use crate::math::simd::prefetch;
 
 /// Items per task.
 const CHUNK: usize = 16;
@@ -288,16 +288,9 @@ impl System {
         self.right.extend(shared);
         self.right.resize(width, 0.0);
         // Positive definite by the ridge; where f32 does not see it, the item is left without neighbours.
-        let solved = solve_best(&mut self.gram, n, width, &mut self.right);
+        let solved = kernel::solve_best(&mut self.gram, n, width, &mut self.right);
         if solved && self.right.iter().all(|w| w.is_finite()) {
             weights[..n].copy_from_slice(&self.right[..n]);
         }
     }
-}
-
-dispatch! { fn solve_best = solve_generic(a: &mut [f32], n: usize, width: usize, b: &mut [f32]) -> bool }
-
-#[inline(always)]
-fn solve_generic<const FMA: bool>(a: &mut [f32], n: usize, width: usize, b: &mut [f32]) -> bool {
-    kernel::solve::<FMA>(a, n, width, b)
 }

@@ -3,13 +3,20 @@
 //! The evaluation follows QuickScorer (Lucchese et al., SIGIR 2015): the leaves of a tree are the bits of a word,
 //! every test that fails clears the leaves it makes unreachable, and the lowest bit left is the exit leaf. There are
 //! no branches to mispredict, so 16 candidates go through a tree at once. Tests on the user's features are the same
-//! for all candidates of a call and are folded into the tree's first word. With AVX-512 the exit leaf is a count of
-//! zeros and a permutation of the tree's 16 leaf values, which are then two registers.
+//! for all candidates of a call and are folded into the tree's first word.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod score;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::math::simd::dispatch;
+use crate::math::isa::Isa;
 
 /// Candidates that are evaluated together.
 pub const LANES: usize = 16;
@@ -116,77 +123,7 @@ impl Forest {
 
     /// Raw scores (log-odds) of 16 candidates: `block[feature][lane]`, all finite. Bit-identical to LightGBM's.
     pub fn score(&self, prepared: &[u32], block: &[[f32; LANES]], out: &mut [f64; LANES]) {
-        score_best(self, prepared, block, out);
-    }
-}
-
-fn score_best(forest: &Forest, prepared: &[u32], block: &[[f32; LANES]], out: &mut [f64; LANES]) {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512cd") {
-        // SAFETY: the features that the function is compiled for were just detected.
-        return unsafe { avx512::score_block(forest, prepared, block, out) };
-    }
-    score_portable(forest, prepared, block, out);
-}
-
-dispatch! {
-    fn score_portable = score_block(forest: &Forest, prepared: &[u32], block: &[[f32; LANES]], out: &mut [f64; LANES])
-}
-
-#[inline(always)]
-fn score_block<const FMA: bool>(forest: &Forest, prepared: &[u32], block: &[[f32; LANES]], out: &mut [f64; LANES]) {
-    *out = [0.0; LANES];
-    for (tree, first) in forest.trees.iter().zip(prepared) {
-        let mut words = [*first; LANES];
-        for test in &tree.tests[..tree.varying] {
-            let values = &block[usize::from(test.feature)];
-            for (word, value) in words.iter_mut().zip(values) {
-                *word &= if *value > test.threshold { test.keep } else { u32::MAX };
-            }
-        }
-        for (sum, word) in out.iter_mut().zip(words) {
-            // A valid tree leaves one of the first 16 bits set.
-            *sum += tree.leaves[word.trailing_zeros() as usize % MAX_LEAVES];
-        }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-mod avx512 {
-    use std::arch::x86_64::*;
-
-    use super::{Forest, LANES};
-
-    /// As the portable form, bit for bit: the same additions in the same order.
-    #[target_feature(enable = "avx512f,avx512cd")]
-    pub fn score_block(forest: &Forest, prepared: &[u32], block: &[[f32; LANES]], out: &mut [f64; LANES]) {
-        let (mut low, mut high) = (_mm512_setzero_pd(), _mm512_setzero_pd());
-        let top_bit = _mm512_set1_epi32(31);
-        for (tree, first) in forest.trees.iter().zip(prepared) {
-            let mut words = _mm512_set1_epi32(*first as i32);
-            for test in &tree.tests[..tree.varying] {
-                // SAFETY: a row of the block holds 16 floats.
-                let values = unsafe { _mm512_loadu_ps(block[usize::from(test.feature)].as_ptr()) };
-                let failed = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(values, _mm512_set1_ps(test.threshold));
-                words = _mm512_mask_and_epi32(words, failed, words, _mm512_set1_epi32(test.keep as i32));
-            }
-            let lowest = _mm512_and_si512(words, _mm512_sub_epi32(_mm512_setzero_si512(), words));
-            let leaf = _mm512_sub_epi32(top_bit, _mm512_lzcnt_epi32(lowest));
-            let (leaf_low, leaf_high) = (
-                _mm512_cvtepi32_epi64(_mm512_castsi512_si256(leaf)),
-                _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64::<1>(leaf)),
-            );
-            // SAFETY: a tree holds 16 leaf values.
-            let (first, second) =
-                unsafe { (_mm512_loadu_pd(tree.leaves.as_ptr()), _mm512_loadu_pd(tree.leaves.as_ptr().add(8))) };
-            low = _mm512_add_pd(low, _mm512_permutex2var_pd(first, leaf_low, second));
-            high = _mm512_add_pd(high, _mm512_permutex2var_pd(first, leaf_high, second));
-        }
-        // SAFETY: `out` holds 16 doubles.
-        unsafe {
-            _mm512_storeu_pd(out.as_mut_ptr(), low);
-            _mm512_storeu_pd(out.as_mut_ptr().add(8), high);
-        }
+        self.score_on(Isa::best(), prepared, block, out);
     }
 }
 
@@ -300,20 +237,6 @@ mod tests {
             let mut bad = good.clone();
             harm(&mut bad.trees[0]);
             assert!(good.valid(3, 2) && !bad.valid(3, 2), "damage {i}");
-        }
-    }
-
-    #[test]
-    fn both_forms_agree_to_the_bit() {
-        let forest = Forest::new(&[tree(), tree(), tree()], 3, 2).unwrap();
-        let block: Vec<[f32; LANES]> =
-            (0..2).map(|f| std::array::from_fn(|lane| ((lane * 7 + f * 3) % 11) as f32 - 4.5)).collect();
-        for user in [-1.0, 1.0] {
-            let prepared = forest.prepare(&[user]);
-            let (mut best, mut portable) = ([0.0; LANES], [0.0; LANES]);
-            score_best(&forest, &prepared, &block, &mut best);
-            score_block::<false>(&forest, &prepared, &block, &mut portable);
-            assert_eq!(best.map(f64::to_bits), portable.map(f64::to_bits));
         }
     }
 
