@@ -68,5 +68,5 @@ fn arrays_that_are_not_lists_are_refused() {
     assert!(truth("SELECT reco_scores(1, NULL) IS NULL AND reco_scores(NULL, '{1}') IS NULL"));
     Spi::run("SET LOCAL reco.max_candidates = 2").unwrap();
     let (state, message) = fails("SELECT reco_scores(1, '{1,2,3}')");
-    assert!(state == "54000" && message.contains("at most 2 elements, not 3"), "{state} {message}");
+    assert!(state == "54000" && message.contains("the length of item_ids must be at most 2, not 3"), "{state} {message}");
 }

@@ -23,7 +23,7 @@ pub fn ids(name: &str, array: Array<i64>) -> Outcome<Vec<i64>> {
     let limit = settings::max_candidates();
     if values.len() > limit {
         let code = PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED;
-        return Err(Failure::new(code, format!("{name} must have at most {limit} elements, not {}", values.len()))
+        return Err(Failure::new(code, format!("the length of {name} must be at most {limit}, not {}", values.len()))
             .hint("Ask in several calls, or raise reco.max_candidates."));
     }
     Ok(values.into_iter().flatten().collect())
