@@ -1,9 +1,8 @@
 //! One [0,1] scale for parts that are measured in different units.
 //!
 //! A raw score becomes 1 − ln(1+R)/ln(1+N), R being the rank that it would have, on average, among N items:
-//! 1 is the best that this model ever says, 0 the worst, and halving the rank adds the same everywhere. That is the
-//! shape of a ranking metric's discount, keeps every comparison that the raw scores made, and makes the parts
-//! exchangeable. (A sigmoid of an ALS dot product maps nearly everything into [0.475, 0.75]; a true probability of
+//! 1 is the best score of this model, 0 the worst, and halving the rank adds the same amount everywhere. That is the
+//! shape of a ranking metric's discount; it keeps the order of the raw scores and makes the parts comparable. (A sigmoid of an ALS dot product maps nearly everything into [0.475, 0.75]; a true probability of
 //! interaction, about 1e-4 for nearly everything, would leave popularity alone to decide.)
 
 use serde::{Deserialize, Serialize};
@@ -38,7 +37,7 @@ impl Calibration {
         Calibration { knots }
     }
 
-    /// From knots that were stored; None unless they are as [`Calibration::fit`] makes them.
+    /// Whether stored knots are as [`Calibration::fit`] makes them.
     pub fn valid(&self) -> bool {
         self.knots.len() == STEPS + 1
             && self.knots.iter().all(|k| k.is_finite())
@@ -61,7 +60,7 @@ impl Calibration {
             below += if knots[below + step - 1] < raw { step } else { 0 };
             step /= 2;
         }
-        // `below` knots of the first 63 are less than `raw`; the last two are still to be looked at.
+        // `below` knots of the first 63 are less than `raw`; the last two are compared next.
         below += usize::from(knots[below] < raw);
         below += usize::from(below == STEPS && knots[STEPS] < raw);
         match below {
