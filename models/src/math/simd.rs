@@ -88,22 +88,22 @@ macro_rules! dispatch {
 }
 pub(crate) use dispatch;
 
-/// Asks for the lines of a row that will be read soon: rows gathered by index are not where the processor expects them.
+/// Prefetches a row that will be read soon: the processor does not foresee rows that are gathered by index.
 #[inline(always)]
 pub fn prefetch<T>(row: &[T]) {
     #[cfg(target_arch = "x86_64")]
     for line in row.chunks(const { if size_of::<T>() < LINE { LINE / size_of::<T>() } else { 1 } }) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a hint on memory that is there.
+        // SAFETY: a hint, on memory that the slice borrows.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = row;
 }
 
-/// Floats of a whole vector, in AVX-512.
+/// Floats of a vector, on every instruction set.
 pub const LANES: usize = 16;
-/// Bytes of a line of the processor's cache.
+/// Bytes of a cache line.
 #[cfg(target_arch = "x86_64")]
 const LINE: usize = 64;
 

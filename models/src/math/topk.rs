@@ -4,12 +4,12 @@ use super::simd::dispatch;
 use super::vector::Simd;
 
 dispatch! {
-    /// Indices of the `n` highest scores, best first; equal scores by ascending index; `skip` (ascending) is left out,
-    /// and so is what is not a number.
+    /// Indices of the `n` highest scores, best first; equal scores by ascending index. The indices in `skip`
+    /// (ascending) are left out, and NaN.
     pub fn top, top_on = top_generic(simd, scores: &[f32], n: usize, skip: &[u32]) -> Vec<u32>
 }
 
-/// Scores that are compared with the worst of the best so far before any is looked at.
+/// Scores that are first compared, all at once, with the lowest of the best so far.
 const BLOCK: usize = 64;
 
 #[inline(always)]
@@ -21,7 +21,7 @@ fn top_generic<S: Simd>(simd: S, scores: &[f32], n: usize, skip: &[u32]) -> Vec<
     let mut best: Vec<(f32, u32)> = Vec::with_capacity(n + 1);
     let mut bar = f32::NEG_INFINITY;
     for (block, values) in scores.chunks(BLOCK).enumerate() {
-        // Most blocks hold nothing good enough.
+        // Most blocks have no score above it.
         if best.len() == n && !any_above(simd, values, bar) {
             continue;
         }
@@ -41,7 +41,7 @@ fn top_generic<S: Simd>(simd: S, scores: &[f32], n: usize, skip: &[u32]) -> Vec<
     best.into_iter().map(|(_, index)| index).collect()
 }
 
-/// A maximum would serve too, but the compiler takes it one number after the other: 4 cycles for each.
+/// The maximum of the block would serve too, but the compiler compares its numbers one by one: 4 cycles for each.
 #[inline(always)]
 fn any_above<S: Simd>(simd: S, values: &[f32], bar: f32) -> bool {
     let (vectors, rest) = values.as_chunks();

@@ -62,7 +62,7 @@ impl Calibration {
             below += if knots[below + step - 1] < raw { step } else { 0 };
             step /= 2;
         }
-        // `below` knots of the first 63 are less than `raw`; the last two are still to be looked at.
+        // `below` knots of the first 63 are less than `raw`; the last two are compared next.
         below += usize::from(knots[below] < raw);
         below += usize::from(below == STEPS && knots[STEPS] < raw);
         match below {

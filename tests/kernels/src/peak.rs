@@ -15,13 +15,17 @@ pub struct Peak {
 
 /// Bytes that are loaded again and again: a third of the smallest first-level cache.
 const BYTES: usize = 16 << 10;
+/// From the beginning of a cache line: vectors across two lines take two loads.
+#[repr(align(64))]
+struct Lines([f32; BYTES / size_of::<f32>()]);
+
 /// Steps of a loop of multiply-adds.
 const STEPS: usize = 4096;
 
 pub fn measure(isas: &[Isa]) -> Vec<Peak> {
-    let floats = vec![1.0f32; BYTES / size_of::<f32>()];
+    let floats = Box::new(Lines([1.0; BYTES / size_of::<f32>()]));
     let loads = shortest(isas, |isa| {
-        black_box(paths::load(isa, black_box(&floats)));
+        black_box(paths::load(isa, black_box(&floats.0)));
     });
     let madds = shortest(isas, |isa| {
         black_box(paths::madd(isa, black_box(STEPS), black_box(0.5)));

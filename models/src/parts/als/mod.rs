@@ -43,11 +43,11 @@ pub struct Factorisation {
     pub users: Array2<f32>,
     /// items × factors
     pub items: Array2<f32>,
-    /// What it takes to solve a further user against `items`.
+    /// The fixed side's basis: what solving for another user against `items` needs.
     pub user_basis: Basis,
 }
 
-/// Rows per task of a parallel loop: enough to hide the cost of a task, few enough to share out the heavy rows.
+/// Rows per task of a parallel loop: enough to hide the cost of a task, few enough to balance rows of unequal length.
 const TASK_ROWS: usize = 64;
 /// Rows per f32 partial sum of a Gram matrix; the partial sums are added in f64.
 const GRAM_ROWS: usize = 1024;
@@ -124,7 +124,7 @@ fn averaged(matrix: &Interactions, side: &Array2<f32>) -> Array2<f32> {
         let mut sum = vec![0.0f32; side.factors];
         for (row, mut out) in (task * TASK_ROWS..).zip(rows.rows_mut()) {
             if let Some(next) = matrix.outer_view(row + 1) {
-                side.expect(next.indices());
+                side.prefetch(next.indices());
             }
             let Some(observed) = matrix.outer_view(row) else { continue };
             sum.fill(0.0);
@@ -171,7 +171,7 @@ fn rotate_to_basis(side: &mut Array2<f32>, params: &AlsParams, control: &Control
     Ok((basis, rotation))
 }
 
-/// Eigenvalues and eigenvectors (columns) of a Gram matrix. Of a matrix of low rank, which few users or items give, the
+/// Eigenvalues and eigenvectors (columns) of a Gram matrix. Of a matrix of low rank, as of few users or items, the
 /// decomposition comes out as NaN where its entries span the whole range of a double; what is far below an f32's
 /// resolution is therefore left out, and a diagonal as small is added.
 fn eigen(mut gram: DMatrix<f64>) -> Result<(Vec<f64>, DMatrix<f64>)> {
@@ -236,7 +236,7 @@ fn half_epoch(
             control.check()?;
             for (row, mut out) in (task * TASK_ROWS..).zip(rows.rows_mut()) {
                 if let Some(next) = matrix.outer_view(row + 1) {
-                    side.expect(next.indices());
+                    side.prefetch(next.indices());
                 }
                 let Some(observed) = matrix.outer_view(row) else { continue };
                 let pairs = observed.indices().iter().copied().zip(observed.data().iter().copied());

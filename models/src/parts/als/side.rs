@@ -11,7 +11,7 @@ pub struct Side<'a> {
     pub factors: usize,
 }
 
-/// Rows that are asked for ahead: 64 of 64 floats stay in the first-level cache.
+/// Rows that are prefetched: 64 of 64 floats stay in the first-level cache.
 pub const PANEL_ROWS: usize = 64;
 
 impl<'a> Side<'a> {
@@ -30,8 +30,8 @@ impl<'a> Side<'a> {
         &self.values[row as usize * self.factors..][..self.factors]
     }
 
-    /// Asks for the first of the rows, early enough for them to be there when they are read.
-    pub fn expect(&self, rows: &[u32]) {
+    /// Prefetches the first of the rows.
+    pub fn prefetch(&self, rows: &[u32]) {
         rows.iter().take(PANEL_ROWS).for_each(|row| prefetch(self.row(*row)));
     }
 }

@@ -1,4 +1,4 @@
-//! One row of a half-epoch, or one reader at query time: the vector that best explains a few interactions.
+//! One row of a half-epoch, or one user at query time: the vector that best explains a few interactions.
 
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::math::kernel::{self, padded};
 use crate::math::simd::dispatch;
 use crate::math::vector::Simd;
 
-/// What a solve needs besides the factors of the fixed side.
+/// What a solution needs besides the factors of the fixed side.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Basis {
     /// Diagonal of the Gram matrix of the fixed side, which is diagonal in its own eigenbasis.
@@ -160,7 +160,7 @@ fn solve_primal<S: Simd>(simd: S, solver: &Solver<'_>, scratch: &mut Scratch) ->
     let mut rest = rows.chunks(PANEL_ROWS).skip(1);
     // Gathered in panels that stay in the first-level cache.
     for (rows, weights) in rows.chunks(PANEL_ROWS).zip(weights.chunks(PANEL_ROWS)) {
-        solver.side.expect(rest.next().unwrap_or_default());
+        solver.side.prefetch(rest.next().unwrap_or_default());
         panel.clear();
         panel.resize(rows.len() * width, 0.0);
         for ((to, row), weight) in panel.chunks_exact_mut(width).zip(rows).zip(weights) {

@@ -1,7 +1,7 @@
 //! Exact Shapley values of a raw content score: what each feature adds to the mean of the forest.
 //!
 //! The game is TreeSHAP's, "path-dependent" (Lundberg et al., "Consistent Individualized Feature Attribution for Tree
-//! Ensembles", 2018): a feature that is not known lets a row go both ways, as often as the training rows did. A leaf's
+//! Ensembles", 2018): where a feature is unknown, a row goes both ways, in the proportion of the training rows. A leaf's
 //! payoff is then a product over the features on its path, o or z: o = 1 if the row passes all tests on the feature,
 //! else 0, z the share of the training rows that does. The Shapley value of such a game is an integral of its
 //! multilinear extension (Owen, 1972): φ_f = v·(o_f − z_f)·∫₀¹ Π_{g≠f} (z_g + (o_g − z_g)·t) dt. The polynomial has at
@@ -54,8 +54,8 @@ impl Forest {
         self.trees.iter().map(mean).sum()
     }
 
-    /// Of candidates and their users, each by all its features. Several at once cost less than one by one: what the
-    /// leaves of a tree ask is found once.
+    /// `rows`: pairs of candidate and user, each with all features. Several at once cost less than one by one: the demands
+    /// of a tree's leaves are found once.
     pub fn shapley(&self, rows: &[&[f32]]) -> Vec<Attribution> {
         self.shapley_on(Isa::best(), rows)
     }
@@ -95,7 +95,7 @@ fn add_trees<S: Simd>(_: S, forest: &Forest, rows: &[&[f32]], features: usize, s
     }
 }
 
-/// What a leaf asks of one feature. A bit each for the tests of the tree.
+/// The condition of a leaf on one feature. Tests of the tree are bits.
 #[derive(Clone, Copy)]
 struct Demand {
     feature: usize,
@@ -107,7 +107,7 @@ struct Demand {
     left: u16,
 }
 
-/// Fills in what each leaf asks, one leaf after the other; gives where each one's demands end.
+/// Fills in the demands, one leaf after the other; returns where each leaf's demands end.
 #[inline(always)]
 fn demands_of(tree: &Tree, demands: &mut Vec<Demand>) -> [usize; MAX_LEAVES] {
     demands.clear();

@@ -1,4 +1,4 @@
-//! Who read what, and the weight of the readers that an item shares with the others.
+//! Which users like which items, and the summed weight of the users that an item shares with the others.
 
 use std::cmp::Reverse;
 
@@ -6,46 +6,46 @@ use crate::data::feedback::Interactions;
 use crate::math::simd::prefetch;
 use crate::parts::als::transposed;
 
-/// Users with more liked items than this count with an even sample of so many: their pairs grow with the square, and
-/// who likes everything says little about what belongs together.
+/// Users with more liked items than this count with an even sample of this size: their pairs grow with the square, and
+/// somebody who likes everything says little about what belongs together.
 const MOST_LIKED: usize = 2000;
-/// A user of n liked items weighs n to this power: better on all three data sets than 0 and than −0.5.
+/// A user of n liked items has the weight n to this power: better on all three data sets than 0 and than −0.5.
 const ACTIVITY_POWER: f32 = -0.25;
 
-/// Only where the positives are.
+/// The positions of the positives, without values.
 type Pattern = sprs::CsMatI<(), u32, usize>;
 
-/// The positives as the regressions see them. Items are numbered by their readers, the most read first: their sums lie
-/// together and stay in the processor's caches.
-pub struct Readings {
-    /// The matrix' numbers of the items.
+/// The positives in the order in which they are counted. Items are numbered by falling number of users: the sums of the
+/// most liked lie together and stay in the processor's caches.
+pub struct Positives {
+    /// By new number, the item's number in the matrix.
     order: Vec<u32>,
-    /// By user: the bits of the weight, how many likes follow, and these, ascending. One place for all that is asked
-    /// of a user, because each user is asked at random.
+    /// By user: the bits of the weight, the number of likes, and the likes, ascending. All in one place, because
+    /// users are visited in random order, and each visit is one cache miss.
     users: Vec<u32>,
-    /// By item, offsets into `readers`; one more than there are items.
+    /// By item, offsets into `entries`; one more than there are items.
     start: Vec<usize>,
-    readers: Vec<Reader>,
-    /// By item: the summed weight of its readers.
+    entries: Vec<Entry>,
+    /// By item: the summed weight of its users.
     total: Vec<f32>,
-    /// One by its root.
+    /// The reciprocal of its root.
     nearness: Vec<f32>,
 }
 
 /// A user in the list of an item.
 #[derive(Clone, Copy)]
-struct Reader {
+struct Entry {
     /// Where the user's likes begin.
     likes: u32,
     /// How many of the likes are items before this one.
     before: u32,
 }
 
-/// What stands before a user's likes.
+/// Elements before a user's likes: weight and number.
 const HEAD: usize = 2;
 
-impl Readings {
-    pub fn new(matrix: &Interactions) -> Readings {
+impl Positives {
+    pub fn new(matrix: &Interactions) -> Positives {
         let likes = even(matrix);
         let by_item = transposed(&likes);
         let mut order: Vec<u32> = (0..matrix.cols() as u32).collect();
@@ -60,7 +60,7 @@ impl Readings {
             users.resize(users.len() + likes.nnz(), 0);
         }
         let mut next = begin.clone();
-        let (mut start, mut readers) = (vec![0], Vec::with_capacity(by_item.nnz()));
+        let (mut start, mut entries) = (vec![0], Vec::with_capacity(by_item.nnz()));
         let mut nearness = Vec::with_capacity(order.len());
         let mut total = Vec::with_capacity(order.len());
         // In the new order, so that every user's likes ascend in it.
@@ -69,15 +69,15 @@ impl Readings {
             for user in row(&by_item, *old) {
                 let (begin, next) = (begin[*user as usize], &mut next[*user as usize]);
                 users[*next as usize] = item as u32;
-                readers.push(Reader { likes: begin, before: *next - begin });
+                entries.push(Entry { likes: begin, before: *next - begin });
                 *next += 1;
                 sum += weights[*user as usize];
             }
-            start.push(readers.len());
+            start.push(entries.len());
             total.push(sum);
             nearness.push(sum.sqrt().recip());
         }
-        Readings { order, users, start, readers, total, nearness }
+        Positives { order, users, start, entries, total, nearness }
     }
 
     pub fn order(&self) -> &[u32] {
@@ -88,33 +88,33 @@ impl Readings {
         self.total.len()
     }
 
-    /// The summed weight of an item's readers.
+    /// The summed weight of an item's users.
     pub fn total(&self, item: u32) -> f32 {
         self.total[item as usize]
     }
 
-    /// What a shared weight is multiplied with to compare items by cosine.
+    /// The factor that turns a shared weight into one that ranks items by cosine.
     pub fn nearness(&self, item: u32) -> f32 {
         self.nearness[item as usize]
     }
 
-    fn readers(&self, item: u32) -> &[Reader] {
-        &self.readers[self.start[item as usize]..self.start[item as usize + 1]]
+    fn entries(&self, item: u32) -> &[Entry] {
+        &self.entries[self.start[item as usize]..self.start[item as usize + 1]]
     }
 
-    fn weight(&self, reader: Reader) -> f32 {
-        f32::from_bits(self.users[reader.likes as usize - HEAD])
+    fn weight(&self, entry: Entry) -> f32 {
+        f32::from_bits(self.users[entry.likes as usize - HEAD])
     }
 
-    /// All that a reader likes.
-    fn likes(&self, reader: Reader) -> &[u32] {
-        let begin = reader.likes as usize;
+    /// All items that the user likes.
+    fn likes(&self, entry: Entry) -> &[u32] {
+        let begin = entry.likes as usize;
         &self.users[begin..begin + self.users[begin - 1] as usize]
     }
 
-    /// The same without the item in whose list the reader stands and those after it.
-    fn likes_before(&self, reader: Reader) -> &[u32] {
-        &self.users[reader.likes as usize..][..reader.before as usize]
+    /// Those of them before the item in whose list the entry is.
+    fn likes_before(&self, entry: Entry) -> &[u32] {
+        &self.users[entry.likes as usize..][..entry.before as usize]
     }
 }
 
@@ -132,7 +132,7 @@ fn row(matrix: &Pattern, index: u32) -> &[u32] {
     &matrix.indices()[range]
 }
 
-/// An even sample of who likes too much.
+/// The positives, those of users with too many reduced to an even sample.
 fn even(matrix: &Interactions) -> Pattern {
     let mut start = vec![0];
     let mut items = Vec::with_capacity(matrix.nnz());
@@ -145,46 +145,46 @@ fn even(matrix: &Interactions) -> Pattern {
     Pattern::new((matrix.rows(), matrix.cols()), start, items, nothing)
 }
 
-/// What one item shares with all others; the buffers of a thread.
+/// Counts the weight that one item shares with all others; the buffers of a thread.
 pub struct Counter<'a> {
-    readings: &'a Readings,
+    positives: &'a Positives,
     shared: Vec<f32>,
-    /// The items that were met come first.
+    /// The items with a count, first; the rest is unused.
     met: Vec<u32>,
     count: usize,
 }
 
-/// Users whose likes are asked for from memory before they are counted.
+/// The likes of users this many places ahead are prefetched.
 const AHEAD: usize = 12;
 
 impl<'a> Counter<'a> {
-    pub fn new(readings: &'a Readings) -> Counter<'a> {
-        let items = readings.items();
+    pub fn new(positives: &'a Positives) -> Counter<'a> {
+        let items = positives.items();
         // One more than there are items: the place after the last is written to and not counted.
-        Counter { readings, shared: vec![0.0; items], met: vec![0; items + 1], count: 0 }
+        Counter { positives, shared: vec![0.0; items], met: vec![0; items + 1], count: 0 }
     }
 
-    /// Counts all that the readers of an item like.
+    /// Counts all items that the users of an item like.
     pub fn count(&mut self, item: u32) {
-        self.add(item, Readings::likes);
+        self.add(item, Positives::likes);
     }
 
     /// Counts the items before this one only.
     pub fn count_before(&mut self, item: u32) {
-        self.add(item, Readings::likes_before);
+        self.add(item, Positives::likes_before);
     }
 
-    fn add(&mut self, item: u32, likes: impl Fn(&'a Readings, Reader) -> &'a [u32]) {
+    fn add(&mut self, item: u32, likes: impl Fn(&'a Positives, Entry) -> &'a [u32]) {
         self.clear();
-        let readers = self.readings.readers(item);
-        for (place, reader) in readers.iter().enumerate() {
-            if let Some(next) = readers.get(place + AHEAD) {
-                prefetch(self.readings.likes_before(*next));
+        let entries = self.positives.entries(item);
+        for (place, entry) in entries.iter().enumerate() {
+            if let Some(next) = entries.get(place + AHEAD) {
+                prefetch(self.positives.likes_before(*next));
             }
-            let weight = self.readings.weight(*reader);
-            for other in likes(self.readings, *reader) {
+            let weight = self.positives.weight(*entry);
+            for other in likes(self.positives, *entry) {
                 let sum = &mut self.shared[*other as usize];
-                // Written in any case: whether it is new cannot be foretold by the processor.
+                // Written in any case: a branch on whether it is new would be mispredicted.
                 self.met[self.count] = *other;
                 self.count += usize::from(*sum == 0.0);
                 *sum += weight;
@@ -199,12 +199,12 @@ impl<'a> Counter<'a> {
         self.count = 0;
     }
 
-    /// The items that share readers with the one that was counted, itself included.
+    /// The items that share users with the one that was counted, itself included.
     pub fn met(&self) -> &[u32] {
         &self.met[..self.count]
     }
 
-    /// The weight of the readers shared with an item.
+    /// The weight of the users shared with an item.
     pub fn shared(&self, item: u32) -> f32 {
         self.shared[item as usize]
     }

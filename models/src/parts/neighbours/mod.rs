@@ -1,12 +1,12 @@
-//! Item neighbourhoods: of each item, the few others whose readers predict its readers best.
+//! Item neighbourhoods: for each item, the few other items whose users predict its users best.
 //!
 //! An item's weights are a ridge regression of its column on those of its `most` nearest items by cosine:
-//! w = (G_SS + λI)⁻¹·G_Sj, G_ab the weighted count of shared readers. That is EASE (Steck, "Embarrassingly Shallow
+//! w = (G_SS + λI)⁻¹·G_Sj, G_ab the weighted count of shared users. That is EASE (Steck, "Embarrassingly Shallow
 //! Autoencoders for Sparse Data", 2019) solved on a neighbourhood instead of on the whole catalogue, as fsSLIM does it
 //! (Ning and Karypis, "SLIM: Sparse Linear Methods for Top-N Recommender Systems", 2011): linear in the items instead of
 //! cubic, and better in the long tail, where a whole inverse fits noise. NDCG@10 on the hold-outs of Book-Crossing,
 //! MovieLens 100k and the generated library: 0.085, 0.322, 0.275; the whole EASE 0.072 (elsewhere), 0.323, 0.269;
-//! BM25 0.076, 0.298, 0.256; RP3beta 0.031, 0.286, 0.261. A user's score of item i is Σ_j w_uj·W_ji over the liked j.
+//! BM25 0.076, 0.298, 0.256; RP3beta 0.031, 0.286, 0.261. A user's score of item i is Σ_j w_uj·W_ji over the liked items j.
 
 mod counts;
 mod regression;
@@ -22,19 +22,19 @@ pub use regression::{Regressions, block_bytes};
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct NeighbourParams {
-    /// λ of the regressions, in units of shared readers.
+    /// λ of the regressions, in units of shared users.
     pub ridge: f32,
-    /// An item is predicted from at most so many others.
+    /// The most items that one item is predicted from.
     pub most: usize,
 }
 
-/// What each item says of others, by ascending index of the other.
+/// The weights of each item in the prediction of others, by ascending index of the other.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Neighbours {
     /// `items + 1` offsets.
     pub start: Column<u32>,
     pub item: Column<u32>,
-    /// May be negative: what speaks against an item, others being liked.
+    /// May be negative: liking the one item then lowers the score of the other.
     pub weight: Column<f32>,
 }
 
@@ -71,7 +71,7 @@ impl Neighbours {
         (&self.item[range.clone()], &self.weight[range])
     }
 
-    /// The same neighbours under other indices; what has none is left out.
+    /// The same neighbours under other indices.
     pub fn renumbered(&self, items: usize, new: impl Fn(u32) -> u32) -> Neighbours {
         let mut rows = vec![Vec::new(); items];
         for old in 0..self.items() as u32 {
@@ -83,7 +83,7 @@ impl Neighbours {
         Neighbours::gather(rows.into_iter(), items)
     }
 
-    /// What the scoring relies on; for what was decoded from storage.
+    /// Whether data from storage has everything that scoring relies on.
     pub fn valid(&self, items: usize) -> bool {
         self.start.len() == items + 1
             && self.start.first() == Some(&0)
@@ -106,7 +106,7 @@ impl Neighbours {
         scores
     }
 
-    /// Adds to the scores of the asked items only: `add` gets a place in `items` and what to add there.
+    /// Adds to the scores of the given items only: `add` gets a position in `items` and the summand.
     pub fn score(&self, liked: &[(u32, f32)], items: &[u32], mut add: impl FnMut(usize, f32)) {
         let wanted = Wanted::new(self.items(), items);
         let mut places: Vec<(u32, usize)> = items.iter().copied().zip(0..).collect();
@@ -115,7 +115,7 @@ impl Neighbours {
             let (neighbours, weights) = self.of(*item);
             for (neighbour, weight) in neighbours.iter().zip(weights).filter(|(n, _)| wanted.has(**n)) {
                 let first = places.partition_point(|(item, _)| item < neighbour);
-                // An item that is asked for twice is scored twice.
+                // An item that stands in the list twice is scored twice.
                 for (_, place) in places[first..].iter().take_while(|(item, _)| item == neighbour) {
                     add(*place, liking * weight);
                 }
@@ -124,7 +124,7 @@ impl Neighbours {
     }
 }
 
-/// A set of items, a bit each: one look tells that a neighbour is not asked for, which most are not.
+/// A set of items, one bit each: one load tells that a neighbour is not in it, as most are not.
 struct Wanted(Vec<u64>);
 
 impl Wanted {

@@ -1,16 +1,17 @@
-//! The regressions of all items on their nearest.
+//! The regressions of all items on their nearest items.
 //!
-//! The systems want the weight of the readers that any two neighbours of an item share. Counted item by item from the
-//! readers of its neighbours that is three quarters of all work: a popular book is met in thousands of neighbourhoods,
-//! with all its readers in each. So an item is counted against all others once more, and what every neighbourhood
-//! wants of that row is written there; neighbourhoods are taken in blocks, so that the systems fit into memory.
+//! The systems need the weight of the users that any two neighbours of an item share. Counted for each item from the
+//! users of its neighbours, that is three quarters of all work: a popular item is in thousands of neighbourhoods, and
+//! all its users would be visited for each. So each item is counted against all others once more, and that row is
+//! copied into every neighbourhood that needs it; neighbourhoods are taken in blocks, so that the systems fit into
+//! memory.
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
 use super::Neighbours;
-use super::counts::{Counter, Readings};
+use super::counts::{Counter, Positives};
 use crate::control::Control;
 use crate::data::feedback::Interactions;
 use crate::error::Result;
@@ -19,26 +20,26 @@ use crate::math::simd::prefetch;
 
 /// Items per task.
 const CHUNK: usize = 16;
-/// What the systems of a block may take.
+/// The memory that the systems of a block may take.
 const GRAM_BYTES: usize = 512 << 20;
 
 /// The regressions of all items, for one or several ridges: most of the work is shared. Items have the numbers of
-/// [`Readings`].
+/// [`Positives`].
 pub struct Regressions {
-    /// The matrix' numbers of the items.
+    /// By new number, the item's number in the matrix.
     order: Vec<u32>,
     nearest: Nearest,
     /// By ridge, as [`Nearest::items`].
     weights: Vec<Vec<f32>>,
 }
 
-/// The items that each is predicted from, the most read first.
+/// The items that each is predicted from, by falling number of users.
 struct Nearest {
-    /// At most so many each, and room for so many each.
+    /// The most items by item, and the stride of the columns.
     most: usize,
     count: Vec<u32>,
     items: Vec<u32>,
-    /// The weight of the readers shared with each.
+    /// The weight of the users shared with each.
     shared: Vec<f32>,
 }
 
@@ -55,7 +56,7 @@ impl Regressions {
         Regressions::fit_in_blocks(matrix, most, ridges, at_once, control)
     }
 
-    /// With the systems of so many items at once.
+    /// With the systems of `at_once` items in memory.
     pub(super) fn fit_in_blocks(
         matrix: &Interactions,
         most: usize,
@@ -63,8 +64,8 @@ impl Regressions {
         at_once: usize,
         control: &Control,
     ) -> Result<Regressions> {
-        let readings = Readings::new(matrix);
-        let items = readings.items();
+        let positives = Positives::new(matrix);
+        let items = positives.items();
         // Less room in a small catalogue.
         let most = most.min(items.saturating_sub(1)).max(1);
         let at_once = at_once.clamp(1, items.max(1));
@@ -73,12 +74,12 @@ impl Regressions {
         // In rows that are counted: once to find the nearest, once for each block.
         let all = (items * (1 + blocks)) as f32;
         let progress = || control.done(done.fetch_add(1, Ordering::Relaxed) as f32 / all);
-        let nearest = nearest(&readings, most, &progress)?;
+        let nearest = nearest(&positives, most, &progress)?;
         let mut weights = vec![vec![0.0; items * most]; ridges.len()];
         let cells = zeros(at_once * pairs(most));
         for first in (0..items).step_by(at_once) {
             let block = first..items.min(first + at_once);
-            count_pairs(&readings, &nearest, block.clone(), &cells, &progress)?;
+            count_pairs(&positives, &nearest, block.clone(), &cells, &progress)?;
             for (ridge, weights) in ridges.iter().zip(&mut weights) {
                 let weights = &mut weights[block.start * most..block.end * most];
                 weights.par_chunks_mut(most).enumerate().with_min_len(CHUNK).try_for_each_init(
@@ -86,16 +87,17 @@ impl Regressions {
                     |system, (i, weights)| {
                         control.check()?;
                         let cells = &cells[i * pairs(most)..(i + 1) * pairs(most)];
-                        system.solve(&readings, nearest.of(block.start + i), cells, *ridge, weights);
+                        system.solve(&positives, nearest.of(block.start + i), cells, *ridge, weights);
                         Ok(())
                     },
                 )?;
             }
         }
-        Ok(Regressions { order: readings.order().to_vec(), nearest, weights })
+        Ok(Regressions { order: positives.order().to_vec(), nearest, weights })
     }
 
-    /// For the ridge at a place of those that were fitted: turned from what predicts an item to what an item predicts.
+    /// For the ridge with this index among those that were fitted: transposed, from what predicts an item to what an item
+    /// predicts.
     pub fn neighbours(&self, ridge: usize) -> Neighbours {
         let Regressions { order, nearest, weights } = self;
         let (items, most) = (order.len(), nearest.most);
@@ -121,36 +123,36 @@ impl Regressions {
     }
 }
 
-/// What the counts between the neighbours of one item take.
+/// Bytes of the counts between the neighbours of one item.
 fn system_bytes(most: usize) -> usize {
     size_of::<f32>() * pairs(most)
 }
 
-/// What the systems of a block take at most in a catalogue of so many items.
+/// The most bytes that the systems of a block take in a catalogue of this size.
 pub fn block_bytes(items: usize, most: usize) -> usize {
     (items * system_bytes(most)).min(GRAM_BYTES)
 }
 
-/// Pages that the system clears when they are written to, on the thread that does.
+/// Zeros in pages that the operating system clears on the thread that first writes to them.
 fn zeros(cells: usize) -> Vec<AtomicU32> {
     let mut zeros = std::mem::ManuallyDrop::new(vec![0u32; cells]);
     // SAFETY: an atomic has the size and alignment of its number, and the vector is not used again.
     unsafe { Vec::from_raw_parts(zeros.as_mut_ptr().cast(), zeros.len(), zeros.capacity()) }
 }
 
-/// Of n items; also where the pairs of the item at place n with those before it begin.
+/// The number of pairs of n items; also where the pairs of item n with those before it begin.
 fn pairs(n: usize) -> usize {
     n * n.saturating_sub(1) / 2
 }
 
 /// The nearest of every item by cosine.
-fn nearest(readings: &Readings, most: usize, progress: &(impl Fn() -> Result<()> + Sync)) -> Result<Nearest> {
-    let items = readings.items();
+fn nearest(positives: &Positives, most: usize, progress: &(impl Fn() -> Result<()> + Sync)) -> Result<Nearest> {
+    let items = positives.items();
     let mut nearest =
         Nearest { most, count: vec![0; items], items: vec![0; items * most], shared: vec![0.0; items * most] };
     let rooms = nearest.items.par_chunks_mut(most).zip(nearest.shared.par_chunks_mut(most));
     rooms.zip(&mut nearest.count).enumerate().with_min_len(CHUNK).try_for_each_init(
-        || (Counter::new(readings), Vec::new()),
+        || (Counter::new(positives), Vec::new()),
         |(counter, order), (item, ((others, shared), count))| {
             progress()?;
             counter.count(item as u32);
@@ -158,7 +160,7 @@ fn nearest(readings: &Readings, most: usize, progress: &(impl Fn() -> Result<()>
             order.extend(counter.met().iter().filter(|other| **other != item as u32).map(|other| {
                 // By nearness, then by number, so that ties do not depend on the order of counting: the bits of
                 // positive floats ascend with them.
-                let near = counter.shared(*other) * readings.nearness(*other);
+                let near = counter.shared(*other) * positives.nearness(*other);
                 u64::from(u32::MAX - near.to_bits()) << 32 | u64::from(*other)
             }));
             if order.len() > most {
@@ -176,11 +178,11 @@ fn nearest(readings: &Readings, most: usize, progress: &(impl Fn() -> Result<()>
     Ok(nearest)
 }
 
-/// The weight of the readers that each two neighbours of an item of the block share, packed: of the second with the
-/// first, of the third with the first two, and so on. Of two neighbours it is the less read that is counted. The cells
+/// The weight of the users that each two neighbours of an item of the block share, packed: of the second with the
+/// first, of the third with the first two, and so on. Of two neighbours, the one with fewer users is counted. The cells
 /// hold the bits of floats; each is written by one thread.
 fn count_pairs(
-    readings: &Readings,
+    positives: &Positives,
     nearest: &Nearest,
     block: std::ops::Range<usize>,
     cells: &[AtomicU32],
@@ -193,8 +195,8 @@ fn count_pairs(
         let first = (place.item as usize - block.start) * pairs(most) + pairs(place.place as usize);
         &cells[first..first + place.place as usize]
     };
-    (0..readings.items()).into_par_iter().with_min_len(CHUNK).try_for_each_init(
-        || Counter::new(readings),
+    (0..positives.items()).into_par_iter().with_min_len(CHUNK).try_for_each_init(
+        || Counter::new(positives),
         |counter, item| {
             progress()?;
             let places = asked.of_item(item);
@@ -216,7 +218,7 @@ fn count_pairs(
     )
 }
 
-/// Places whose memory is asked for before it is written.
+/// The memory of places this far ahead is prefetched.
 const AHEAD: usize = 4;
 
 /// A place among the nearest of an item.
@@ -268,7 +270,7 @@ struct System {
 impl System {
     fn solve(
         &mut self,
-        readings: &Readings,
+        positives: &Positives,
         (items, shared): (&[u32], &[f32]),
         cells: &[AtomicU32],
         ridge: f32,
@@ -278,8 +280,8 @@ impl System {
         self.gram.clear();
         self.gram.resize(width * width, 0.0);
         for (place, item) in items.iter().enumerate() {
-            self.gram[place * width + place] = readings.total(*item) + ridge;
-            // The upper triangle is what is solved.
+            self.gram[place * width + place] = positives.total(*item) + ridge;
+            // Only the upper triangle is read.
             for (before, cell) in cells[pairs(place)..][..place].iter().enumerate() {
                 self.gram[before * width + place] = f32::from_bits(cell.load(Ordering::Relaxed));
             }

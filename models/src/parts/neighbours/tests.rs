@@ -24,7 +24,7 @@ fn weight(model: &Neighbours, from: usize, to: usize) -> f32 {
     items.binary_search(&(to as u32)).map_or(0.0, |place| weights[place])
 }
 
-/// Weighted counts of shared readers, as the definition says it.
+/// Weighted counts of shared users, as the definition says it.
 fn dense_gram(users: usize, items: usize, pairs: &[(usize, usize)]) -> nalgebra::DMatrix<f64> {
     let likes = |u: usize, i: usize| pairs.contains(&(u, i));
     let count = |u: usize| (0..items).filter(|i| likes(u, *i)).count() as f64;

@@ -74,7 +74,7 @@ impl Forest {
         Ok(Forest { features, varying, trees })
     }
 
-    /// Checks what was decoded from storage: everything that the evaluation relies on.
+    /// Whether data from storage has everything that the evaluation relies on.
     pub fn valid(&self, features: usize, varying: usize) -> bool {
         self.features == features
             && self.varying == varying
@@ -86,7 +86,7 @@ impl Forest {
                     && tree.tests.len() < leaves
                     && tree.leaves.iter().all(|v| v.is_finite())
                     && tree.rows[..leaves].iter().all(|n| *n > 0)
-                    // A test that clears no leaf parts nothing.
+                    // A test must clear a leaf.
                     && tree.tests.iter().all(|t| t.keep & all != all)
                     // The last leaf is never cleared, so that one is always left.
                     && tree.tests.iter().all(|t| t.keep & all == t.keep && t.keep >> (leaves - 1) & 1 == 1)
@@ -112,7 +112,7 @@ impl Forest {
             .collect()
     }
 
-    /// What no candidate's raw score exceeds: the highest leaves that a user leaves open.
+    /// An upper bound of all candidates' raw scores: the sum of the highest leaves that the user's features allow.
     pub fn ceiling(&self, prepared: &[u32]) -> f64 {
         let highest = |(tree, word): (&Tree, &u32)| {
             let open = tree.leaves[..tree.count].iter().enumerate().filter(|(leaf, _)| word >> leaf & 1 == 1);
@@ -172,7 +172,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// None if a child is out of range or a node is met twice (more leaves or splits than there are).
+    /// None if a child is out of range or a node is visited twice (more leaves or splits than there are).
     fn visit(&mut self, node: i32) -> Option<()> {
         if node < 0 {
             // LightGBM counts no rows in a tree of a single leaf.
@@ -254,7 +254,7 @@ mod tests {
             let mut bad = tree();
             harm(&mut bad);
             let refused = Forest::new(&[bad], 3, 2);
-            // A leaf met twice is found by the count of leaves, or harmless: it is still a tree.
+            // A leaf visited twice is found by the count of leaves, or harmless: it is still a tree.
             assert!(refused.is_err() || i == 3, "damage {i}");
         }
         assert!(Forest::new(&[Splits::default()], 3, 2).is_err());
