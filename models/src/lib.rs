@@ -94,7 +94,7 @@ pub mod steps {
     pub use crate::learn::metrics::{mean, measure, paired_interval};
     pub use crate::math::topk::top;
     pub use crate::parts::als::{AlsParams, Factorisation, factorise};
-    pub use crate::parts::neighbours::{NeighbourParams, Neighbours};
+    pub use crate::parts::neighbours::{NeighbourParams, Neighbours, Shrinkage};
 }
 
 /// The kernels by instruction set, for whoever measures them (tests/kernels).

@@ -11,7 +11,7 @@ pub fn estimate_memory(interactions: usize, users: usize, items: usize, params: 
     let per_interaction = 28 + 4 * (18 + 8) + 8 + ratings::BYTES_PER_RATING;
     let per_row = 3 * 4 * params.factors + 200 + ratings::BYTES_PER_ROW;
     let shared_items = items.min(interactions / 5);
-    let per_shared_item = (3 * 8 + 20) * params.neighbours;
+    let per_shared_item = (3 * 8 + 36) * params.neighbours;
     let content_rows = 300 << 20;
     let systems = block_bytes(shared_items, params.neighbours);
     (interactions * per_interaction

@@ -29,7 +29,8 @@ impl Choice {
             "min_interactions": self.min_interactions,
             "regularization": short(self.recipe.als.regularization),
             "alpha0": short(self.recipe.als.alpha0),
-            "ridge": short(self.recipe.neighbours.ridge),
+            "ridge": short(self.recipe.neighbours.shrinkage.ridge),
+            "dropout": short(self.recipe.neighbours.shrinkage.dropout),
             "neighbour_share": short(self.recipe.blend.share),
             "learned_weights": self.learned_weights.parts().map(short),
             "trees": self.trees,
@@ -51,7 +52,10 @@ impl Trials {
             .als
             .iter()
             .map(|(r, a, n)| json!({"regularization": short(*r), "alpha0": short(*a), "ndcg_at_10": ndcg(*n)}));
-        let neighbours = self.neighbours.iter().map(|(r, n)| json!({"ridge": short(*r), "ndcg_at_10": ndcg(*n)}));
+        let neighbours = self
+            .neighbours
+            .iter()
+            .map(|(s, n)| json!({"ridge": short(s.ridge), "dropout": short(s.dropout), "ndcg_at_10": ndcg(*n)}));
         let shares = self.shares.iter().map(|(s, n)| json!({"neighbour_share": short(*s), "ndcg_at_10": ndcg(*n)}));
         json!({
             "als": als.collect::<Vec<Value>>(),

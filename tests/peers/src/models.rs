@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use clap::Args;
 use rayon::prelude::*;
-use reco_models::steps::{self, AlsParams, Factorisation, Interactions, NeighbourParams, Neighbours, Split, top};
+use reco_models::steps::{
+    self, AlsParams, Factorisation, Interactions, NeighbourParams, Neighbours, Shrinkage, Split, top,
+};
 use reco_models::{Control, Error, Model, Params, Target};
 use serde_json::{Value, json};
 
@@ -44,6 +46,9 @@ pub struct Regression {
     most: usize,
     #[arg(long)]
     ridge: f32,
+    /// Share of the likes that is imagined to be dropped
+    #[arg(long, default_value_t = 0.0)]
+    dropout: f32,
     /// Writes the lists as CUT/NAME
     #[arg(long)]
     lists: Option<String>,
@@ -79,7 +84,8 @@ fn factor_lists(cut: &Cut, factors: &Factorisation) -> Vec<Vec<u32>> {
 
 pub fn neighbours(folder: &Path, options: &Regression) -> Outcome<Value> {
     let matrix = cut::load_train(folder)?;
-    let params = NeighbourParams { ridge: options.ridge, most: options.most };
+    let params =
+        NeighbourParams { shrinkage: Shrinkage { ridge: options.ridge, dropout: options.dropout }, most: options.most };
     let begun = Instant::now();
     let neighbours = Neighbours::fit(&matrix, &params, &Control::default())?;
     let seconds = begun.elapsed().as_secs_f64();
@@ -125,7 +131,7 @@ pub fn train(data: &Path, options: &str, threads: usize) -> Outcome<Value> {
         trained.evaluation.summaries().map(|(system, s)| (system.name().into(), to_json(s.mean))).collect();
     Ok(json!({
         "seconds": seconds, "phases": phases, "regularization": recipe.als.regularization, "alpha0": recipe.als.alpha0,
-        "ridge": recipe.neighbours.ridge, "share": recipe.blend.share,
+        "ridge": recipe.neighbours.shrinkage.ridge, "share": recipe.blend.share,
         "weights": trained.twin.weights().parts(), "evaluation": evaluation, "peak_memory": peak_memory(),
     }))
 }

@@ -15,7 +15,7 @@ use crate::learn::params::ValidParams;
 use crate::math::topk::top;
 use crate::parts::als::{AlsParams, Factorisation, factorise};
 use crate::parts::collaborative::{Blend, Collaborative};
-use crate::parts::neighbours::{NeighbourParams, Neighbours, Regressions};
+use crate::parts::neighbours::{NeighbourParams, Neighbours, Regressions, Shrinkage};
 
 /// How to fit a collaborative part; all that validation decided.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,8 +32,7 @@ pub struct Trials {
     pub als: Vec<(f32, f32, f64)>,
     /// Share of the users that the ALS tries were fitted on.
     pub als_sample: f64,
-    /// (ridge, NDCG)
-    pub neighbours: Vec<(f32, f64)>,
+    pub neighbours: Vec<(Shrinkage, f64)>,
     /// (share of the neighbours, NDCG)
     pub shares: Vec<(f32, f64)>,
     /// Whether the clock ended the search, so that a faster machine would have tried more.
@@ -44,6 +43,8 @@ pub struct Trials {
 pub const VALIDATION_USERS: usize = 2000;
 /// In shared readers; Book-Crossing takes 30, MovieLens 100k and the generated library 100.
 const RIDGES: [f32; 4] = [10.0, 30.0, 100.0, 300.0];
+/// Shares of the likes that are imagined to be dropped.
+const DROPOUTS: [f32; 2] = [0.0, 0.5];
 
 /// Chooses on the hold-out of `inner` and gives the part fitted on its training side.
 ///
@@ -70,6 +71,9 @@ pub fn choose(inner: &Split, params: &ValidParams, control: &Control) -> Result<
 }
 
 /// Fits a chosen part. The factorisation is given as well: it can fold in further items.
+///
+/// # Errors
+/// As [`choose`].
 pub fn fit(matrix: &Interactions, recipe: &Recipe, control: &Control) -> Result<(Collaborative, Factorisation)> {
     let factors = factorise(matrix, &recipe.als, control)?;
     // Neighbours that have no share in the sum need not be counted, stored or loaded.
@@ -126,31 +130,35 @@ impl Search<'_> {
         let items = self.matrix.cols();
         let most = self.params.neighbours;
         let ridges = self.params.ridge.map_or(RIDGES.to_vec(), |fixed| vec![fixed]);
-        let mut best = (NeighbourParams { ridge: ridges[0], most }, Neighbours::none(items));
+        let shrinkages: Vec<Shrinkage> = DROPOUTS
+            .into_iter()
+            .flat_map(|dropout| ridges.iter().map(move |ridge| Shrinkage { ridge: *ridge, dropout }))
+            .collect();
+        let mut best = (NeighbourParams { shrinkage: shrinkages[0], most }, Neighbours::none(items));
         if most == 0 || self.users.is_empty() {
             return Ok(best);
         }
         let quiet = Control::sharing_stop(self.control);
-        let regressions = Regressions::fit(self.matrix, most, &ridges, &quiet)?;
+        let regressions = Regressions::fit(self.matrix, most, &shrinkages, &quiet)?;
         let mut best_ndcg = f64::NEG_INFINITY;
-        for (place, ridge) in ridges.into_iter().enumerate() {
+        for (place, shrinkage) in shrinkages.into_iter().enumerate() {
             let neighbours = regressions.neighbours(place);
             let ndcg = mean(&self.ndcg_by_user(|_, liked| Ok(neighbours.score_all(liked, items)))?);
-            trials.neighbours.push((ridge, ndcg));
+            trials.neighbours.push((shrinkage, ndcg));
             if ndcg > best_ndcg {
-                (best, best_ndcg) = ((NeighbourParams { ridge, most }, neighbours), ndcg);
+                (best, best_ndcg) = ((NeighbourParams { shrinkage, most }, neighbours), ndcg);
             }
         }
         Ok(best)
     }
 }
 
-fn mean(values: &[f64]) -> f64 {
+pub(super) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
 /// By more than one standard error of the paired difference.
-fn clearly_better(a: &[f64], b: &[f64]) -> bool {
+pub(super) fn clearly_better(a: &[f64], b: &[f64]) -> bool {
     let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
     let gain = mean(&differences);
     let variance = mean(&differences.iter().map(|d| (d - gain).powi(2)).collect::<Vec<_>>());

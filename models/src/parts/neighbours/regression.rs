@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use super::Neighbours;
 use super::counts::{Counter, Positives};
+use super::{Neighbours, Shrinkage};
 use crate::control::Control;
 use crate::data::feedback::Interactions;
 use crate::error::Result;
@@ -23,13 +23,13 @@ const CHUNK: usize = 16;
 /// The memory that the systems of a block may take.
 const GRAM_BYTES: usize = 512 << 20;
 
-/// The regressions of all items, for one or several ridges: most of the work is shared. Items have the numbers of
+/// The regressions of all items, for one or several shrinkages: most of the work is shared. Items have the numbers of
 /// [`Positives`].
 pub struct Regressions {
     /// By new number, the item's number in the matrix.
     order: Vec<u32>,
     nearest: Nearest,
-    /// By ridge, as [`Nearest::items`].
+    /// By shrinkage, as [`Nearest::items`].
     weights: Vec<Vec<f32>>,
 }
 
@@ -51,16 +51,16 @@ impl Nearest {
 }
 
 impl Regressions {
-    pub fn fit(matrix: &Interactions, most: usize, ridges: &[f32], control: &Control) -> Result<Regressions> {
+    pub fn fit(matrix: &Interactions, most: usize, shrinkages: &[Shrinkage], control: &Control) -> Result<Regressions> {
         let at_once = GRAM_BYTES / system_bytes(most).max(1);
-        Regressions::fit_in_blocks(matrix, most, ridges, at_once, control)
+        Regressions::fit_in_blocks(matrix, most, shrinkages, at_once, control)
     }
 
     /// With the systems of `at_once` items in memory.
     pub(super) fn fit_in_blocks(
         matrix: &Interactions,
         most: usize,
-        ridges: &[f32],
+        shrinkages: &[Shrinkage],
         at_once: usize,
         control: &Control,
     ) -> Result<Regressions> {
@@ -75,19 +75,19 @@ impl Regressions {
         let all = (items * (1 + blocks)) as f32;
         let progress = || control.done(done.fetch_add(1, Ordering::Relaxed) as f32 / all);
         let nearest = nearest(&positives, most, &progress)?;
-        let mut weights = vec![vec![0.0; items * most]; ridges.len()];
+        let mut weights = vec![vec![0.0; items * most]; shrinkages.len()];
         let cells = zeros(at_once * pairs(most));
         for first in (0..items).step_by(at_once) {
             let block = first..items.min(first + at_once);
             count_pairs(&positives, &nearest, block.clone(), &cells, &progress)?;
-            for (ridge, weights) in ridges.iter().zip(&mut weights) {
+            for (shrinkage, weights) in shrinkages.iter().zip(&mut weights) {
                 let weights = &mut weights[block.start * most..block.end * most];
                 weights.par_chunks_mut(most).enumerate().with_min_len(CHUNK).try_for_each_init(
                     System::default,
                     |system, (i, weights)| {
                         control.check()?;
                         let cells = &cells[i * pairs(most)..(i + 1) * pairs(most)];
-                        system.solve(&positives, nearest.of(block.start + i), cells, *ridge, weights);
+                        system.solve(&positives, nearest.of(block.start + i), cells, shrinkage, weights);
                         Ok(())
                     },
                 )?;
@@ -96,9 +96,9 @@ impl Regressions {
         Ok(Regressions { order: positives.order().to_vec(), nearest, weights })
     }
 
-    /// For the ridge with this index among those that were fitted: transposed, from what predicts an item to what an item
-    /// predicts.
-    pub fn neighbours(&self, ridge: usize) -> Neighbours {
+    /// For the shrinkage with this index among those that were fitted: transposed, from what predicts an item to what an
+    /// item predicts.
+    pub fn neighbours(&self, shrinkage: usize) -> Neighbours {
         let Regressions { order, nearest, weights } = self;
         let (items, most) = (order.len(), nearest.most);
         let mut number = vec![0; items];
@@ -112,7 +112,7 @@ impl Regressions {
         let mut next = start.clone();
         let (mut item_of, mut weight_of) = (vec![0; all], vec![0.0; all]);
         for (item, new) in number.into_iter().enumerate() {
-            for (from, weight) in nearest.of(new).0.iter().zip(&weights[ridge][new * most..]) {
+            for (from, weight) in nearest.of(new).0.iter().zip(&weights[shrinkage][new * most..]) {
                 let next = &mut next[order[*from as usize] as usize];
                 item_of[*next as usize] = item as u32;
                 weight_of[*next as usize] = *weight;
@@ -273,14 +273,14 @@ impl System {
         positives: &Positives,
         (items, shared): (&[u32], &[f32]),
         cells: &[AtomicU32],
-        ridge: f32,
+        shrinkage: &Shrinkage,
         weights: &mut [f32],
     ) {
         let (n, width) = (items.len(), padded(items.len()));
         self.gram.clear();
         self.gram.resize(width * width, 0.0);
         for (place, item) in items.iter().enumerate() {
-            self.gram[place * width + place] = positives.total(*item) + ridge;
+            self.gram[place * width + place] = shrinkage.diagonal(positives.total(*item));
             // Only the upper triangle is read.
             for (before, cell) in cells[pairs(place)..][..place].iter().enumerate() {
                 self.gram[before * width + place] = f32::from_bits(cell.load(Ordering::Relaxed));

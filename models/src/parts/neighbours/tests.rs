@@ -12,7 +12,7 @@ fn some(users: usize, items: usize) -> Vec<(usize, usize)> {
     all.filter(|(u, i)| (u * 7919 + i * 104729) % 11 < 3).collect()
 }
 
-const ALL: NeighbourParams = NeighbourParams { ridge: 2.0, most: 1000 };
+const ALL: NeighbourParams = NeighbourParams { shrinkage: Shrinkage { ridge: 2.0, dropout: 0.0 }, most: 1000 };
 
 fn fit(matrix: &Interactions, params: &NeighbourParams) -> Neighbours {
     Neighbours::fit(matrix, params, &Control::default()).unwrap()
@@ -39,21 +39,29 @@ fn dense_gram(users: usize, items: usize, pairs: &[(usize, usize)]) -> nalgebra:
 fn with_all_items_as_neighbours_it_is_a_ridge_regression_on_all_others() {
     let (users, items) = (60, 25);
     let pairs = some(users, items);
-    let model = fit(&matrix(users, items, &pairs), &ALL);
     let gram = dense_gram(users, items, &pairs);
-    for to in 0..items {
-        let others: Vec<usize> = (0..items).filter(|i| *i != to && gram[(*i, to)] > 0.0).collect();
-        let n = others.len();
-        let system =
-            nalgebra::DMatrix::from_fn(n, n, |a, b| gram[(others[a], others[b])] + if a == b { 2.0 } else { 0.0 });
-        let right = nalgebra::DVector::from_fn(n, |a, _| gram[(others[a], to)]);
-        let expected = system.cholesky().unwrap().solve(&right);
-        for (a, from) in others.iter().enumerate() {
-            let found = weight(&model, *from, to);
-            assert!((f64::from(found) - expected[a]).abs() < 1e-4, "{from} {to}: {found} {}", expected[a]);
+    for dropout in [0.0f32, 0.5] {
+        let model = fit(
+            &matrix(users, items, &pairs),
+            &NeighbourParams { shrinkage: Shrinkage { ridge: 2.0, dropout }, ..ALL },
+        );
+        let kept = 1.0 - f64::from(dropout);
+        for to in 0..items {
+            let others: Vec<usize> = (0..items).filter(|i| *i != to && gram[(*i, to)] > 0.0).collect();
+            let n = others.len();
+            let system = nalgebra::DMatrix::from_fn(n, n, |a, b| {
+                let shared = gram[(others[a], others[b])];
+                if a == b { shared / kept + 2.0 } else { shared }
+            });
+            let right = nalgebra::DVector::from_fn(n, |a, _| gram[(others[a], to)]);
+            let expected = system.cholesky().unwrap().solve(&right);
+            for (a, from) in others.iter().enumerate() {
+                let found = weight(&model, *from, to);
+                assert!((f64::from(found) - expected[a]).abs() < 1e-4, "{from} {to}: {found} {}", expected[a]);
+            }
         }
+        assert!(model.valid(items) && !model.valid(items + 1));
     }
-    assert!(model.valid(items) && !model.valid(items + 1));
 }
 
 #[test]
@@ -73,11 +81,12 @@ fn an_item_is_predicted_from_the_nearest_by_cosine() {
 }
 
 #[test]
-fn several_ridges_at_once_are_those_one_by_one() {
+fn several_shrinkages_at_once_are_those_one_by_one() {
     let matrix = matrix(60, 40, &some(60, 40));
-    let both = Regressions::fit(&matrix, 20, &[1.0, 30.0], &Control::default()).unwrap();
-    for (place, ridge) in [1.0, 30.0].into_iter().enumerate() {
-        assert_eq!(both.neighbours(place), fit(&matrix, &NeighbourParams { ridge, most: 20 }));
+    let all = [(1.0, 0.0), (30.0, 0.0), (30.0, 0.5)].map(|(ridge, dropout)| Shrinkage { ridge, dropout });
+    let at_once = Regressions::fit(&matrix, 20, &all, &Control::default()).unwrap();
+    for (place, shrinkage) in all.into_iter().enumerate() {
+        assert_eq!(at_once.neighbours(place), fit(&matrix, &NeighbourParams { shrinkage, most: 20 }));
     }
 }
 
@@ -97,8 +106,9 @@ fn one_neighbour_is_enough() {
 #[test]
 fn systems_in_blocks_are_those_at_once() {
     let matrix = matrix(60, 40, &some(60, 40));
-    let fit =
-        |at_once| Regressions::fit_in_blocks(&matrix, 20, &[2.0], at_once, &Control::default()).unwrap().neighbours(0);
+    let fit = |at_once| {
+        Regressions::fit_in_blocks(&matrix, 20, &[ALL.shrinkage], at_once, &Control::default()).unwrap().neighbours(0)
+    };
     let whole = fit(40);
     assert!(whole.item.len() > 400);
     assert!([1, 7, 39].iter().all(|at_once| fit(*at_once) == whole));
