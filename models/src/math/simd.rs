@@ -9,12 +9,6 @@
 
 use super::vector::Simd;
 
-/// `a * b + c`, fused only where the kernel is compiled for a processor that fuses (elsewhere `mul_add` is a slow call).
-#[inline(always)]
-pub fn madd<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
-    if FMA { a.mul_add(b, c) } else { a * b + c }
-}
-
 /// Compiles a generic function for each instruction set.
 ///
 /// `fn name_on(isa) = generic(simd, …)` takes an [`super::isa::Isa`] and calls `generic`, whose first argument is a

@@ -3,7 +3,8 @@
 use super::partial::PartialScore;
 use super::top_items::{ItemSet, TopItems};
 use crate::data::column::Column;
-use crate::math::simd::{LANES, dispatch, dot, madd, total};
+use crate::math::isa::Isa;
+use crate::math::simd::{LANES, dot, dot_rows_of_bytes_on};
 use crate::model::model::Model;
 use crate::parts::collaborative::Likes;
 
@@ -91,7 +92,8 @@ impl Screen {
                 break;
             }
             let range = chunk * CHUNK..((chunk + 1) * CHUNK).min(self.item.len());
-            screen_rows(&self.rows[range.start * width..range.end * width], &vector, &mut products);
+            let rows = &self.rows[range.start * width..range.end * width];
+            dot_rows_of_bytes_on(Isa::best(), rows, &vector, &mut products);
             for ((item, step), product) in self.item[range.clone()].iter().zip(&self.step[range]).zip(&products) {
                 if weight * step * (product + slack) > needed && taken.insert(*item) {
                     let product = dot(factors.row(*item as usize), &likes.factor);
@@ -100,21 +102,4 @@ impl Screen {
             }
         }
     }
-}
-
-#[inline(always)]
-fn screen_rows_generic<const FMA: bool>(rows: &[i8], vector: &[f32], out: &mut [f32]) {
-    for (row, out) in rows.chunks_exact(vector.len()).zip(out) {
-        let mut sums = [0.0f32; LANES];
-        for (bytes, values) in row.chunks_exact(LANES).zip(vector.chunks_exact(LANES)) {
-            for ((sum, byte), value) in sums.iter_mut().zip(bytes).zip(values) {
-                *sum = madd::<FMA>(f32::from(*byte), *value, *sum);
-            }
-        }
-        *out = total(sums);
-    }
-}
-
-dispatch! {
-    fn screen_rows = screen_rows_generic(rows: &[i8], vector: &[f32], out: &mut [f32])
 }
