@@ -103,5 +103,5 @@ pub fn calibrate(parts: Uncalibrated, cut: &Cut, weights: Weights, control: &Con
         Calibration::fit(of(1), all.len()),
         Calibration::fit(parts.raw_popularity().to_vec(), all.len()),
     ];
-    Ok(parts.calibrated(calibrations, weights, None))
+    Ok(Model::calibrated(parts, calibrations, weights, None))
 }

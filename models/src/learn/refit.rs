@@ -16,6 +16,9 @@ use crate::parts::collaborative::Collaborative;
 
 /// Trains on the core, folds in the items outside of it, and gives the vector of every user: users × k, a row of zeros
 /// for a user without a liked item.
+///
+/// # Errors
+/// [`crate::Error::Stopped`], and [`crate::Error::NotFinite`] where a system cannot be solved.
 pub fn refit(all: &Cut, core: &Cut, settled: &Settled, control: &Control) -> Result<(Model, Array2<f32>)> {
     let als = &settled.recipe.als;
     let (core_part, trained) = choose::fit(core.liked(), &settled.recipe, control)?;

@@ -8,7 +8,7 @@ use crate::data::items::{Exposure, ItemTable};
 use crate::error::{Error, Result};
 use crate::math::simd::prefetch;
 use crate::model::calibration::Calibration;
-use crate::model::ensemble::{COLLABORATIVE, CONTENT_BASED, Parts, Weights};
+use crate::model::ensemble::{COLLABORATIVE, CONTENT_BASED, POPULARITY, Parts, Weights};
 use crate::model::score::{Rung, Scored, Target};
 use crate::model::uncalibrated::{Derived, Uncalibrated, User};
 use crate::parts::collaborative::Collaborative;
@@ -82,15 +82,23 @@ impl Fitted {
 
     /// Without checks: for values that were checked, and for tests of damaged ones.
     fn assemble(self) -> Model {
-        Uncalibrated::new(self.feedback, self.items, self.collaborative, self.forest).calibrated(
-            self.calibrations,
-            self.weights,
-            self.ratings,
-        )
+        let parts = Uncalibrated::new(self.feedback, self.items, self.collaborative, self.forest);
+        Model::calibrated(parts, self.calibrations, self.weights, self.ratings)
     }
 }
 
 impl Model {
+    /// The fitted parts on one scale. `calibrations` by part, in the order of [`crate::PART_NAMES`].
+    pub(crate) fn calibrated(
+        raw: Uncalibrated,
+        calibrations: [Calibration; 3],
+        weights: Weights,
+        ratings: Option<RatingModel>,
+    ) -> Model {
+        let popularity = raw.derived.raw_popularity.iter().map(|raw| calibrations[POPULARITY].apply(*raw)).collect();
+        Model { raw, calibrations, popularity, weights, ratings }
+    }
+
     /// # Errors
     /// [`Error::Corrupt`] where the parts do not fit each other or a number is out of its range.
     pub fn new(fitted: Fitted) -> Result<Model> {
@@ -210,7 +218,7 @@ impl Model {
     /// let favorites = Favorites { user: vec![7], item: vec![3], at: vec![reco_models::NONE] };
     /// let history = model.history(&Ratings::default(), &favorites);
     /// let user = model.user(history.row(), reco_models::NONE, None)?;
-    /// let targets = [model.items().index(5).map_or(Target::Unknown, Target::Known), Target::Unknown];
+    /// let targets = [model.items().index(6).map_or(Target::Unknown, Target::Known), Target::Unknown];
     /// let scored = model.score(&user, &targets);
     /// assert!(scored[0].score > scored[1].score);
     /// # Ok::<(), reco_models::Error>(())

@@ -5,16 +5,12 @@ use crate::data::dataset::{Favorites, History, Ratings, Row};
 use crate::data::feedback::Feedback;
 use crate::data::items::ItemTable;
 use crate::error::Result;
-use crate::model::calibration::Calibration;
-use crate::model::ensemble::{POPULARITY, Weights};
-use crate::model::model::Model;
 use crate::model::score::Target;
 use crate::parts::collaborative::{Collaborative, Likes};
 use crate::parts::content::{Encoder, Forest, ItemFeatures, LANES, UserFeatures, VARYING};
 use crate::parts::popularity::{self, Scale};
-use crate::parts::ratings::RatingModel;
 
-/// The fitted parts, and what follows from them. Calibrations and weights make a [`Model`] of it.
+/// The fitted parts, and what follows from them. Calibrations and weights make a [`crate::Model`] of it.
 #[derive(Debug, Clone)]
 pub struct Uncalibrated {
     pub(super) feedback: Feedback,
@@ -65,17 +61,6 @@ impl Uncalibrated {
     /// The same parts with another forest, or none.
     pub(crate) fn with_forest(self, forest: Option<Forest>) -> Self {
         Uncalibrated { forest, ..self }
-    }
-
-    /// A complete model. `calibrations` by part, in the order of [`crate::PART_NAMES`].
-    pub(crate) fn calibrated(
-        self,
-        calibrations: [Calibration; 3],
-        weights: Weights,
-        ratings: Option<RatingModel>,
-    ) -> Model {
-        let popularity = self.derived.raw_popularity.iter().map(|raw| calibrations[POPULARITY].apply(*raw)).collect();
-        Model { raw: self, calibrations, popularity, weights, ratings }
     }
 
     /// Encodes users and items as features.
