@@ -3,7 +3,7 @@
 #[pg_test]
 fn scores_are_the_weighted_parts() {
     small_site();
-    train();
+    Spi::run("SELECT reco_train('{\"force\": true, \"weights\": \"plan\"}')").unwrap();
     assert!(truth(
         "SELECT bool_and(abs(score - (coalesce(.5 * collaborative, 0) + coalesce(.3 * content_based, 0) + .2 * popularity)
              / (CASE WHEN collaborative IS NULL THEN 0 ELSE .5 END + CASE WHEN content_based IS NULL THEN 0 ELSE .3 END + .2)) < 1e-6)

@@ -14,7 +14,7 @@ fn run(sources: Sources, options: Value, champion: Option<&Champion>, threads: u
 }
 
 fn ndcg(trained: &Trained, system: System) -> f64 {
-    let summary = trained.evaluation.summary(system);
+    let summary = trained.evaluation.summary(system).unwrap();
     assert!(summary.users > 0, "{system:?} was not evaluated");
     summary.mean.ndcg
 }
@@ -36,17 +36,48 @@ fn check_floors(trained: &Trained) {
 }
 
 #[test]
-fn learned_weights_rank_at_least_as_well_as_every_part() {
+fn without_options_a_model_ranks_at_least_as_well_as_every_part() {
     for split in ["temporal", "by_user"] {
-        check_floors(&run(sources(5000, 2000, 150_000), json!({"weights": "auto", "split": split}), None, 2));
+        check_floors(&run(sources(5000, 2000, 150_000), json!({"split": split}), None, 2));
     }
 }
 
 #[test]
-fn the_fixed_weights_rank_twice_as_well_as_popularity() {
-    let trained = run(sources(5000, 2000, 150_000), json!({}), None, 2);
+fn the_plans_weights_rank_twice_as_well_as_popularity() {
+    let trained = run(sources(5000, 2000, 150_000), json!({"weights": "plan"}), None, 2);
     assert!(ndcg(&trained, System::Ensemble) > 2.0 * ndcg(&trained, System::Popularity));
     assert_eq!(trained.model.weights().parts(), [0.5, 0.3, 0.2]);
+}
+
+/// What a site has that keeps nothing of its books but their ids.
+fn without_attributes(mut sources: Sources) -> Sources {
+    let catalog = &mut sources.catalog;
+    for column in [&mut catalog.category, &mut catalog.author, &mut catalog.published] {
+        column.fill(NONE);
+    }
+    sources
+}
+
+#[test]
+fn without_attributes_there_is_no_content_part_and_nothing_is_lost() {
+    for split in ["temporal", "by_user"] {
+        let trained = run(without_attributes(sources(5000, 2000, 150_000)), json!({"split": split}), None, 2);
+        assert!(trained.model.forest().is_none() && trained.twin.forest().is_none());
+        assert!(trained.evaluation.summary(System::ContentBased).is_none());
+        assert_eq!(trained.model.weights().parts()[1], 0.0);
+        assert!(trained.notes.iter().any(|note| note.contains("no content part")), "{:?}", trained.notes);
+        let (ensemble, part) = (ndcg(&trained, System::Ensemble), ndcg(&trained, System::Collaborative));
+        assert!(ensemble >= 0.995 * part, "{split}: the ensemble's {ensemble} is below its best part's {part}");
+    }
+}
+
+#[test]
+fn too_few_users_to_learn_from_leave_the_plans_weights() {
+    let trained = run(sources(25, 200, 500), json!({"split": "by_user", "min_interactions": 1}), None, 2);
+    let because = trained.choice.report()["weights_because"].as_str().unwrap().to_owned();
+    assert!(because.contains("too few"), "{because}");
+    let parts = trained.model.weights().parts();
+    assert!(parts == [0.5, 0.3, 0.2] || (parts[1] == 0.0 && (parts[0] - 0.5 / 0.7).abs() < 1e-6), "{parts:?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
-use reco_models::{Control, Params, Phase, System, Trained, ValidParams};
+use reco_models::{Control, Params, Phase, Trained, ValidParams};
 use serde_json::{Map, Value, json};
 
 use crate::cache;
@@ -138,7 +138,7 @@ fn store_and_report(
     store::register(connection, &saved, &stored, seconds, Value::Object(timing.clone()))?;
     let steps: Vec<String> = timing.iter().map(|(name, s)| format!("{name} {s} s")).collect();
     notice::say(&format!("model {version}: {} ({})", trained.decision.reason, steps.join(", ")));
-    let ensemble = trained.evaluation.summary(System::Ensemble).mean;
+    let ensemble = trained.evaluation.ensemble();
     let decision = &trained.decision;
     notify(
         connection,

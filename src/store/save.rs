@@ -1,6 +1,6 @@
 //! Writing a trained model: its bytes, its metrics, the feature store and the registry row.
 
-use reco_models::{System, Trained};
+use reco_models::Trained;
 use serde_json::Value;
 
 use crate::failure::Outcome;
@@ -96,7 +96,7 @@ fn write_model(
     phases: Value,
 ) -> Outcome<()> {
     let Saved { trained, options, created_by } = saved;
-    let ensemble = trained.evaluation.summary(System::Ensemble).mean;
+    let ensemble = trained.evaluation.ensemble();
     let data = &trained.data;
     connection.write(
         "INSERT INTO reco.model (version, created_at, created_by, promoted, reason, options, choice, weights, users, items,

@@ -12,7 +12,7 @@ SELECT (SELECT count(*) FROM usuario)  AS readers,
 CREATE EXTENSION reco;
 \timing on
 \x on
-SELECT * FROM reco_train('{"weights": "auto"}');
+SELECT * FROM reco_train();
 \x off
 \timing off
 \echo Peak memory of the backend:

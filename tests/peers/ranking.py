@@ -19,7 +19,7 @@ def compare(folder, quick, goals, with_catalogue):
     say(f"{sizes['users']} readers and {sizes['items']} items with 5 likes or more; {sizes['train']} likes to learn "
         f"from, {sizes['test']} held out (a fifth of each reader's); {sizes['evaluated']} readers evaluated, all items ranked\n")
     inner, outer = Cut(folder / "inner", VALIDATION_USERS), Cut(folder / "outer")
-    own = reco.run("train", folder, options='{"weights": "auto"}')
+    own = reco.run("train", folder, options="{}")
     progress(f"reco trained in {own['seconds']:.0f} s")
     paths = {f"reco, {part}": outer.folder / f"reco.{part}" for part in ["ensemble", "collaborative"]}
     spent = {name: (own["seconds"], None) for name in paths}

@@ -31,6 +31,7 @@ DECLARE
   r record;
   seen bigint[] := '{}';
   scores real[] := '{}';
+  served float8[] := coalesce((SELECT weights::float8[] FROM reco_models WHERE active), '{0.5,0.3,0.2}');
   weight float8;
   mean float8;
   explained float8;
@@ -43,11 +44,14 @@ BEGIN
     ASSERT coalesce(r.collaborative, 0) BETWEEN 0 AND 1
        AND coalesce(r.content_based, 0) BETWEEN 0 AND 1
        AND coalesce(r.popularity, 0) BETWEEN 0 AND 1, format('a part is outside [0,1]: %s', r);
-    weight := CASE WHEN r.collaborative IS NULL THEN 0 ELSE 0.5 END
-            + CASE WHEN r.content_based IS NULL THEN 0 ELSE 0.3 END
-            + CASE WHEN r.popularity IS NULL THEN 0 ELSE 0.2 END;
-    mean := (coalesce(0.5 * r.collaborative, 0) + coalesce(0.3 * r.content_based, 0) + coalesce(0.2 * r.popularity, 0))
-            / nullif(weight, 0);
+    weight := CASE WHEN r.collaborative IS NULL THEN 0 ELSE served[1] END
+            + CASE WHEN r.content_based IS NULL THEN 0 ELSE served[2] END
+            + CASE WHEN r.popularity IS NULL THEN 0 ELSE served[3] END;
+    mean := CASE WHEN weight > 0
+            THEN (coalesce(served[1] * r.collaborative, 0) + coalesce(served[2] * r.content_based, 0)
+                  + coalesce(served[3] * r.popularity, 0)) / weight
+            -- Where the parts that exist have no weight, they count alike.
+            ELSE (SELECT avg(part) FROM unnest(ARRAY[r.collaborative, r.content_based, r.popularity]) part) END;
     ASSERT abs(r.score - mean) < 1e-6, format('the parts give %s: %s', mean, r);
     SELECT sum(contribution) INTO explained FROM reco_explain(who, r.item_id);
     ASSERT abs(r.score - explained) < 1e-6, format('the explanation gives %s: %s', explained, r);

@@ -66,7 +66,8 @@ impl System {
 pub struct Evaluation {
     /// By evaluated user, then by system.
     by_user: Vec<[Metrics; System::ALL.len()]>,
-    summaries: [Summary; System::ALL.len()],
+    /// None for the content part of a model without one.
+    summaries: [Option<Summary>; System::ALL.len()],
 }
 
 /// Means over users, with the 95 % interval of NDCG.
@@ -79,12 +80,13 @@ pub struct Summary {
 }
 
 impl Evaluation {
-    fn new(by_user: Vec<[Metrics; System::ALL.len()]>, seed: u64) -> Evaluation {
+    fn new(by_user: Vec<[Metrics; System::ALL.len()]>, has_content: bool, seed: u64) -> Evaluation {
         let summaries = System::ALL.map(|system| {
             let of_system: Vec<Metrics> = by_user.iter().map(|metrics| metrics[system as usize]).collect();
             let ndcg: Vec<f64> = of_system.iter().map(|metrics| metrics.ndcg).collect();
             let (ndcg_low, ndcg_high) = metrics::interval(&ndcg, seed);
-            Summary { users: of_system.len(), mean: metrics::mean(&of_system), ndcg_low, ndcg_high }
+            let summary = Summary { users: of_system.len(), mean: metrics::mean(&of_system), ndcg_low, ndcg_high };
+            (has_content || system != System::ContentBased).then_some(summary)
         });
         Evaluation { by_user, summaries }
     }
@@ -94,14 +96,19 @@ impl Evaluation {
         self.by_user.iter().map(|metrics| metrics[system as usize].ndcg).collect()
     }
 
-    /// The means of a system; zeros, over 0 users, where nobody could be evaluated.
-    pub fn summary(&self, system: System) -> &Summary {
-        &self.summaries[system as usize]
+    /// The means of a system, zeros over 0 users where nobody could be evaluated; None for a part that the model lacks.
+    pub fn summary(&self, system: System) -> Option<&Summary> {
+        self.summaries[system as usize].as_ref()
     }
 
-    /// Every system with its means.
+    /// The means of what is served.
+    pub fn ensemble(&self) -> Metrics {
+        self.summary(System::Ensemble).map_or(Metrics::default(), |summary| summary.mean)
+    }
+
+    /// Every system that was evaluated, with its means.
     pub fn summaries(&self) -> impl Iterator<Item = (System, &Summary)> {
-        System::ALL.into_iter().zip(&self.summaries)
+        System::ALL.into_iter().zip(&self.summaries).filter_map(|(system, summary)| Some((system, summary.as_ref()?)))
     }
 }
 
@@ -115,13 +122,19 @@ pub struct HoldOut<'a> {
 impl HoldOut<'_> {
     /// Ranks the whole catalogue for each user by each system. `progress` is the share of the phase at which this begins
     /// and the one at which it ends.
+    ///
+    /// # Errors
+    /// [`crate::Error::Stopped`], and [`crate::Error::NotFinite`] where the system of a user cannot be solved.
     pub fn systems(&self, model: &Model, learned: Weights, seed: u64, progress: (f32, f32)) -> Result<Evaluation> {
         let ranker = Ranker::own(model, &self.split.train.data);
         let by_user = self.each_user(progress, |user| ranker.systems(self.split, user, learned))?;
-        Ok(Evaluation::new(by_user, seed))
+        Ok(Evaluation::new(by_user, model.forest().is_some(), seed))
     }
 
     /// NDCG by user of the ensemble of a model that was trained elsewhere.
+    ///
+    /// # Errors
+    /// As [`HoldOut::systems`].
     pub fn foreign_ensemble(&self, model: &Model, progress: (f32, f32)) -> Result<Vec<f64>> {
         let ranker = Ranker::foreign(model, &self.split.train.data);
         self.each_user(progress, |user| ranker.ensemble(self.split, user))
@@ -167,6 +180,10 @@ impl<'a> Ranker<'a> {
         Ranker { model, index: Some(index), events: Cow::Owned(events) }
     }
 
+    /// A user of the data set as the model sees one.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFinite`] where the system of the user cannot be solved.
     pub fn user(&self, data: &Dataset, user: u32) -> Result<User<'_>> {
         self.model.user(self.row(user), data.since[user as usize], None)
     }
@@ -189,6 +206,11 @@ impl<'a> Ranker<'a> {
         }
     }
 
+    /// Which parts the model has.
+    pub fn parts_of_model(&self) -> [bool; 3] {
+        [true, self.model.forest().is_some(), true]
+    }
+
     /// Raw scores on the common scale.
     pub fn parts(&self, raw: &[Vec<f32>; 3]) -> CommonScale {
         let apply = |part: usize, exists: bool| -> Vec<f32> {
@@ -196,10 +218,19 @@ impl<'a> Ranker<'a> {
             // NaN stays NaN: what the model does not know.
             raw[part]
                 .iter()
-                .map(|raw| if raw.is_nan() || !exists { f32::NAN } else { calibration.apply(*raw) })
+                .map(|raw| {
+                    if raw.is_nan() {
+                        f32::NAN
+                    } else if !exists {
+                        0.0
+                    } else {
+                        calibration.apply(*raw)
+                    }
+                })
                 .collect()
         };
-        CommonScale([apply(0, true), apply(1, self.model.forest().is_some()), apply(2, true)])
+        let exists = self.parts_of_model();
+        CommonScale { parts: std::array::from_fn(|part| apply(part, exists[part])), exists }
     }
 
     /// The metrics of every system for one user.
@@ -211,7 +242,7 @@ impl<'a> Ranker<'a> {
         let seen = self.liked(data, user);
         let rank = |scores: &[f32]| metrics::measure(&top(scores, K, &seen), split.held_out(user as usize), K);
         let blended = |weights: Weights| rank(&parts.blended(&weights));
-        let (used, fixed) = (self.model.weights(), Weights::default());
+        let (used, fixed) = (self.model.weights(), Weights::default().over(self.parts_of_model()));
         let ensemble = blended(used);
         // Ranking is what costs: equal weights are ranked once.
         let with_fixed = if fixed == used { ensemble } else { blended(fixed) };
@@ -225,6 +256,7 @@ impl<'a> Ranker<'a> {
             System::Rules => rank(&rules_scores(feedback, data, &seen)),
             System::Popularity => rank(&raw[2]),
             System::Collaborative => rank(&raw[0]),
+            System::ContentBased if self.model.forest().is_none() => Metrics::default(),
             System::ContentBased => rank(&raw[1]),
             System::Ensemble => ensemble,
             System::EnsembleFixed => with_fixed,
@@ -248,17 +280,21 @@ impl<'a> Ranker<'a> {
 }
 
 /// Parts of many items by column, not a number where a part does not exist.
-pub struct CommonScale([Vec<f32>; 3]);
+pub struct CommonScale {
+    parts: [Vec<f32>; 3],
+    exists: [bool; 3],
+}
 
 impl CommonScale {
     /// The ensemble's scores; not a number where no part exists.
     pub fn blended(&self, weights: &Weights) -> Vec<f32> {
-        let [w0, w1, w2] = weights.parts();
-        let [a, b, c] = &self.0;
+        let [w0, w1, w2] = weights.over(self.exists).parts();
+        let [a, b, c] = &self.parts;
         let mut scores: Vec<f32> = (0..a.len()).map(|i| w0 * a[i] + w1 * b[i] + w2 * c[i]).collect();
         for (i, score) in scores.iter_mut().enumerate().filter(|(_, score)| score.is_nan()) {
             let exists = |v: f32| (!v.is_nan()).then_some(v);
-            let parts = Parts { collaborative: exists(a[i]), content_based: exists(b[i]), popularity: exists(c[i]) };
+            let content_based = exists(b[i]).filter(|_| self.exists[1]);
+            let parts = Parts { collaborative: exists(a[i]), content_based, popularity: exists(c[i]) };
             if parts != Parts::default() {
                 *score = weights.blend(&parts);
             }

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::learn::choose::{self, Recipe, VALIDATION_USERS};
 use crate::learn::evaluate::Ranker;
 use crate::learn::params::{ValidParams, WeightChoice};
-use crate::learn::weights::learn_weights;
+use crate::learn::weights::{Verdict, learn_weights};
 use crate::model::calibration::Calibration;
 use crate::model::ensemble::Weights;
 use crate::model::model::Model;
@@ -27,16 +27,20 @@ const CALIBRATION_ITEMS: usize = 4000;
 /// All that validation settled: how the collaborative part is fitted, the forest, and the weights.
 pub struct Settled {
     pub recipe: Recipe,
+    /// None where the catalogue has no attributes, or too little is liked to learn from.
     pub forest: Option<Forest>,
     /// What the ensemble is served with.
     pub weights: Weights,
-    /// What validation would choose.
-    pub learned_weights: Weights,
+    /// What validation speaks for.
+    pub verdict: Verdict,
 }
 
-/// The forest, and the weights that validation would choose. The forest learns from three in four of the validation
-/// users, the weights from the rest: a forest looks too good on its own training set. `part` is fitted to the training
-/// side of `inner`.
+/// The forest, and the weights. The forest learns from three in four of the validation users, the weights from the rest:
+/// a forest looks too good on its own training set. Without one, the weights learn from all. `part` is fitted to the
+/// training side of `inner`.
+///
+/// # Errors
+/// [`crate::Error::Stopped`], and what LightGBM and the solver of users report.
 pub fn settle(
     inner: &Split,
     part: Collaborative,
@@ -45,12 +49,34 @@ pub fn settle(
     control: &Control,
 ) -> Result<Settled> {
     let users = inner.users();
-    let for_weights = |place: &usize| place % 4 == 3;
-    let pick = |weights: bool| -> Vec<u32> {
-        users.iter().enumerate().filter(|(i, _)| for_weights(i) == weights).map(|(_, u)| *u).collect()
-    };
+    let (for_weights, for_forest): (Vec<_>, Vec<_>) = users.iter().copied().enumerate().partition(|(i, _)| i % 4 == 3);
+    let plain = |users: Vec<(usize, u32)>| -> Vec<u32> { users.into_iter().map(|(_, user)| user).collect() };
     let data = &inner.train.data;
     let bare = assemble(&inner.train, part, None);
+    let forest = match data.has_attributes() {
+        true => content(&bare, inner, &plain(for_forest), params, control)?,
+        false => None,
+    };
+    let for_weights = if forest.is_some() { plain(for_weights) } else { users };
+    let model = calibrate(bare.with_forest(forest.clone()), &inner.train, Weights::default(), control)?;
+    let for_weights = sample(&for_weights, params.budget.weighed(VALIDATION_USERS, data.items.len()));
+    let verdict = learn_weights(&Ranker::own(&model, data), inner, &for_weights, control)?;
+    let weights = match params.weights {
+        WeightChoice::Fixed(weights) => weights,
+        WeightChoice::Auto => verdict.weights,
+    };
+    Ok(Settled { recipe, forest, weights, verdict })
+}
+
+/// The forest that `users` of the hold-out of `inner` teach.
+fn content(
+    bare: &Uncalibrated,
+    inner: &Split,
+    users: &[u32],
+    params: &ValidParams,
+    control: &Control,
+) -> Result<Option<Forest>> {
+    let data = &inner.train.data;
     let encode = |user: u32| {
         let row = data.events.row(user as usize);
         Ok(bare.features(row, data.since[user as usize], bare.fold_in(row)?))
@@ -58,18 +84,13 @@ pub fn settle(
     let boost =
         BoostParams { trees: params.trees, leaves: LEAVES, learning_rate: params.learning_rate, seed: params.seed };
     let rows = params.budget.content_rows(content::MAX_ROWS);
-    let forest = content::train(bare.encoder(), inner, &pick(false), encode, rows, &boost, control)?;
-    let model = calibrate(bare.with_forest(forest.clone()), &inner.train, Weights::default(), control)?;
-    let users = sample(&pick(true), params.budget.weighed(VALIDATION_USERS, data.items.len()));
-    let learned_weights = learn_weights(&Ranker::own(&model, data), inner, &users, control)?;
-    let weights = match params.weights {
-        WeightChoice::Fixed(weights) => weights,
-        WeightChoice::Auto => learned_weights,
-    };
-    Ok(Settled { recipe, forest, weights, learned_weights })
+    content::train(bare.encoder(), inner, users, encode, rows, &boost, control)
 }
 
 /// A model of a cut, every item of which is ranked.
+///
+/// # Errors
+/// [`crate::Error::Stopped`], and [`crate::Error::NotFinite`] where a factorisation cannot be solved.
 pub fn fit(cut: &Cut, settled: &Settled, control: &Control) -> Result<Model> {
     let (part, _) = choose::fit(cut.liked(), &settled.recipe, control)?;
     calibrate(assemble(cut, part, settled.forest.clone()), cut, settled.weights, control)
@@ -81,6 +102,9 @@ pub fn assemble(cut: &Cut, part: Collaborative, forest: Option<Forest>) -> Uncal
 }
 
 /// Puts the parts on one scale, by the raw scores of a sample of the users and items of a cut.
+///
+/// # Errors
+/// [`crate::Error::Stopped`], and [`crate::Error::NotFinite`] where the system of a user cannot be solved.
 pub fn calibrate(parts: Uncalibrated, cut: &Cut, weights: Weights, control: &Control) -> Result<Model> {
     let data = &cut.data;
     let users = sample(&cut.users_with_likes(), CALIBRATION_USERS);

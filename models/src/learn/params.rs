@@ -73,7 +73,7 @@ const DEFAULT_BUDGET: Duration = Duration::from_secs(300);
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum WeightChoice {
     Fixed(Weights),
-    /// Learned on validation.
+    /// Learned on validation, with the plan's as the prior.
     Auto,
 }
 
@@ -92,7 +92,7 @@ impl Default for Params {
         Params {
             numbers: std::array::from_fn(|i| NUMBERS[i].default),
             split: SplitKind::Auto,
-            weights: WeightChoice::Fixed(Weights::default()),
+            weights: WeightChoice::Auto,
             budget: DEFAULT_BUDGET,
             force: false,
         }
@@ -248,10 +248,12 @@ fn parse_budget(value: &Value) -> Result<Duration> {
 }
 
 fn parse_weights(value: &Value) -> Result<WeightChoice> {
-    const EXPECTED: &str = "\"auto\" or {\"collaborative\": 0.5, \"content_based\": 0.3, \"popularity\": 0.2}, \
+    const EXPECTED: &str = "\"auto\", \"plan\" or {\"collaborative\": 0.5, \"content_based\": 0.3, \"popularity\": 0.2}, \
                             each from 0 to 1 and not all 0";
-    if value.as_str() == Some("auto") {
-        return Ok(WeightChoice::Auto);
+    match value.as_str() {
+        Some("auto") => return Ok(WeightChoice::Auto),
+        Some("plan") => return Ok(WeightChoice::Fixed(Weights::default())),
+        _ => {}
     }
     let object = value.as_object().ok_or_else(|| wrong("weights", value, EXPECTED))?;
     let mut parts = [0.0f32; 3];

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::data::split::SplitKind;
 use crate::learn::choose::{Recipe, Trials};
-use crate::model::ensemble::Weights;
+use crate::learn::weights::Verdict;
 use crate::parts::ratings::RatingEvidence;
 
 /// What validation chose.
@@ -15,7 +15,8 @@ pub struct Choice {
     pub min_interactions: usize,
     pub recipe: Recipe,
     pub trials: Trials,
-    pub learned_weights: Weights,
+    /// The weights that validation speaks for, and why.
+    pub verdict: Verdict,
     pub trees: usize,
     /// How well stars are predicted; None with too few reviews.
     pub ratings: Option<RatingEvidence>,
@@ -32,7 +33,8 @@ impl Choice {
             "ridge": short(self.recipe.neighbours.shrinkage.ridge),
             "dropout": short(self.recipe.neighbours.shrinkage.dropout),
             "neighbour_share": short(self.recipe.blend.share),
-            "learned_weights": self.learned_weights.parts().map(short),
+            "learned_weights": self.verdict.weights.parts().map(short),
+            "weights_because": self.verdict.sentence(),
             "trees": self.trees,
             "ratings": self.ratings.map(|r| json!({
                 "factors": r.factors,

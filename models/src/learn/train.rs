@@ -83,7 +83,7 @@ impl Run<'_> {
         let comparable = champion.filter(|c| c.split == outer.kind).map(|c| &c.twin);
         let (evaluation, rival) = self.evaluate(&twin, comparable, &outer, &settled)?;
         let decision = self.decide(&evaluation, champion.is_some(), rival.as_deref());
-        notes.extend(self.better_weights(&evaluation, &settled));
+        self.remark_on_weights(&evaluation, &settled, &mut notes);
         let split = outer.kind;
         drop(outer);
 
@@ -95,8 +95,8 @@ impl Run<'_> {
         let ratings = ratings::evaluate(&data, self.params.seed, self.control)?;
         let model = model.with_ratings(RatingModel::fit(&data, self.params.seed, self.control)?);
         let trees = settled.forest.as_ref().map_or(0, Forest::trees);
-        let Settled { recipe, learned_weights, .. } = settled;
-        let choice = Choice { split, min_interactions, recipe, trials, learned_weights, trees, ratings };
+        let Settled { recipe, verdict, .. } = settled;
+        let choice = Choice { split, min_interactions, recipe, trials, verdict, trees, ratings };
         Ok(Trained { model, twin, data, user_factors, decision, evaluation, choice, notes })
     }
 
@@ -126,7 +126,7 @@ impl Run<'_> {
         let items = outer.train.data.items.len();
         let most = self.params.budget.evaluated(self.params.evaluation_users, items);
         let hold_out = HoldOut { split: outer, users: sample(&outer.users(), most), control: self.control };
-        let evaluation = hold_out.systems(twin, settled.learned_weights, self.params.seed, (0.0, 0.6))?;
+        let evaluation = hold_out.systems(twin, settled.verdict.weights, self.params.seed, (0.0, 0.6))?;
         let rival = champion.map(|model| hold_out.foreign_ensemble(model, (0.6, 1.0))).transpose()?;
         Ok((evaluation, rival))
     }
@@ -147,20 +147,26 @@ impl Run<'_> {
         .decide()
     }
 
-    /// Says so where learned weights would rank clearly better than the fixed ones that are used.
-    fn better_weights(&self, evaluation: &Evaluation, settled: &Settled) -> Option<String> {
-        if self.params.weights == WeightChoice::Auto {
-            return None;
+    /// Which weights serve and why; whether others would rank clearly better.
+    fn remark_on_weights(&self, evaluation: &Evaluation, settled: &Settled, notes: &mut Vec<String>) {
+        if settled.forest.is_none() && self.params.trees > 0 {
+            notes.push(
+                "no content part: the catalogue has no category, author or date to learn from, or too little is liked"
+                    .into(),
+            );
         }
-        let (learned, used) = (System::EnsembleLearned, System::Ensemble);
-        let (low, _) = metrics::paired_interval(&evaluation.ndcg(learned), &evaluation.ndcg(used), self.params.seed);
-        let [c, t, p] = settled.learned_weights.parts();
-        let (new, old) = (evaluation.summary(learned).mean.ndcg, evaluation.summary(used).mean.ndcg);
-        (low > 0.0).then(|| {
-            format!(
+        if self.params.weights == WeightChoice::Auto {
+            return notes.push(settled.verdict.sentence());
+        }
+        let (learned, used) = (evaluation.ndcg(System::EnsembleLearned), evaluation.ndcg(System::Ensemble));
+        let (low, _) = metrics::paired_interval(&learned, &used, self.params.seed);
+        if low > 0.0 {
+            let [c, t, p] = settled.verdict.weights.parts();
+            let (new, old) = (choose::mean(&learned), choose::mean(&used));
+            notes.push(format!(
                 "learned weights (collaborative {c:.2}, content_based {t:.2}, popularity {p:.2}) would rank clearly better: \
-                 NDCG@10 {new:.4} against {old:.4}; see {{\"weights\": \"auto\"}}"
-            )
-        })
+                 NDCG@10 {new:.4} against {old:.4}; leave \"weights\" out, or see {{\"weights\": \"auto\"}}"
+            ));
+        }
     }
 }

@@ -42,6 +42,17 @@ impl Weights {
         valid.then(|| Weights(parts.map(|w| w / sum)))
     }
 
+    /// All weight on one part, by [`PART_NAMES`].
+    pub fn only(part: usize) -> Weights {
+        Weights(std::array::from_fn(|i| if i == part { 1.0 } else { 0.0 }))
+    }
+
+    /// The same weights over the parts that exist; equal ones where those have none.
+    pub fn over(&self, exists: [bool; 3]) -> Weights {
+        let kept = |weights: [f32; 3]| std::array::from_fn(|i| if exists[i] { weights[i] } else { 0.0 });
+        Weights::new(kept(self.0)).or_else(|| Weights::new(kept([1.0; 3]))).unwrap_or(*self)
+    }
+
     /// By part, in the order of [`PART_NAMES`].
     pub fn parts(&self) -> [f32; 3] {
         self.0
@@ -115,5 +126,14 @@ mod tests {
         let all: Vec<_> = Weights::simplex(20).collect();
         assert_eq!(all.len(), 231);
         assert!(all.contains(&Weights([1.0, 0.0, 0.0])) && all.contains(&Weights([0.0, 0.0, 1.0])));
+    }
+
+    #[test]
+    fn weights_over_the_parts_that_exist_sum_to_one() {
+        let plan = Weights::default();
+        assert_eq!(plan.over([true; 3]), plan);
+        let without = plan.over([true, false, true]).parts();
+        assert!((without[0] - 0.5 / 0.7).abs() < 1e-6 && without[1] == 0.0);
+        assert_eq!(Weights::only(1).over([true, false, true]).parts(), [0.5, 0.0, 0.5]);
     }
 }

@@ -94,6 +94,11 @@ impl Dataset {
         }
     }
 
+    /// Whether the catalogue says anything of the items: a category, an author or a date of any of them.
+    pub fn has_attributes(&self) -> bool {
+        [&self.category, &self.author, &self.published].iter().any(|column| column.iter().any(|value| *value != NONE))
+    }
+
     /// The same users and items with other interactions; `events` has a row for each user.
     pub fn with_events(&self, events: Events) -> Dataset {
         let latest = events.at.iter().copied().max().unwrap_or(NONE);
