@@ -7,6 +7,17 @@ use crate::data::dataset::{Dataset, NONE, Row};
 /// Compressed sparse rows of weights, users by items.
 pub type Interactions = sprs::CsMatI<f32, u32, usize>;
 
+/// Some rows of a matrix, in the order in which they are named; a number beyond the last row is left out.
+pub fn rows_of(matrix: &Interactions, rows: impl Iterator<Item = usize>) -> Interactions {
+    let (mut start, mut items, mut weights) = (vec![0], Vec::new(), Vec::new());
+    for row in rows.filter_map(|row| matrix.outer_view(row)) {
+        items.extend_from_slice(row.indices());
+        weights.extend_from_slice(row.data());
+        start.push(items.len());
+    }
+    Interactions::new((start.len() - 1, matrix.cols()), start, items, weights)
+}
+
 const YEAR: f64 = 365.25 * 86400.0;
 
 /// The weight of an interaction. It is stars/5; a favourite weighs like five stars. Half of it fades with a half-life of

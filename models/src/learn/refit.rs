@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use crate::control::Control;
 use crate::data::cut::Cut;
 use crate::data::dataset::Dataset;
-use crate::data::feedback::Interactions;
+use crate::data::feedback::rows_of;
 use crate::error::Result;
 use crate::learn::choose;
 use crate::learn::fit::{self, Settled};
@@ -57,7 +57,8 @@ fn item_factors(
     params: &AlsParams,
     control: &Control,
 ) -> Result<Array2<f32>> {
-    let by_item = transposed(&rows_of(all, &core.data.users));
+    let users = core.data.users.iter().filter_map(|id| all.data.users.binary_search(id).ok());
+    let by_item = transposed(&rows_of(all.liked(), users));
     let mut items = trained.fold_in_items(&by_item, params, control)?;
     for (row, id) in trained.items.rows().into_iter().zip(&core.data.items) {
         if let Ok(item) = all.data.items.binary_search(id) {
@@ -65,16 +66,4 @@ fn item_factors(
         }
     }
     Ok(items)
-}
-
-/// The rows of some users, by their ids.
-fn rows_of(all: &Cut, ids: &[i64]) -> Interactions {
-    let (mut start, mut items, mut weights) = (vec![0], Vec::new(), Vec::new());
-    for row in ids.iter().filter_map(|id| all.data.users.binary_search(id).ok()) {
-        let Some(row) = all.liked().outer_view(row) else { continue };
-        items.extend_from_slice(row.indices());
-        weights.extend_from_slice(row.data());
-        start.push(items.len());
-    }
-    Interactions::new((start.len() - 1, all.data.items.len()), start, items, weights)
 }

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::{Search, Trials, mean};
 use crate::control::Control;
-use crate::data::feedback::Interactions;
+use crate::data::feedback::{Interactions, rows_of};
 use crate::error::Result;
 use crate::parts::als::{AlsParams, Factorisation, factorise};
 
@@ -51,15 +51,8 @@ impl Search<'_> {
         let users: Vec<u32> = (0..self.matrix.rows() as u32)
             .filter(|user| wanted(*user) || self.users.binary_search(user).is_ok())
             .collect();
-        let (mut start, mut items, mut weights) = (vec![0], Vec::new(), Vec::new());
-        for row in users.iter().filter_map(|user| self.matrix.outer_view(*user as usize)) {
-            items.extend_from_slice(row.indices());
-            weights.extend_from_slice(row.data());
-            start.push(items.len());
-        }
         let rows = self.users.iter().filter_map(|user| users.binary_search(user).ok()).map(|row| row as u32);
-        let rows = rows.collect();
-        (Interactions::new((users.len(), self.matrix.cols()), start, items, weights), rows)
+        (rows_of(self.matrix, users.iter().map(|user| *user as usize)), rows.collect())
     }
 
     /// NDCG by validation user, `rows` being their rows in the factorisation. Some users at a time, by a matrix product:
