@@ -32,11 +32,17 @@ const fn number(
 }
 
 pub const NUMBERS: [NumberOption; 14] = [
-    number("factors", Some(50.0), (1.0, 256.0), true, "length of the user and item vectors"),
+    number("factors", None, (1.0, 256.0), true, "length of the user and item vectors; chosen on validation, 50 or 128"),
     number("epochs", Some(5.0), (1.0, 100.0), true, "passes of ALS over the interactions"),
     number("regularization", None, (1e-6, 100.0), false, "lambda of ALS, scaled by frequency; chosen on validation"),
     number("alpha0", None, (1e-6, 100.0), false, "weight of the pairs without an interaction; chosen on validation"),
-    number("neighbours", Some(50.0), (0.0, 200.0), true, "others that an item is predicted from; 0 leaves them out"),
+    number(
+        "neighbours",
+        None,
+        (0.0, 200.0),
+        true,
+        "others that an item is predicted from; 0 leaves them out; chosen on validation, 50 or 200",
+    ),
     number("ridge", None, (0.01, 1e6), false, "regularization of the neighbours, in readers; chosen on validation"),
     number(
         "neighbour_share",
@@ -153,11 +159,11 @@ impl Params {
         let get = |name: &str| NUMBERS.iter().position(|o| o.name == name).and_then(|i| self.numbers[i]);
         let or_default = |name: &str| get(name).unwrap_or_default();
         Ok(ValidParams(Values {
-            factors: or_default("factors") as usize,
+            factors: get("factors").map(|v| v as usize),
             epochs: or_default("epochs") as usize,
             regularization: get("regularization").map(|v| v as f32),
             alpha0: get("alpha0").map(|v| v as f32),
-            neighbours: or_default("neighbours") as usize,
+            neighbours: get("neighbours").map(|v| v as usize),
             ridge: get("ridge").map(|v| v as f32),
             neighbour_share: get("neighbour_share").map(|v| v as f32),
             positive_stars: or_default("positive_stars") as f32,
@@ -190,11 +196,11 @@ impl Deref for ValidParams {
 /// The values of the options; see [`NUMBERS`] for their meanings and ranges. None: chosen by the run.
 #[derive(Debug, Clone)]
 pub struct Values {
-    pub factors: usize,
+    pub factors: Option<usize>,
     pub epochs: usize,
     pub regularization: Option<f32>,
     pub alpha0: Option<f32>,
-    pub neighbours: usize,
+    pub neighbours: Option<usize>,
     pub ridge: Option<f32>,
     pub neighbour_share: Option<f32>,
     pub positive_stars: f32,
@@ -280,14 +286,15 @@ mod tests {
     #[test]
     fn defaults_are_valid() {
         let params = Params::default().validate().unwrap();
-        assert_eq!((params.factors, params.seed, params.regularization), (50, 42, None));
+        assert_eq!((params.factors, params.seed, params.regularization), (None, 42, None));
     }
 
     #[test]
     fn errors_name_the_option_and_its_range() {
         assert_eq!(
             message(json!({"factors": 0})),
-            "option \"factors\" must be a whole number from 1 to 256 (length of the user and item vectors), not 0"
+            "option \"factors\" must be a whole number from 1 to 256 (length of the user and item vectors; chosen on \
+             validation, 50 or 128), not 0"
         );
         assert!(message(json!({"factors": 1.5})).contains("whole number"));
         assert!(

@@ -30,8 +30,11 @@ impl Choice {
             "min_interactions": self.min_interactions,
             "regularization": short(self.recipe.als.regularization),
             "alpha0": short(self.recipe.als.alpha0),
+            "factors": self.recipe.als.factors,
+            "neighbours": self.recipe.neighbours.most,
             "ridge": short(self.recipe.neighbours.shrinkage.ridge),
             "dropout": short(self.recipe.neighbours.shrinkage.dropout),
+            "activity": short(self.recipe.neighbours.activity),
             "neighbour_share": short(self.recipe.blend.share),
             "learned_weights": self.verdict.weights.parts().map(short),
             "weights_because": self.verdict.sentence(),
@@ -50,14 +53,23 @@ impl Choice {
 impl Trials {
     fn report(&self) -> Value {
         let ndcg = |value: f64| short(value as f32);
-        let als = self
-            .als
-            .iter()
-            .map(|(r, a, n)| json!({"regularization": short(*r), "alpha0": short(*a), "ndcg_at_10": ndcg(*n)}));
-        let neighbours = self
-            .neighbours
-            .iter()
-            .map(|(s, n)| json!({"ridge": short(s.ridge), "dropout": short(s.dropout), "ndcg_at_10": ndcg(*n)}));
+        let als = self.als.iter().map(|(als, n)| {
+            json!({
+                "factors": als.factors,
+                "regularization": short(als.regularization),
+                "alpha0": short(als.alpha0),
+                "ndcg_at_10": ndcg(*n),
+            })
+        });
+        let neighbours = self.neighbours.iter().map(|(tried, n)| {
+            json!({
+                "neighbours": tried.most,
+                "activity": short(tried.activity),
+                "ridge": short(tried.shrinkage.ridge),
+                "dropout": short(tried.shrinkage.dropout),
+                "ndcg_at_10": ndcg(*n),
+            })
+        });
         let shares = self.shares.iter().map(|(s, n)| json!({"neighbour_share": short(*s), "ndcg_at_10": ndcg(*n)}));
         json!({
             "als": als.collect::<Vec<Value>>(),

@@ -49,6 +49,9 @@ pub struct Regression {
     /// Share of the likes that is imagined to be dropped
     #[arg(long, default_value_t = 0.0)]
     dropout: f32,
+    /// Power of the number of a user's likes that the user is weighed with
+    #[arg(long, default_value_t = -0.25, allow_negative_numbers = true)]
+    activity: f32,
     /// Writes the lists as CUT/NAME
     #[arg(long)]
     lists: Option<String>,
@@ -84,8 +87,8 @@ fn factor_lists(cut: &Cut, factors: &Factorisation) -> Vec<Vec<u32>> {
 
 pub fn neighbours(folder: &Path, options: &Regression) -> Outcome<Value> {
     let matrix = cut::load_train(folder)?;
-    let params =
-        NeighbourParams { shrinkage: Shrinkage { ridge: options.ridge, dropout: options.dropout }, most: options.most };
+    let shrinkage = Shrinkage { ridge: options.ridge, dropout: options.dropout };
+    let params = NeighbourParams { shrinkage, most: options.most, activity: options.activity };
     let begun = Instant::now();
     let neighbours = Neighbours::fit(&matrix, &params, &Control::default())?;
     let seconds = begun.elapsed().as_secs_f64();

@@ -15,7 +15,7 @@ impl Search<'_> {
     pub(super) fn blend(&self, part: &Collaborative, trials: &mut Trials) -> Result<Blend> {
         let scales = self.scales(part)?;
         let with = |share: f32| Blend { share, ..scales };
-        if self.params.neighbours == 0 || self.users.is_empty() {
+        if self.params.neighbours == Some(0) || self.users.is_empty() {
             return Ok(with(0.0));
         }
         if let Some(fixed) = self.params.neighbour_share {

@@ -1,8 +1,9 @@
-//! The choice of the collaborative part on validation: regularization and α0 of ALS, the ridge of the neighbours, and
-//! the share of each in the sum.
+//! The choice of the collaborative part on validation: regularization, α0 and factors of ALS, the regressions of
+//! the neighbours, and the share of each in the sum.
 
 mod als;
 mod blend;
+mod neighbours;
 
 use rayon::prelude::*;
 
@@ -15,7 +16,10 @@ use crate::learn::params::ValidParams;
 use crate::math::topk::top;
 use crate::parts::als::{AlsParams, Factorisation, factorise};
 use crate::parts::collaborative::{Blend, Collaborative};
-use crate::parts::neighbours::{NeighbourParams, Neighbours, Regressions, Shrinkage};
+use crate::parts::neighbours::{NeighbourParams, Neighbours};
+
+pub use als::most_factors;
+pub use neighbours::most_neighbours;
 
 /// How to fit a collaborative part; all that validation decided.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,11 +32,10 @@ pub struct Recipe {
 /// What was tried, each with its NDCG@10 on validation.
 #[derive(Debug, Clone, Default)]
 pub struct Trials {
-    /// (regularization, alpha0, NDCG)
-    pub als: Vec<(f32, f32, f64)>,
+    pub als: Vec<(AlsParams, f64)>,
     /// Share of the users that the ALS tries were fitted on.
     pub als_sample: f64,
-    pub neighbours: Vec<(Shrinkage, f64)>,
+    pub neighbours: Vec<(NeighbourParams, f64)>,
     /// (share of the neighbours, NDCG)
     pub shares: Vec<(f32, f64)>,
     /// Whether the clock ended the search, so that a faster machine would have tried more.
@@ -41,10 +44,6 @@ pub struct Trials {
 
 /// Users that a choice is made by.
 pub const VALIDATION_USERS: usize = 2000;
-/// In shared readers; Book-Crossing takes 30, MovieLens 100k and the generated library 100.
-const RIDGES: [f32; 4] = [10.0, 30.0, 100.0, 300.0];
-/// Shares of the likes that are imagined to be dropped.
-const DROPOUTS: [f32; 2] = [0.0, 0.5];
 
 /// Chooses on the hold-out of `inner` and gives the part fitted on its training side.
 ///
@@ -124,32 +123,6 @@ impl Search<'_> {
     /// NDCG by validation user of the scores that `score` gives for all items.
     fn ndcg_by_user(&self, score: impl Fn(u32, &[(u32, f32)]) -> Result<Vec<f32>> + Sync) -> Result<Vec<f64>> {
         self.each_user(|user, liked, seen| Ok(self.ndcg(user, &score(user, liked)?, seen)))
-    }
-
-    fn neighbours(&self, trials: &mut Trials) -> Result<(NeighbourParams, Neighbours)> {
-        let items = self.matrix.cols();
-        let most = self.params.neighbours;
-        let ridges = self.params.ridge.map_or(RIDGES.to_vec(), |fixed| vec![fixed]);
-        let shrinkages: Vec<Shrinkage> = DROPOUTS
-            .into_iter()
-            .flat_map(|dropout| ridges.iter().map(move |ridge| Shrinkage { ridge: *ridge, dropout }))
-            .collect();
-        let mut best = (NeighbourParams { shrinkage: shrinkages[0], most }, Neighbours::none(items));
-        if most == 0 || self.users.is_empty() {
-            return Ok(best);
-        }
-        let quiet = Control::sharing_stop(self.control);
-        let regressions = Regressions::fit(self.matrix, most, &shrinkages, &quiet)?;
-        let mut best_ndcg = f64::NEG_INFINITY;
-        for (place, shrinkage) in shrinkages.into_iter().enumerate() {
-            let neighbours = regressions.neighbours(place);
-            let ndcg = mean(&self.ndcg_by_user(|_, liked| Ok(neighbours.score_all(liked, items)))?);
-            trials.neighbours.push((shrinkage, ndcg));
-            if ndcg > best_ndcg {
-                (best, best_ndcg) = ((NeighbourParams { shrinkage, most }, neighbours), ndcg);
-            }
-        }
-        Ok(best)
     }
 }
 

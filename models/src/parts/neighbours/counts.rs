@@ -9,9 +9,6 @@ use crate::parts::als::transposed;
 /// Users with more liked items than this count with an even sample of this size: their pairs grow with the square, and
 /// somebody who likes everything says little about what belongs together.
 const MOST_LIKED: usize = 2000;
-/// A user of n liked items has the weight n to this power: better on all three data sets than 0 and than −0.5.
-const ACTIVITY_POWER: f32 = -0.25;
-
 /// The positions of the positives, without values.
 type Pattern = sprs::CsMatI<(), u32, usize>;
 
@@ -45,13 +42,14 @@ struct Entry {
 const HEAD: usize = 2;
 
 impl Positives {
-    pub fn new(matrix: &Interactions) -> Positives {
+    /// `activity`: as [`super::NeighbourParams::activity`].
+    pub fn new(matrix: &Interactions, activity: f32) -> Positives {
         let likes = even(matrix);
         let by_item = transposed(&likes);
         let mut order: Vec<u32> = (0..matrix.cols() as u32).collect();
         order.sort_by_key(|item| Reverse(row(&by_item, *item).len()));
 
-        let weights = weights(matrix);
+        let weights = weights(matrix, activity);
         let mut users = Vec::with_capacity(likes.nnz() + HEAD * matrix.rows());
         let mut begin = Vec::with_capacity(matrix.rows());
         for (likes, weight) in likes.outer_iterator().zip(&weights) {
@@ -119,9 +117,9 @@ impl Positives {
 }
 
 /// By user, in units of the average user, so that a ridge means the same on every data set.
-fn weights(matrix: &Interactions) -> Vec<f32> {
-    let activity = |liked: usize| if liked == 0 { 0.0 } else { (liked as f32).powf(ACTIVITY_POWER) };
-    let mut weights: Vec<f32> = matrix.outer_iterator().map(|row| activity(row.nnz())).collect();
+fn weights(matrix: &Interactions, activity: f32) -> Vec<f32> {
+    let weight = |liked: usize| if liked == 0 { 0.0 } else { (liked as f32).powf(activity) };
+    let mut weights: Vec<f32> = matrix.outer_iterator().map(|row| weight(row.nnz())).collect();
     let average = weights.iter().sum::<f32>() / weights.iter().filter(|w| **w > 0.0).count().max(1) as f32;
     weights.iter_mut().for_each(|w| *w /= average);
     weights

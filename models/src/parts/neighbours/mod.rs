@@ -44,6 +44,9 @@ pub struct NeighbourParams {
     pub shrinkage: Shrinkage,
     /// The most items that one item is predicted from.
     pub most: usize,
+    /// A user with n liked items has the weight n to this power, 0 or less: somebody who likes a lot says less about
+    /// what belongs together.
+    pub activity: f32,
 }
 
 /// The weights of each item in the prediction of others, by ascending index of the other.
@@ -59,7 +62,7 @@ pub struct Neighbours {
 impl Neighbours {
     /// From positives (users × items). Runs in the current rayon pool; the result does not depend on its size.
     pub fn fit(matrix: &Interactions, params: &NeighbourParams, control: &Control) -> Result<Neighbours> {
-        Ok(Regressions::fit(matrix, params.most, &[params.shrinkage], control)?.neighbours(0))
+        Ok(Regressions::fit(matrix, params, &[params.shrinkage], control)?.neighbours(0))
     }
 
     fn gather(rows: impl Iterator<Item = Vec<(u32, f32)>>, items: usize) -> Neighbours {

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::counts::{Counter, Positives};
-use super::{Neighbours, Shrinkage};
+use super::{NeighbourParams, Neighbours, Shrinkage};
 use crate::control::Control;
 use crate::data::feedback::Interactions;
 use crate::error::Result;
@@ -21,7 +21,7 @@ use crate::math::simd::prefetch;
 /// Items per task.
 const CHUNK: usize = 16;
 /// The memory that the systems of a block may take.
-const GRAM_BYTES: usize = 512 << 20;
+const GRAM_BYTES: usize = 256 << 20;
 
 /// The regressions of all items, for one or several shrinkages: most of the work is shared. Items have the numbers of
 /// [`Positives`].
@@ -51,23 +51,32 @@ impl Nearest {
 }
 
 impl Regressions {
-    pub fn fit(matrix: &Interactions, most: usize, shrinkages: &[Shrinkage], control: &Control) -> Result<Regressions> {
-        let at_once = GRAM_BYTES / system_bytes(most).max(1);
-        Regressions::fit_in_blocks(matrix, most, shrinkages, at_once, control)
+    /// With the given shrinkages instead of the one in `params`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Stopped`].
+    pub fn fit(
+        matrix: &Interactions,
+        params: &NeighbourParams,
+        shrinkages: &[Shrinkage],
+        control: &Control,
+    ) -> Result<Regressions> {
+        let at_once = GRAM_BYTES / system_bytes(params.most).max(1);
+        Regressions::fit_in_blocks(matrix, params, shrinkages, at_once, control)
     }
 
     /// With the systems of `at_once` items in memory.
     pub(super) fn fit_in_blocks(
         matrix: &Interactions,
-        most: usize,
+        params: &NeighbourParams,
         shrinkages: &[Shrinkage],
         at_once: usize,
         control: &Control,
     ) -> Result<Regressions> {
-        let positives = Positives::new(matrix);
+        let positives = Positives::new(matrix, params.activity);
         let items = positives.items();
         // Less room in a small catalogue.
-        let most = most.min(items.saturating_sub(1)).max(1);
+        let most = params.most.min(items.saturating_sub(1)).max(1);
         let at_once = at_once.clamp(1, items.max(1));
         let blocks = items.div_ceil(at_once);
         let done = AtomicUsize::new(0);

@@ -12,7 +12,8 @@ fn some(users: usize, items: usize) -> Vec<(usize, usize)> {
     all.filter(|(u, i)| (u * 7919 + i * 104729) % 11 < 3).collect()
 }
 
-const ALL: NeighbourParams = NeighbourParams { shrinkage: Shrinkage { ridge: 2.0, dropout: 0.0 }, most: 1000 };
+const ALL: NeighbourParams =
+    NeighbourParams { shrinkage: Shrinkage { ridge: 2.0, dropout: 0.0 }, most: 1000, activity: -0.25 };
 
 fn fit(matrix: &Interactions, params: &NeighbourParams) -> Neighbours {
     Neighbours::fit(matrix, params, &Control::default()).unwrap()
@@ -84,9 +85,10 @@ fn an_item_is_predicted_from_the_nearest_by_cosine() {
 fn several_shrinkages_at_once_are_those_one_by_one() {
     let matrix = matrix(60, 40, &some(60, 40));
     let all = [(1.0, 0.0), (30.0, 0.0), (30.0, 0.5)].map(|(ridge, dropout)| Shrinkage { ridge, dropout });
-    let at_once = Regressions::fit(&matrix, 20, &all, &Control::default()).unwrap();
+    let params = NeighbourParams { most: 20, ..ALL };
+    let at_once = Regressions::fit(&matrix, &params, &all, &Control::default()).unwrap();
     for (place, shrinkage) in all.into_iter().enumerate() {
-        assert_eq!(at_once.neighbours(place), fit(&matrix, &NeighbourParams { shrinkage, most: 20 }));
+        assert_eq!(at_once.neighbours(place), fit(&matrix, &NeighbourParams { shrinkage, ..params }));
     }
 }
 
@@ -107,7 +109,10 @@ fn one_neighbour_is_enough() {
 fn systems_in_blocks_are_those_at_once() {
     let matrix = matrix(60, 40, &some(60, 40));
     let fit = |at_once| {
-        Regressions::fit_in_blocks(&matrix, 20, &[ALL.shrinkage], at_once, &Control::default()).unwrap().neighbours(0)
+        let params = NeighbourParams { most: 20, ..ALL };
+        Regressions::fit_in_blocks(&matrix, &params, &[ALL.shrinkage], at_once, &Control::default())
+            .unwrap()
+            .neighbours(0)
     };
     let whole = fit(40);
     assert!(whole.item.len() > 400);
