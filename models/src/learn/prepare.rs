@@ -32,7 +32,7 @@ pub fn core(all: &Cut, params: &ValidParams, control: &Control, notes: &mut Vec<
     let tries = params.min_interactions.map_or(vec![USUAL, 3, 2, 1], |fixed| vec![fixed]);
     for min in tries {
         control.check()?;
-        let (users, items) = split::core(all, min);
+        let (users, items) = split::core(all, min, control)?;
         let cut = all.restrict(&users, &items);
         let kept = cut.liked().nnz();
         let enough = kept * 5 >= positives || params.min_interactions.is_some() || min == 1;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use reco_models::steps::{self, HOLDOUT_SALT, Interactions, Split, VALIDATION_SALT};
-use reco_models::{Dataset, SplitKind};
+use reco_models::{Control, Dataset, SplitKind};
 use serde_json::{Value, json};
 
 use crate::Outcome;
@@ -50,7 +50,7 @@ fn held_out(part: &steps::Cut, salt: u64) -> Split {
 /// The core of the data, split into training part and hold-out as `reco_train` does.
 pub fn outer(data: &Path) -> Outcome<Split> {
     let all = steps::Cut::new(Dataset::build(source::load(data)?)?, POSITIVE_STARS);
-    let (users, items) = steps::core(&all, LEAST);
+    let (users, items) = steps::core(&all, LEAST, &Control::default())?;
     Ok(held_out(&all.restrict(&users, &items), HOLDOUT_SALT))
 }
 
