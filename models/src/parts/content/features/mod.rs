@@ -57,7 +57,7 @@ impl Encoder {
             values: Column::default(),
             categories: Groups::new(&items.category, &items.positives, factors),
             authors: Groups::new(&items.author, &items.positives, factors),
-            total_positives: items.positives.iter().map(|n| *n as f32).sum::<f32>().max(1.0),
+            total_positives: items.positives.iter().map(|n| u64::from(*n)).sum::<u64>().max(1) as f32,
             mean_stars: items.mean_stars(),
         };
         encoder.values = (0..items.len()).map(|i| encoder.item_values(items, i, popularity[i])).collect();
