@@ -44,3 +44,34 @@ fn a_training_fills_the_feature_store() {
          FROM reco.item_feature WHERE item_id = 5"
     ));
 }
+
+#[pg_test]
+fn a_training_leaves_no_lock_on_the_sources() {
+    small_site();
+    // The site was made in this transaction, which holds stronger locks on it; a configured view is another relation.
+    Spi::run(
+        "CREATE VIEW seen AS SELECT * FROM resena;
+         SELECT reco_configure('rating', 'seen', '{\"user\": \"usuario_id\", \"item\": \"libro_id\", \"stars\": \"estrellas\"}')",
+    )
+    .unwrap();
+    Spi::run("CREATE TEMP TABLE before AS SELECT relation, mode FROM pg_locks WHERE pid = pg_backend_pid()").unwrap();
+    train();
+    assert!(truth(
+        "SELECT count(*) = 0 FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+         WHERE pid = pg_backend_pid() AND c.relname IN ('resena', 'seen', 'libro', 'favorito', 'usuario')
+           AND mode = 'AccessShareLock' AND (l.relation, mode) NOT IN (SELECT relation, mode FROM before)"
+    ));
+}
+
+#[pg_test]
+fn an_error_while_reading_ends_the_reading_only() {
+    small_site();
+    Spi::run(
+        "CREATE VIEW broken AS SELECT usuario_id, libro_id, 5 / (usuario_id - 40) AS estrellas FROM resena;
+         SELECT reco_configure('rating', 'broken', '{\"user\": \"usuario_id\", \"item\": \"libro_id\", \"stars\": \"estrellas\"}')",
+    )
+    .unwrap();
+    assert_eq!(fails("SELECT * FROM reco_train()").0, "22012");
+    Spi::run("SELECT reco_configure('rating', NULL, NULL)").unwrap();
+    train();
+}

@@ -34,6 +34,13 @@ impl Failure {
         Failure::new(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message)
     }
 
+    /// As PostgreSQL says it of its own memory.
+    pub fn out_of_memory(bytes: u64) -> Self {
+        Failure::new(PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY, "out of memory")
+            .detail(format!("{bytes} bytes could not be allocated."))
+            .hint("Ask for less at once, or give the server more memory; for a training, lower its \"factors\" or \"neighbours\".")
+    }
+
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -71,6 +78,7 @@ impl From<Error> for Failure {
                 .hint("Configure a view that gives values in the range: reco_configure('rating', 'my_view', ...)."),
             Error::Memory { .. } => Failure::new(Code::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, message)
                 .hint("Raise reco.max_train_memory, or train fewer factors."),
+            Error::OutOfMemory { bytes } => Failure::out_of_memory(bytes),
             Error::Corrupt(_) => Failure::new(Code::ERRCODE_DATA_CORRUPTED, message)
                 .hint("Activate another model with reco_activate(version), or train again with reco_train()."),
             Error::Stopped => Failure::new(Code::ERRCODE_QUERY_CANCELED, message),

@@ -25,6 +25,7 @@ extension_sql_file!("../sql/grants.sql", name = "grants", finalize);
 /// Threads are never started here: the postmaster may load the library and fork.
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
+    pg::heap::start();
     settings::define();
 }
 
@@ -39,6 +40,7 @@ mod tests {
     include!("../pg_test/damage.rs");
     include!("../pg_test/explain.rs");
     include!("../pg_test/health.rs");
+    include!("../pg_test/plans.rs");
     include!("../pg_test/predict.rs");
     include!("../pg_test/recommend.rs");
     include!("../pg_test/registry.rs");

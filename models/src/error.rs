@@ -15,8 +15,10 @@ pub enum Error {
     TooLittleData(String),
     #[error("{column} holds {value}, outside of {range}")]
     Value { column: &'static str, value: String, range: &'static str },
-    #[error("training needs about {needed_mb} MB, and the limit is {limit_mb} MB")]
+    #[error("training needs at least {needed_mb} MB, and the limit is {limit_mb} MB")]
     Memory { needed_mb: u64, limit_mb: u64 },
+    #[error("out of memory: {bytes} bytes could not be allocated")]
+    OutOfMemory { bytes: u64 },
     #[error("{0} came out not finite")]
     NotFinite(&'static str),
     #[error("LightGBM: {0}")]

@@ -47,6 +47,9 @@
 //! # Ok::<(), reco_models::Error>(())
 //! ```
 
+/// Names the code of this crate: what is derived from a stored model may differ between two builds.
+pub const BUILD: &str = env!("RECO_MODELS_BUILD");
+
 mod control;
 mod data;
 mod error;
@@ -61,11 +64,12 @@ pub use data::column::Bytes;
 pub use data::dataset::{Accounts, Catalog, Dataset, Favorites, History, NONE, Ratings, Row, Sources};
 pub use data::feedback::Feedback;
 pub use data::items::{Exposure, ItemInfo, ItemTable};
+pub use data::room::{is_asking, more_room, require, room};
 pub use data::split::SplitKind;
 pub use error::{Error, Result};
 pub use learn::evaluate::{Evaluation, Summary, System};
 pub use learn::gate::Decision;
-pub use learn::memory::estimate_memory;
+pub use learn::memory::{Size, estimate_memory};
 pub use learn::metrics::Metrics;
 pub use learn::params::{Params, ValidParams, WeightChoice};
 pub use learn::report::Choice;

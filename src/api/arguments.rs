@@ -1,14 +1,17 @@
 //! Arguments that several functions take, checked.
 
 use pgrx::prelude::*;
+use reco_models::room;
 
 use crate::failure::{Failure, Outcome};
 use crate::settings;
 
 /// The elements of an argument that is a list of ids.
 pub fn ids(name: &str, array: Array<i64>) -> Outcome<Vec<i64>> {
-    let nulls = array.contains_nulls();
-    let values: Vec<Option<i64>> = if nulls { Vec::new() } else { array.iter().collect() };
+    // Nothing is copied before the length is checked.
+    let (length, nulls) = (array.len(), array.contains_nulls());
+    let mut values = if nulls || length > settings::max_candidates() { Vec::new() } else { room(length)? };
+    values.extend(array.iter().take(values.capacity()).flatten());
     // SAFETY: the array is a valid argument of this call.
     let dimensions = unsafe { pgrx::array::RawArray::from_array(array) }.map_or(1, |raw| raw.dims().len());
     if dimensions > 1 {
@@ -21,12 +24,12 @@ pub fn ids(name: &str, array: Array<i64>) -> Outcome<Vec<i64>> {
             .hint(format!("Leave it out: array_remove({name}, NULL).")));
     }
     let limit = settings::max_candidates();
-    if values.len() > limit {
+    if length > limit {
         let code = PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED;
-        return Err(Failure::new(code, format!("the length of {name} must be at most {limit}, not {}", values.len()))
+        return Err(Failure::new(code, format!("the length of {name} must be at most {limit}, not {length}"))
             .hint("Ask in several calls, or raise reco.max_candidates."));
     }
-    Ok(values.into_iter().flatten().collect())
+    Ok(values)
 }
 
 /// `n`, the number of items that a function lists; 10 where it is NULL.

@@ -1,6 +1,7 @@
 //! `reco_predict_rating`: how many stars a user would give, from the reviews as they are now.
 
 use pgrx::prelude::*;
+use reco_models::room;
 
 use super::arguments::ids;
 use crate::failure::{Outcome, or_raise};
@@ -20,24 +21,28 @@ fn reco_predict_rating(
     TableIterator::new(items.into_iter().zip(stars).map(move |(item, stars)| (item, stars, version)))
 }
 
+fn unknown(mut stars: Vec<Option<f32>>, items: &[i64]) -> Vec<Option<f32>> {
+    stars.resize(items.len(), None);
+    stars
+}
+
 /// Items between two checks for interrupts.
 const BLOCK: usize = 4096;
 
 /// Without a model, or with one that was trained on no review, nothing can be predicted.
 fn predict(user: i64, items: &[i64]) -> Outcome<(Vec<Option<f32>>, Option<i64>)> {
-    let nothing = || vec![None; items.len()];
     if items.is_empty() {
-        return Ok((nothing(), None));
+        return Ok((Vec::new(), None));
     }
+    let mut stars = room(items.len())?;
     spi::connect(|connection| {
         let site = Site::open(connection)?;
-        let Some(served) = site.active_model()? else { return Ok((nothing(), None)) };
+        let Some(served) = site.active_model()? else { return Ok((unknown(stars, items), None)) };
         let version = Some(served.version);
-        let Some(ratings) = served.model.ratings() else { return Ok((nothing(), version)) };
+        let Some(ratings) = served.model.ratings() else { return Ok((unknown(stars, items), version)) };
         site.mapping.check()?;
         let reviews = site.ratings_of(user)?;
         let rater = ratings.rater(&reviews)?;
-        let mut stars = Vec::with_capacity(items.len());
         for block in items.chunks(BLOCK) {
             pause();
             stars.extend(ratings.predict(&rater, block).into_iter().map(Some));

@@ -1,10 +1,10 @@
 //! `reco_score` and `reco_scores`: read-only, in the caller's snapshot, by the model or else by the rules.
 
 use pgrx::prelude::*;
-use reco_models::{ItemInfo, Parts, Rung, Scored};
+use reco_models::{ItemInfo, Parts, Rung, Scored, room};
 
 use super::arguments::ids;
-use crate::failure::{Outcome, or_raise};
+use crate::failure::{Failure, Outcome, or_raise};
 use crate::pg::session::pause;
 use crate::pg::spi;
 use crate::read::RulesReader;
@@ -41,7 +41,9 @@ fn reco_score(
 fn reco_scores(user_id: i64, item_ids: Array<i64>) -> Vec<f32> {
     let items = or_raise(ids("item_ids", item_ids));
     let (scored, _) = or_raise(score(user_id, &items));
-    scored.iter().map(|s| s.score).collect()
+    let mut scores = or_raise(room(scored.len()).map_err(Failure::from));
+    scores.extend(scored.iter().map(|s| s.score));
+    scores
 }
 
 fn score(user: i64, items: &[i64]) -> Outcome<(Vec<Scored>, Option<i64>)> {
@@ -59,24 +61,31 @@ fn score(user: i64, items: &[i64]) -> Outcome<(Vec<Scored>, Option<i64>)> {
 
 /// Items between two checks for interrupts.
 const BLOCK: usize = 4096;
+/// Items that are looked up in the catalogue by one statement: what is found of them is not kept for the whole array.
+const LOOKED_UP: usize = 16 * BLOCK;
 
 fn by_model(site: &Site<'_>, served: &Served, user: i64, items: &[i64]) -> Outcome<Vec<Scored>> {
     let reader = site.reader(served, user)?;
     let user = reader.user(&served.model)?;
-    let targets = site.targets(&served.model, items)?;
-    let mut scored = Vec::with_capacity(items.len());
-    for block in targets.chunks(BLOCK) {
-        pause();
-        scored.extend(served.model.score(&user, block));
+    let mut scored = room(items.len())?;
+    for some in items.chunks(LOOKED_UP) {
+        for block in site.targets(&served.model, some)?.chunks(BLOCK) {
+            pause();
+            scored.extend(served.model.score(&user, block));
+        }
     }
     Ok(scored)
 }
 
 fn by_rules(site: &Site<'_>, user: i64, items: &[i64]) -> Outcome<Vec<Scored>> {
     let reader = site.rules_reader(user)?;
-    let found = site.items(items.to_vec())?;
-    let scored = |id: &i64| by_taste(&reader, found.get_or_unknown(*id));
-    Ok(items.iter().map(scored).collect())
+    let mut scored = room(items.len())?;
+    for some in items.chunks(LOOKED_UP) {
+        pause();
+        let found = site.items(some.to_vec())?;
+        scored.extend(some.iter().map(|id| by_taste(&reader, found.get_or_unknown(*id))));
+    }
+    Ok(scored)
 }
 
 /// The score that the rules give.

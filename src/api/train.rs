@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
-use reco_models::{Control, Params, Phase, Trained, ValidParams};
+use reco_models::{Control, Params, Phase, Size, Trained, ValidParams};
 use serde_json::{Map, Value, json};
 
 use crate::cache;
 use crate::failure::{Failure, Outcome, or_raise};
 use crate::pg::notice;
-use crate::pg::session::{refuse_read_only, session_user};
+use crate::pg::session::{look_for_client, pause, refuse_read_only, session_user, watch_client};
 use crate::pg::spi::{self, Connection, arg};
 use crate::pg::worker;
 use crate::settings;
@@ -65,9 +65,10 @@ type Timing = Map<String, Value>;
 fn run(connection: &Connection, params: &ValidParams, begun: Instant) -> Outcome<(Trained, Timing)> {
     let mut progress = Progress::new();
     let site = Site::open(connection)?;
-    let sources = site.read_all(|table, rows| progress.say(&format!("reading {table}"), 0.0, rows))?;
-    let interactions = sources.ratings.user.len() + sources.favorites.user.len();
-    check_memory(interactions, sources.accounts.id.len(), sources.catalog.id.len(), params)?;
+    let say = |table: &str, rows| progress.say(&format!("reading {table}"), 0.0, rows);
+    let (sources, size) = site.read_all(say, |size| check_memory(size, params))?;
+    check_memory(&size, params)?;
+    reco_models::require(reco_models::estimate_memory(&size, params).saturating_sub(size.bytes()))?;
     let champion = match site.active {
         Some(key) => store::load_champion(connection, key.version)?,
         None => None,
@@ -103,8 +104,8 @@ fn rounded(seconds: f64) -> Value {
     json!((seconds * 1000.0).round() / 1000.0)
 }
 
-fn check_memory(interactions: usize, users: usize, items: usize, params: &ValidParams) -> Outcome<()> {
-    let needed_mb = reco_models::estimate_memory(interactions, users, items, params) >> 20;
+fn check_memory(size: &Size, params: &ValidParams) -> Outcome<()> {
+    let needed_mb = reco_models::estimate_memory(size, params) >> 20;
     let limit_mb = settings::max_train_memory();
     if needed_mb > limit_mb {
         return Err(reco_models::Error::Memory { needed_mb, limit_mb }.into());
@@ -138,6 +139,9 @@ fn store_and_report(
     store::register(connection, &saved, &stored, seconds, Value::Object(timing.clone()))?;
     let steps: Vec<String> = timing.iter().map(|(name, s)| format!("{name} {s} s")).collect();
     notice::say(&format!("model {version}: {} ({})", trained.decision.reason, steps.join(", ")));
+    // Nothing is committed for a client that has gone meanwhile.
+    look_for_client();
+    pause();
     let ensemble = trained.evaluation.ensemble();
     let decision = &trained.decision;
     notify(
@@ -202,7 +206,9 @@ impl Progress {
         Progress { step: String::new(), said: Instant::now() }
     }
 
+    /// Whoever trains calls it often, so the client is looked for here.
     fn say(&mut self, step: &str, share: f32, rows: usize) {
+        watch_client();
         if self.step == step && self.said.elapsed() < PATIENCE {
             return;
         }

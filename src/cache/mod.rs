@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use reco_models::{Model, ServedModel};
+use reco_models::{Model, ServedModel, require};
 
 use crate::failure::Outcome;
 use crate::pg::session::pause;
@@ -21,6 +21,9 @@ use file::{Mapped, Name};
 
 /// The active model, and the one that an older snapshot of the same session may still see.
 const CAPACITY: usize = 2;
+
+/// What making the file of a model takes beside its stored bytes, in multiples of them: derived values, and the image.
+const IMAGE: u64 = 3;
 
 struct Entry {
     key: ModelKey,
@@ -69,6 +72,7 @@ pub fn share(key: ModelKey, model: &Model) {
     {
         pgrx::log!("reco: {} is not made yet: {error}", name.path().display());
     }
+    file::remove_after_abort(name);
 }
 
 /// Where this backend holds a model that [`model`] gave.
@@ -99,7 +103,9 @@ fn open(connection: &Connection, key: ModelKey) -> Outcome<Entry> {
     if let Some(entry) = shared(&name, key) {
         return Ok(entry);
     }
-    let model = reco_models::decode(&store::served(connection, key.version)?)?;
+    let stored = store::served(connection, key.version)?;
+    require(IMAGE * (*stored).as_ref().len() as u64)?;
+    let model = reco_models::decode(&stored)?;
     match file::write(&name, &reco_models::image(&model, key.hash, pause)?) {
         Ok(()) => {
             if let Some(entry) = shared(&name, key) {

@@ -43,6 +43,12 @@ pub fn columns(relation: pg_sys::Oid) -> Vec<(String, pg_sys::Oid)> {
     there.map(|column| (column.name().to_owned(), type_of(column.type_oid().value()))).collect()
 }
 
+pub fn database_exists(database: u32) -> bool {
+    let (key, none) = (pg_sys::Oid::from(database).into(), pg_sys::Datum::from(0));
+    // SAFETY: a look-up in the system cache of databases, by its one key.
+    unsafe { pg_sys::SearchSysCacheExists(pg_sys::SysCacheIdentifier::DATABASEOID as i32, key, none, none, none) }
+}
+
 /// As SQL has it: `integer`, `timestamp with time zone`.
 pub fn type_name(type_oid: pg_sys::Oid) -> String {
     // SAFETY: gives a palloc'ed NUL-terminated string for any oid.

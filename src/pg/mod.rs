@@ -1,10 +1,12 @@
 //! Thin, safe wrappers of what PostgreSQL offers: catalogue look-ups, memory contexts, notices, rights, the session,
-//! SPI, worker threads.
+//! SPI, subtransactions, worker threads, and Rust's memory.
 
 pub mod catalog;
+pub mod heap;
 pub mod memory;
 pub mod notice;
 pub mod owner;
 pub mod session;
 pub mod spi;
+pub mod subtransaction;
 pub mod worker;

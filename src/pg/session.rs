@@ -1,12 +1,58 @@
 //! The session and transaction that a function is called in.
 
+use std::cell::Cell;
 use std::ffi::CStr;
+use std::time::{Duration, Instant};
 
 use pgrx::pg_sys;
 
-/// Lets a cancel or a termination of the backend act; to be called every few milliseconds.
+use crate::failure::or_raise;
+use crate::pg::heap;
+
+/// Lets a cancel, a termination of the backend or a lack of memory act; to be called every few milliseconds.
 pub fn pause() {
     pgrx::check_for_interrupts!();
+    or_raise(heap::check());
+}
+
+/// How often a client is looked for.
+const CLIENT_CHECK: Duration = Duration::from_secs(1);
+
+thread_local! {
+    static CLIENT_SEEN: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Lets the next [`pause`] end a session whose client is gone, as `client_connection_check_interval` does; to be called
+/// often by what takes minutes. By default PostgreSQL finds out when it sends something, and without messages that is after
+/// the commit.
+pub fn watch_client() {
+    let is_fresh = CLIENT_SEEN.get().is_some_and(|seen| seen.elapsed() < CLIENT_CHECK);
+    if is_fresh {
+        return;
+    }
+    CLIENT_SEEN.set(Some(Instant::now()));
+    look_for_client();
+}
+
+// Before version 14 PostgreSQL cannot do it.
+#[cfg(feature = "pg13")]
+pub fn look_for_client() {}
+
+/// As [`watch_client`], at once.
+#[cfg(not(feature = "pg13"))]
+#[expect(ffi_unwind_calls, reason = "the call is in pgrx's guard")]
+pub fn look_for_client() {
+    unsafe extern "C-unwind" {
+        fn pq_check_connection() -> bool;
+    }
+    // SAFETY: the main thread, at a place where interrupts may act, where PostgreSQL makes the same call. A background
+    // worker has no client.
+    unsafe {
+        if !pg_sys::MyProcPort.is_null() && !pg_sys::ffi::pg_guard_ffi_boundary(|| pq_check_connection()) {
+            pg_sys::ClientConnectionLost = 1;
+            pg_sys::InterruptPending = 1;
+        }
+    }
 }
 
 /// The time of the transaction in seconds since 1970, so that a call is stable within it.

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::ffi::CString;
 use std::marker::PhantomData;
 use std::ptr;
+use std::rc::Rc;
 
 use pgrx::pg_sys;
 use pgrx::{FromDatum, IntoDatum};
@@ -26,27 +27,73 @@ pub fn arg<T: IntoDatum>(value: T) -> Arg {
     Arg { oid: T::type_oid(), datum: value.into_datum() }
 }
 
-thread_local! {
-    /// Saved plans by text. PostgreSQL itself replans them when what they depend on changes.
-    static PLANS: RefCell<HashMap<String, pg_sys::SPIPlanPtr>> = RefCell::new(HashMap::new());
+/// A saved plan. It is freed when neither the cache nor a call holds it: a statement may run functions of the site, these
+/// may call reco again, and that must not free what the outer call executes.
+struct Plan(pg_sys::SPIPlanPtr);
+
+impl Drop for Plan {
+    fn drop(&mut self) {
+        // SAFETY: kept by SPI_keepplan, and nobody else has it.
+        unsafe { pg_sys::SPI_freeplan(self.0) };
+    }
 }
 
-/// More than the extension has statements. Without a limit, a session that changes the mapping again and again would
-/// fill the memory.
-const MAX_PLANS: usize = 64;
+/// A plan and the number of the use that was its latest.
+struct Cached {
+    plan: Rc<Plan>,
+    used: u64,
+}
+
+/// Saved plans by text. PostgreSQL itself replans them when what they depend on changes.
+#[derive(Default)]
+struct Plans {
+    by_text: HashMap<String, Cached>,
+    uses: u64,
+}
+
+thread_local! {
+    static PLANS: RefCell<Plans> = RefCell::default();
+}
+
+/// Plans of a connection: a site that has one schema for each customer has about ten statements for each of them. With a
+/// limit, because a session that changes the mapping again and again would fill the memory.
+const MAX_PLANS: usize = 256;
+
+impl Plans {
+    fn get(&mut self, sql: &str) -> Option<Rc<Plan>> {
+        self.uses += 1;
+        let cached = self.by_text.get_mut(sql)?;
+        cached.used = self.uses;
+        Some(Rc::clone(&cached.plan))
+    }
+
+    /// Gives what had to leave: the plan that was not used for longest. It is freed by the caller, outside of the borrow.
+    fn insert(&mut self, sql: &str, plan: Rc<Plan>) -> Option<Cached> {
+        let is_full = self.by_text.len() >= MAX_PLANS;
+        let oldest = self.by_text.iter().filter(|_| is_full).min_by_key(|(_, cached)| cached.used);
+        let oldest = oldest.map(|(text, _)| text.clone());
+        let evicted = oldest.and_then(|text| self.by_text.remove(&text));
+        self.by_text.insert(sql.to_owned(), Cached { plan, used: self.uses });
+        evicted
+    }
+}
 
 /// Plans are made once, without regard to the parameters: these are keys, and all keys are found in the same way. By
 /// default PostgreSQL would plan the first five calls of a connection anew, which doubles their time.
 const GENERIC: i32 = pg_sys::CURSOR_OPT_GENERIC_PLAN as i32;
 
-/// An open SPI connection.
-pub struct Connection(());
+/// An open SPI connection. It is neither `Send` nor `Sync`, which [`connect`] needs.
+pub struct Connection(PhantomData<*mut ()>);
 
 /// Runs `work` with a connection. After an error that unwinds, the end of the transaction cleans up.
-pub fn connect<R>(work: impl FnOnce(&Connection) -> R) -> R {
+///
+/// SPI reads through the innermost connection only. Within a second one, rows of the first would be freed with the second
+/// while their type says that they live as long as the first. `Send` makes that impossible: what is `Send` cannot hold a
+/// reference to a connection, so `connect(|outer| connect(|_| outer.read(..)))` does not compile. (Nothing is sent.)
+pub fn connect<R>(work: impl FnOnce(&Connection) -> R + Send) -> R {
     // SAFETY: paired with SPI_finish.
     unsafe { pg_sys::SPI_connect() };
-    let result = work(&Connection(()));
+    let result = work(&Connection(PhantomData));
     // SAFETY: as above.
     unsafe { pg_sys::SPI_finish() };
     result
@@ -173,25 +220,30 @@ impl Connection {
         let plan = plan(sql, args)?;
         let (mut values, nulls) = values(args);
         // SAFETY: values and nulls are as long as the plan has parameters.
-        let code = unsafe { pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr(), read_only, 0) };
+        let code = unsafe { pg_sys::SPI_execute_plan(plan.0, values.as_mut_ptr(), nulls.as_ptr(), read_only, 0) };
         if code < 0 {
             return Err(internal(code, sql));
         }
         Ok(Rows::take(self))
     }
 
-    /// Hands all rows to `each`, some thousands at a time, under the caller's snapshot; memory does not grow
+    /// Hands all rows to `each`, `batch` of them at a time, under the caller's snapshot; memory does not grow
     /// with the result.
-    pub fn read_batches(&self, sql: &str, args: &[Arg], mut each: impl FnMut(&Rows<'_>) -> Outcome<()>) -> Outcome<()> {
-        const BATCH: i64 = 10_000;
+    pub fn read_batches(
+        &self,
+        sql: &str,
+        args: &[Arg],
+        batch: i64,
+        mut each: impl FnMut(&Rows<'_>) -> Outcome<()>,
+    ) -> Outcome<()> {
         let plan = plan(sql, args)?;
         let (mut values, nulls) = values(args);
         // SAFETY: as in `execute`; the portal is closed below or by the end of the transaction.
-        let portal = unsafe { pg_sys::SPI_cursor_open(ptr::null(), plan, values.as_mut_ptr(), nulls.as_ptr(), true) };
+        let portal = unsafe { pg_sys::SPI_cursor_open(ptr::null(), plan.0, values.as_mut_ptr(), nulls.as_ptr(), true) };
         loop {
             session::pause();
             // SAFETY: an open portal.
-            unsafe { pg_sys::SPI_cursor_fetch(portal, true, BATCH as _) };
+            unsafe { pg_sys::SPI_cursor_fetch(portal, true, batch as _) };
             let rows = Rows::take(self);
             if rows.is_empty() {
                 break;
@@ -210,8 +262,8 @@ fn values(args: &[Arg]) -> (Vec<pg_sys::Datum>, Vec<std::ffi::c_char>) {
     (values, nulls)
 }
 
-fn plan(sql: &str, args: &[Arg]) -> Outcome<pg_sys::SPIPlanPtr> {
-    if let Some(plan) = PLANS.with_borrow(|plans| plans.get(sql).copied()) {
+fn plan(sql: &str, args: &[Arg]) -> Outcome<Rc<Plan>> {
+    if let Some(plan) = PLANS.with_borrow_mut(|plans| plans.get(sql)) {
         return Ok(plan);
     }
     let text = CString::new(sql).map_err(|_| Failure::invalid("a name must not contain a NUL character"))?;
@@ -222,15 +274,9 @@ fn plan(sql: &str, args: &[Arg]) -> Outcome<pg_sys::SPIPlanPtr> {
     if plan.is_null() || unsafe { pg_sys::SPI_keepplan(plan) } != 0 {
         return Err(internal(0, sql));
     }
-    PLANS.with_borrow_mut(|plans| {
-        if plans.len() >= MAX_PLANS {
-            for (_, old) in plans.drain() {
-                // SAFETY: kept above, and no statement of this module outlives its call.
-                unsafe { pg_sys::SPI_freeplan(old) };
-            }
-        }
-        plans.insert(sql.to_owned(), plan);
-    });
+    let plan = Rc::new(Plan(plan));
+    let evicted = PLANS.with_borrow_mut(|plans| plans.insert(sql, Rc::clone(&plan)));
+    drop(evicted);
     Ok(plan)
 }
 

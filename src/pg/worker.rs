@@ -8,11 +8,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, Once};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use pgrx::pg_sys;
 use reco_models::Control;
 
 use crate::failure::{Failure, Outcome};
+use crate::pg::heap;
 use crate::pg::session;
 
 /// How long the main thread sleeps between two checks, in milliseconds.
@@ -31,15 +33,30 @@ fn job() -> MutexGuard<'static, Option<Job>> {
     JOB.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-fn stop_and_join() {
+/// Gives false where the thread cannot end, because it waits for the end of the process.
+fn stop_and_join() -> bool {
     let running = job().take();
     if let Some(Job { control, thread }) = running {
         control.stop();
+        while !thread.is_finished() {
+            if heap::is_lost() {
+                // Its children see the stop flag meanwhile.
+                std::thread::sleep(SETTLED);
+                return false;
+            }
+            std::thread::sleep(POLL);
+        }
         // A panic of the thread was caught in it and is reported by `run`.
         let _ = thread.join();
         return_memory();
     }
+    true
 }
+
+/// Between two looks whether the thread has ended.
+const POLL: Duration = Duration::from_millis(1);
+/// Longer than any thread takes to its next look at the stop flag.
+const SETTLED: Duration = Duration::from_millis(500);
 
 extern "C-unwind" fn at_exit(_code: i32, _arg: pg_sys::Datum) {
     stop_and_join();
@@ -49,7 +66,9 @@ struct Joined;
 
 impl Drop for Joined {
     fn drop(&mut self) {
-        stop_and_join();
+        if !stop_and_join() {
+            heap::end_session();
+        }
     }
 }
 
@@ -63,6 +82,8 @@ pub fn run<T: Send + 'static>(
         // SAFETY: registered once per process; the hook only stops and joins.
         unsafe { pg_sys::before_shmem_exit(Some(at_exit), pg_sys::Datum::from(0)) };
     });
+    heap::hold(heap::OF_A_TRAINING)?;
+    let _new = heap::WithCpp::new();
     let slot = Arc::new(Mutex::new(None));
     let thread = spawn({
         let slot = Arc::clone(&slot);
@@ -73,11 +94,12 @@ pub fn run<T: Send + 'static>(
     })?;
     *job() = Some(Job { control: Arc::clone(control), thread });
     let joined = Joined;
-    while job().as_ref().is_some_and(|job| !job.thread.is_finished()) {
+    while job().as_ref().is_some_and(|job| !job.thread.is_finished()) && !heap::is_lost() {
         wait();
         watch();
     }
     drop(joined);
+    heap::check()?;
     let result = slot.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
     match result {
         Some(Ok(value)) => Ok(value),

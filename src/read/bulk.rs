@@ -1,61 +1,120 @@
 //! All four sources at once, for a training: under one snapshot, into flat columns.
 
-use reco_models::{ItemInfo, Sources};
+use reco_models::{Accounts, Catalog, Favorites, ItemInfo, Ratings, Result, Size, Sources, more_room};
 
 use super::record::{Account, Favorite, Rating, Record, statement};
 use crate::failure::Outcome;
+use crate::pg::subtransaction::without_locks;
 use crate::site::{Site, Source};
 
+/// Rows of one look at the cursor.
+const BATCH: i64 = 10_000;
+
+/// Columns that rows of one kind are appended to.
+trait Columns<R> {
+    fn make_room(&mut self, rows: usize) -> Result<()>;
+
+    fn push(&mut self, row: R, size: &mut Size);
+}
+
 impl Site<'_> {
-    /// Reads everything; `progress` is told the table and the rows of it so far.
-    pub fn read_all(&self, mut progress: impl FnMut(&str, usize)) -> Outcome<Sources> {
+    /// Reads everything, and leaves no locks on the sources. `progress` is told the table and the rows of it so far;
+    /// `check` what was read so far, and can refuse to read on.
+    pub fn read_all(
+        &self,
+        mut progress: impl FnMut(&str, usize),
+        mut check: impl FnMut(&Size) -> Outcome<()>,
+    ) -> Outcome<(Sources, Size)> {
         self.mapping.check()?;
-        let mut all = Sources::default();
-        let catalog = &mut all.catalog;
-        self.read_source(self.mapping.items(), &mut progress, |(id, info): (i64, ItemInfo)| {
-            catalog.id.push(id);
-            catalog.category.push(info.category);
-            catalog.author.push(info.author);
-            catalog.published.push(info.published);
+        let mut watch = |table: &str, rows: usize, size: &Size| {
+            progress(table, rows);
+            check(size)
+        };
+        let (mut all, mut size) = (Sources::default(), Size::default());
+        without_locks(|| {
+            self.read_source::<(i64, ItemInfo)>(self.mapping.items(), &mut all.catalog, &mut size, &mut watch)?;
+            self.read_source::<Rating>(self.mapping.ratings(), &mut all.ratings, &mut size, &mut watch)?;
+            self.read_source::<Favorite>(self.mapping.favorites(), &mut all.favorites, &mut size, &mut watch)?;
+            self.read_source::<Account>(self.mapping.users(), &mut all.accounts, &mut size, &mut watch)
         })?;
-        let ratings = &mut all.ratings;
-        self.read_source(self.mapping.ratings(), &mut progress, |rating: Rating| {
-            ratings.user.push(rating.user);
-            ratings.item.push(rating.item);
-            ratings.stars.push(rating.stars);
-            ratings.at.push(rating.at);
-        })?;
-        let favorites = &mut all.favorites;
-        self.read_source(self.mapping.favorites(), &mut progress, |favorite: Favorite| {
-            favorites.user.push(favorite.user);
-            favorites.item.push(favorite.item);
-            favorites.at.push(favorite.at);
-        })?;
-        let accounts = &mut all.accounts;
-        self.read_source(self.mapping.users(), &mut progress, |account: Account| {
-            accounts.id.push(account.user);
-            accounts.since.push(account.since);
-        })?;
-        Ok(all)
+        Ok((all, size))
     }
 
     fn read_source<R: Record>(
         &self,
         source: Option<&R::Of>,
-        progress: &mut impl FnMut(&str, usize),
-        mut take: impl FnMut(R),
+        columns: &mut impl Columns<R>,
+        size: &mut Size,
+        watch: &mut impl FnMut(&str, usize, &Size) -> Outcome<()>,
     ) -> Outcome<()> {
         let Some(source) = source else { return Ok(()) };
         let name = &source.table().name;
         let mut count = 0;
-        progress(name, count);
-        self.connection.read_batches(&statement::<R>(source, ""), &[], |rows| {
+        watch(name, count, size)?;
+        self.connection.read_batches(&statement::<R>(source, ""), &[], BATCH, |rows| {
+            columns.make_room(rows.len())?;
             for mut row in rows.iter() {
-                R::read(&mut row)?.into_iter().for_each(&mut take);
+                R::read(&mut row)?.into_iter().for_each(|row| columns.push(row, size));
             }
             count += rows.len();
-            progress(name, count);
-            Ok(())
+            watch(name, count, size)
         })
+    }
+}
+
+impl Columns<(i64, ItemInfo)> for Catalog {
+    fn make_room(&mut self, rows: usize) -> Result<()> {
+        [&mut self.id, &mut self.category, &mut self.author, &mut self.published]
+            .into_iter()
+            .try_for_each(|column| more_room(column, rows))
+    }
+
+    fn push(&mut self, (id, info): (i64, ItemInfo), size: &mut Size) {
+        size.item(id);
+        self.id.push(id);
+        self.category.push(info.category);
+        self.author.push(info.author);
+        self.published.push(info.published);
+    }
+}
+
+impl Columns<Rating> for Ratings {
+    fn make_room(&mut self, rows: usize) -> Result<()> {
+        more_room(&mut self.stars, rows)?;
+        [&mut self.user, &mut self.item, &mut self.at].into_iter().try_for_each(|column| more_room(column, rows))
+    }
+
+    fn push(&mut self, rating: Rating, size: &mut Size) {
+        size.interaction(rating.user, rating.item);
+        self.user.push(rating.user);
+        self.item.push(rating.item);
+        self.stars.push(rating.stars);
+        self.at.push(rating.at);
+    }
+}
+
+impl Columns<Favorite> for Favorites {
+    fn make_room(&mut self, rows: usize) -> Result<()> {
+        [&mut self.user, &mut self.item, &mut self.at].into_iter().try_for_each(|column| more_room(column, rows))
+    }
+
+    fn push(&mut self, favorite: Favorite, size: &mut Size) {
+        size.interaction(favorite.user, favorite.item);
+        self.user.push(favorite.user);
+        self.item.push(favorite.item);
+        self.at.push(favorite.at);
+    }
+}
+
+impl Columns<Account> for Accounts {
+    fn make_room(&mut self, rows: usize) -> Result<()> {
+        more_room(&mut self.id, rows)?;
+        more_room(&mut self.since, rows)
+    }
+
+    fn push(&mut self, account: Account, size: &mut Size) {
+        size.account();
+        self.id.push(account.user);
+        self.since.push(account.since);
     }
 }

@@ -4,6 +4,9 @@ use crate::failure::Outcome;
 use crate::pg::spi::{Row, arg};
 use crate::site::{InteractionSource, Site, stars_or_null};
 
+/// Rows of one look at the cursor.
+const BATCH: i64 = 10_000;
+
 /// One review or favourite.
 pub struct Event {
     pub user: i64,
@@ -43,7 +46,7 @@ impl Site<'_> {
         }
         let mut events = Vec::new();
         let sql = format!("{} LIMIT $2", parts.join(" UNION ALL "));
-        self.connection.read_batches(&sql, &[arg(since), arg(most)], |rows| {
+        self.connection.read_batches(&sql, &[arg(since), arg(most)], BATCH, |rows| {
             for mut row in rows.iter() {
                 events.extend(Event::read(&mut row)?);
             }

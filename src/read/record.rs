@@ -1,6 +1,6 @@
 //! The rows that are read of each source: what a statement lists, and how its rows are read.
 
-use reco_models::{ItemInfo, NONE};
+use reco_models::{ItemInfo, NONE, require, room};
 
 use crate::failure::Outcome;
 use crate::pg::spi::{Arg, Row};
@@ -23,10 +23,22 @@ pub fn statement<R: Record>(source: &R::Of, clauses: &str) -> String {
     format!("SELECT {} FROM {} {clauses}", R::select_list(source), source.table().quoted())
 }
 
+/// From this number of rows on, the memory for what follows is asked for.
+const MANY: usize = 10_000;
+/// Bytes that are made of a row, in all: columns, their merged form, lists of ids.
+const FOLLOWS: u64 = 200;
+
 impl Site<'_> {
     pub(super) fn select<R: Record>(&self, source: &R::Of, clauses: &str, args: &[Arg]) -> Outcome<Vec<R>> {
         let rows = self.connection.read(&statement::<R>(source, clauses), args)?;
-        rows.iter().filter_map(|mut row| R::read(&mut row).transpose()).collect()
+        if rows.len() > MANY {
+            require(rows.len() as u64 * FOLLOWS)?;
+        }
+        let mut records = room(rows.len())?;
+        for mut row in rows.iter() {
+            records.extend(R::read(&mut row)?);
+        }
+        Ok(records)
     }
 }
 

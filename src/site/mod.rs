@@ -14,6 +14,7 @@ use reco_models::ServedModel;
 
 use crate::cache;
 use crate::failure::{Failure, Outcome};
+use crate::pg::heap;
 use crate::pg::spi::Connection;
 use crate::settings;
 use crate::store::{self, ModelKey};
@@ -42,6 +43,7 @@ pub struct Served {
 impl<'c> Site<'c> {
     /// A site for a call that needs no model. Sources may be missing: see [`Mapping::check`].
     pub fn open(connection: &'c Connection) -> Outcome<Self> {
+        heap::hold(heap::OF_A_CALL)?;
         let store::Active { model, revision } = store::active(connection)?;
         let mapping = resolve::resolve(connection, revision)?;
         Ok(Site { connection, mapping, active: model, served: None })

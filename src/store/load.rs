@@ -3,9 +3,10 @@
 use pgrx::prelude::*;
 use std::sync::Arc;
 
-use reco_models::{Bytes, Champion, SplitKind};
+use reco_models::{Bytes, Champion, SplitKind, room};
 
 use crate::failure::{Failure, Outcome};
+use crate::pg::memory::scoped;
 use crate::pg::owner::as_owner;
 use crate::pg::spi::{Connection, arg};
 
@@ -66,16 +67,19 @@ pub fn load_champion(connection: &Connection, version: i64) -> Outcome<Option<Ch
 
 fn blob(connection: &Connection, version: i64, kind: &str) -> Outcome<Option<Vec<u8>>> {
     as_owner(|| {
-        let rows = connection.read(
-            "SELECT data FROM reco.model_blob
-             WHERE version OPERATOR(pg_catalog.=) $1 AND kind OPERATOR(pg_catalog.=) $2 ORDER BY chunk",
-            &[arg(version), arg(kind.to_owned())],
-        )?;
-        let mut bytes = Vec::new();
-        for mut row in rows.iter() {
-            bytes.extend_from_slice(&row.take::<Vec<u8>>()?.unwrap_or_default());
-        }
-        Ok((!rows.is_empty()).then_some(bytes))
+        let chunks = "FROM reco.model_blob
+            WHERE version OPERATOR(pg_catalog.=) $1 AND kind OPERATOR(pg_catalog.=) $2";
+        let args = [arg(version), arg(kind.to_owned())];
+        let sql = format!("SELECT pg_catalog.sum(pg_catalog.octet_length(data)) {chunks}");
+        let Some(length) = connection.read(&sql, &args)?.single::<i64>()? else { return Ok(None) };
+        let mut bytes = room(usize::try_from(length).unwrap_or(0))?;
+        // One by one: together they would take as much memory again, twice.
+        connection.read_batches(&format!("SELECT data {chunks} ORDER BY chunk"), &args, 1, |rows| {
+            let chunk: Option<Vec<u8>> = scoped(|| rows.single())?;
+            bytes.extend_from_slice(&chunk.unwrap_or_default());
+            Ok(())
+        })?;
+        Ok(Some(bytes))
     })
 }
 

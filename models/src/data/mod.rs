@@ -5,4 +5,5 @@ pub mod cut;
 pub mod dataset;
 pub mod feedback;
 pub mod items;
+pub mod room;
 pub mod split;

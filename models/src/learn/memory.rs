@@ -5,13 +5,79 @@ use crate::learn::params::ValidParams;
 use crate::parts::neighbours::block_bytes;
 use crate::parts::ratings;
 
+/// How much was read, counted while it is read.
+#[derive(Debug, Clone, Default)]
+pub struct Size {
+    interactions: usize,
+    catalog: usize,
+    accounts: usize,
+    users: Distinct,
+    items: Distinct,
+}
+
+impl Size {
+    /// A row of the catalogue.
+    pub fn item(&mut self, item: i64) {
+        self.catalog += 1;
+        self.items.add(item);
+    }
+
+    /// A review or a favourite.
+    pub fn interaction(&mut self, user: i64, item: i64) {
+        self.interactions += 1;
+        self.users.add(user);
+        self.items.add(item);
+    }
+
+    /// A row of the table of users.
+    pub fn account(&mut self) {
+        self.accounts += 1;
+    }
+
+    /// Bytes of the columns that hold what was read.
+    pub fn bytes(&self) -> u64 {
+        (self.interactions * 28 + self.catalog * 32 + self.accounts * 16) as u64
+    }
+}
+
+/// About how many different ids there were, by linear counting (Whang, Vander-Zanden and Taylor 1990): a megabyte counts
+/// twenty million to within a percent.
+#[derive(Debug, Clone, Default)]
+struct Distinct {
+    bits: Vec<u64>,
+    set: usize,
+}
+
+impl Distinct {
+    const BITS: usize = 1 << 23;
+
+    fn add(&mut self, id: i64) {
+        if self.bits.is_empty() {
+            self.bits = vec![0; Self::BITS / 64];
+        }
+        let hash = xxhash_rust::xxh3::xxh3_64(&id.to_le_bytes()) as usize % Self::BITS;
+        let (word, bit) = (&mut self.bits[hash / 64], 1 << (hash % 64));
+        self.set += usize::from(*word & bit == 0);
+        *word |= bit;
+    }
+
+    fn count(&self) -> usize {
+        let bits = Self::BITS as f64;
+        let clear = (Self::BITS - self.set).max(1) as f64;
+        (bits * (bits / clear).ln()).ceil() as usize
+    }
+}
+
 /// Bytes that a run needs at most, about: what was read, four indexed copies of the interactions (all, core, two
-/// training parts) with a matrix each, one matrix in the other orientation, factors of both sides three times, three sets of neighbours of
-/// the items that enough users share and the regressions behind one, the content rows, and what predicting stars takes.
-pub fn estimate_memory(interactions: usize, users: usize, items: usize, params: &ValidParams) -> u64 {
+/// training parts) with a matrix each, one matrix in the other orientation, factors of both sides three times, three sets
+/// of neighbours of the items that enough users share and the regressions behind one, the content rows, and what
+/// predicting stars takes.
+pub fn estimate_memory(size: &Size, params: &ValidParams) -> u64 {
+    let (interactions, users, items) = (size.interactions, size.users.count(), size.items.count());
     let per_interaction = 28 + 4 * (18 + 8) + 8 + ratings::BYTES_PER_RATING;
     let per_row = 3 * 4 * most_factors(params.factors) + 200 + ratings::BYTES_PER_ROW;
-    let shared_items = items.min(interactions / 5);
+    // Without the option the core may shrink to users and items with one positive.
+    let shared_items = items.min(interactions / params.min_interactions.unwrap_or(1).max(1));
     let neighbours = most_neighbours(params.neighbours, shared_items);
     let per_shared_item = (3 * 8 + 36) * neighbours;
     let content_rows = 300 << 20;

@@ -3,10 +3,8 @@
 //! What the model knows is found through the candidates of `reco-models`; what the catalogue has beyond it is read; and
 //! nothing is shown that a look-up with the caller's rights does not find.
 
-use std::cmp::Reverse;
-
 use reco_models::{
-    EXHAUSTIVE, Exposure, Parts, Pick, RARELY, ServedModel, Target, User, diversify, explore, explore_seed,
+    EXHAUSTIVE, Exposure, Parts, Pick, RARELY, ServedModel, Target, User, diversify, explore, explore_seed, require,
 };
 
 use super::{Recommendation, Request};
@@ -14,19 +12,23 @@ use crate::api::reason;
 use crate::failure::Outcome;
 use crate::pg::session::{now, pause};
 use crate::read::ModelReader;
+use crate::settings;
 use crate::site::{Served, Site};
 
 /// Items that diversity chooses from, per item that is listed.
 const DIVERSITY_POOL: usize = 10;
 /// New and rarely read items that exploration chooses from: those with the best scores.
 const EXPLORE_POOL: usize = 50;
-/// Items that the model does not know: at most this many are read by one call, those with the highest ids.
+/// Items that the model does not know, of a large catalogue: at most this many are read by one call, those with the highest
+/// ids.
 const MOST_NEWCOMERS: usize = 1000;
 /// In a large catalogue newcomers are looked for above this many of the highest ids that the model knows: a transaction
 /// that took a lower id may have committed later.
 const LATE_COMMITS: usize = 64;
 /// Items that are looked up beyond those that are wanted, in case some of them are gone.
 const SPARE: usize = 16;
+/// Bytes that ranking an item takes, with all lists that it is in.
+const OF_AN_ITEM: u64 = 128;
 /// Items of one look-up at most.
 const MOST_LOOKED_UP: usize = 10_000;
 
@@ -124,6 +126,7 @@ impl ByModel<'_> {
         self.take_present(self.model().rank(user, &items, pause), selection)?;
         if selection.best.len() < self.request.n {
             // Too many of them were deleted, or are hidden from the caller: all others of the catalogue.
+            require(self.model().items().len() as u64 * OF_AN_ITEM)?;
             known.extend(excluded);
             known.sort_unstable();
             let others: Vec<(i64, Target)> = self.with_ids(&self.without(&known)).collect();
@@ -147,8 +150,6 @@ impl ByModel<'_> {
         if known.len() > EXHAUSTIVE {
             known = self.candidates(user, &self.without(&known), Some(category))?;
         }
-        newcomers.sort_unstable_by_key(|(id, _)| Reverse(*id));
-        newcomers.truncate(MOST_NEWCOMERS);
         let items: Vec<(i64, Target)> = self.with_ids(&known).chain(newcomers).collect();
         let mut ranked = self.model().rank(user, &items, pause);
         while !selection.suffices()
@@ -193,13 +194,13 @@ impl ByModel<'_> {
     /// a higher id than what the model knows, because reading all of it would cost more than everything else.
     fn newcomers(&self) -> Outcome<Vec<(i64, Target)>> {
         let ids = &self.model().items().id;
-        let (least, known) = match ids.len() <= EXHAUSTIVE {
-            true => (None, ids.len()),
-            false => (Some(ids[ids.len() - LATE_COMMITS]), LATE_COMMITS),
+        let (least, known, most) = match ids.len() <= EXHAUSTIVE {
+            true => (None, ids.len(), settings::max_candidates()),
+            false => (Some(ids[ids.len() - LATE_COMMITS]), LATE_COMMITS, MOST_NEWCOMERS),
         };
-        let mut found = self.site.newest(least, (known + MOST_NEWCOMERS) as i64)?;
+        let mut found = self.site.newest(least, (known + most) as i64)?;
         found.retain(|(id, _)| self.model().items().index(*id).is_none() && self.is_allowed(*id));
-        found.truncate(MOST_NEWCOMERS);
+        found.truncate(most);
         Ok(found.into_iter().map(|(id, info)| (id, Target::Newcomer(info))).collect())
     }
 
