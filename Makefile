@@ -1,7 +1,7 @@
 # Recipes only; the work is in scripts/.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup install demo test arm64 bookcrossing movielens peers serving kernels fmt lint clean
+.PHONY: help setup install demo test prove arm64 bookcrossing movielens peers serving kernels fmt lint clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-14s%s\n", $$1, $$2 }'
@@ -17,6 +17,9 @@ demo: install ## train and recommend on a generated library, in a temporary clus
 
 test: setup ## format, lints and every test
 	@scripts/test
+
+prove: install ## the long proofs: each fault in each phase of a training (half an hour)
+	@scripts/prove
 
 arm64: setup ## cross-compile the models' tests for 64-bit ARM and run them under qemu (installs a compiler once)
 	@scripts/test-arm64

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from site_of_faults import TRAIN, Site, died, limit, postmaster_pid, restart
+from site_of_faults import ROWS, TRAIN, Site, died, limit, postmaster_pid, restart
 from sessions import Session, check, first_error, run
 
 PHASES = ("reading", "choosing", "content", "factorising", "evaluating", "refitting", "predicting", "storing")
@@ -27,8 +27,9 @@ def terminate(site, session, mark):
 
 def client_gone(site, session, mark):
     session.process.kill()
-    died(session.pid, 5)
-    return "session ended"
+    died(session.pid, 10)
+    # Storing is short: by the time of the kill it may have ended.
+    return "stored nothing" if site.observer.query(ROWS) == site.rows else "had ended"
 
 
 def kill_9(site, session, mark):
@@ -209,6 +210,14 @@ def promotion_under(level):
     return fault
 
 
+def train_without_memory(margin):
+    def fault(site, session):
+        session.query("SELECT reco_scores(1, '{1}');")
+        limit(session.pid, "as", int(status(session.pid, "VmSize")) * 1024 + margin * MB)
+        return expect(session, session.start(TRAIN), "53200")
+    return fault
+
+
 def score_without_memory(site, session):
     session.query("SELECT reco_scores(1, '{1}');")
     limit(session.pid, "as", int(status(session.pid, "VmSize")) * 1024 + 12 * MB)
@@ -248,7 +257,8 @@ WHOLE = (
     ("PREPARE TRANSACTION", "training", prepared_and_rolled_back), ("read only", "training", read_only),
     ("REPEATABLE READ", "promotion", promotion_under("REPEATABLE READ")),
     ("SERIALIZABLE", "promotion", promotion_under("SERIALIZABLE")),
-    ("memory short", "scoring", score_without_memory), ("cancel", "scoring", score_cancelled),
+    ("8 MB left", "training", train_without_memory(8)), ("70 MB left", "training", train_without_memory(70)),
+    ("200 MB left", "training", train_without_memory(200)), ("12 MB left", "scoring", score_without_memory), ("cancel", "scoring", score_cancelled),
     ("kill -9", "scoring", score_killed),
     ("file deleted", "scoring", file_replaced(lambda path: None)),
     ("file torn", "scoring", file_replaced(lambda path: path.write_bytes(b"recomodl" * 100))),
@@ -284,6 +294,7 @@ def main():
                 observed = session.start(TRAIN)
                 session.wait_for_phase(phase)
             outcome = fault(site, session, observed)
+            check(outcome != "had ended" or phase == "storing", f"{name} while {phase}: it was stored all the same")
             site.assert_as_before(f"{name} while {phase}", session)
             row(name, phase, outcome, begun)
     for name, phase, fault in WHOLE:

@@ -16,7 +16,9 @@ ROWS = """SELECT c.relname || '=' || (xpath('/row/n/text()',
         query_to_xml(format('SELECT count(*) AS n FROM reco.%I', c.relname), false, true, '')))[1]::text
     FROM pg_class c WHERE c.relnamespace = 'reco'::regnamespace AND c.relkind = 'r' AND c.relname <> 'activation'
     ORDER BY 1;"""
-LOCKS = """SELECT count(*) FROM pg_locks l LEFT JOIN pg_class c ON c.oid = l.relation
+# Autovacuum locks tables too.
+LOCKS = """SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid AND a.backend_type = 'client backend'
+    LEFT JOIN pg_class c ON c.oid = l.relation
     WHERE l.pid <> pg_backend_pid() AND (l.locktype = 'advisory' OR c.relnamespace = 'reco'::regnamespace
         OR c.relname IN ('resena', 'favorito', 'libro', 'usuario'));"""
 
@@ -80,7 +82,7 @@ class Site:
         probe.finish(mark)
         probe.close()
         session.query("SET client_min_messages = warning;")
-        mark = session.start("SELECT reco_train(), pg_sleep(3);")
+        mark = session.start(TRAIN)
         time.sleep(seconds)
         return mark
 
@@ -106,11 +108,12 @@ class Site:
 
     def next_training_works(self, what):
         """Rolled back, so that the model stays."""
+        files = {path.name for path in FILES.iterdir()}
         self.observer.query("BEGIN;")
         lines = self.observer.finish(self.observer.start("SELECT * FROM reco_train('{\"force\": true, \"trees\": 10, \"factors\": 4}');"))
         check(first_error(lines) is None, f"{what}: the next training failed: {lines[-3:]}")
         self.observer.query("ROLLBACK;")
-        made = [path.name for path in FILES.iterdir() if int((path.name.split("_") + ["0"] * 9)[4].split(".")[0] or 0) > 2]
+        made = {path.name for path in FILES.iterdir()} - files
         check(not made, f"{what}: the file of a training that was rolled back stays: {made}")
 
     def close(self):
