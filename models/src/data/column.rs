@@ -2,8 +2,9 @@
 //! each of them nothing but the page tables.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::ops::{Deref, Range};
+use std::ptr::NonNull;
+use std::slice;
 use std::sync::Arc;
 
 use bytemuck::Pod;
@@ -24,17 +25,34 @@ pub struct Column<T>(Values<T>);
 #[derive(Clone)]
 enum Values<T> {
     Owned(Vec<T>),
-    /// Checked to lie in the bytes and to be aligned.
-    View(Bytes, Range<usize>, PhantomData<T>),
+    View(View<T>),
 }
+
+/// Numbers within bytes that many share. Their address is kept, not only their range: scoring reads single numbers of a
+/// column, and asking the bytes for their address is a call that is not inlined.
+#[derive(Clone)]
+struct View<T> {
+    first: NonNull<T>,
+    len: usize,
+    /// Keeps them at their address.
+    _bytes: Bytes,
+}
+
+// SAFETY: a view only reads, as a shared slice does, and what it keeps may be sent and shared.
+unsafe impl<T: Sync> Send for View<T> {}
+// SAFETY: as above.
+unsafe impl<T: Sync> Sync for View<T> {}
 
 impl<T: Pod> Column<T> {
     /// The values in a range of the bytes, in place where their alignment allows it, else copied. None if the range
     /// leaves the bytes, or is not a whole number of values.
     pub fn view(bytes: &Bytes, range: Range<usize>) -> Option<Column<T>> {
-        let values = (**bytes).as_ref().get(range.clone())?;
+        let values = (**bytes).as_ref().get(range)?;
         match bytemuck::try_cast_slice::<u8, T>(values) {
-            Ok(_) => Some(Column(Values::View(Arc::clone(bytes), range, PhantomData))),
+            Ok(values) => {
+                let (first, len) = (NonNull::from(values).cast(), values.len());
+                Some(Column(Values::View(View { first, len, _bytes: Arc::clone(bytes) })))
+            }
             Err(bytemuck::PodCastError::TargetAlignmentGreaterAndInputNotAligned) => {
                 let mut owned = vec![T::zeroed(); values.len() / size_of::<T>()];
                 let target = bytemuck::cast_slice_mut::<T, u8>(&mut owned);
@@ -54,11 +72,12 @@ impl<T: Pod> Column<T> {
 impl<T: Pod> Deref for Column<T> {
     type Target = [T];
 
+    #[inline]
     fn deref(&self) -> &[T] {
         match &self.0 {
             Values::Owned(values) => values,
-            // Range and alignment were checked, and the bytes do not move.
-            Values::View(bytes, range, _) => bytemuck::cast_slice(&(**bytes).as_ref()[range.clone()]),
+            // SAFETY: made from a slice of these bytes, which stay at their address as long as the view keeps them.
+            Values::View(view) => unsafe { slice::from_raw_parts(view.first.as_ptr(), view.len) },
         }
     }
 }
