@@ -129,32 +129,37 @@ impl Neighbours {
 
     /// Adds to the scores of the given items only: `add` gets a position in `items` and the summand.
     pub fn score(&self, liked: &[(u32, f32)], items: &[u32], mut add: impl FnMut(usize, f32)) {
-        let wanted = Wanted::new(self.items(), items);
-        let mut places: Vec<(u32, usize)> = items.iter().copied().zip(0..).collect();
-        places.sort_unstable();
+        let wanted = Bits::new(self.items(), items.iter());
+        let mut found: Vec<(u32, f32)> = Vec::new();
         for (item, liking) in liked {
             let (neighbours, weights) = self.of(*item);
-            for (neighbour, weight) in neighbours.iter().zip(weights).filter(|(n, _)| wanted.has(**n)) {
-                let first = places.partition_point(|(item, _)| item < neighbour);
-                // An item that stands in the list twice is scored twice.
-                for (_, place) in places[first..].iter().take_while(|(item, _)| item == neighbour) {
-                    add(*place, liking * weight);
-                }
-            }
+            let pairs = neighbours.iter().zip(weights).filter(|(neighbour, _)| wanted.has(**neighbour));
+            found.extend(pairs.map(|(neighbour, weight)| (*neighbour, liking * weight)));
+        }
+        if found.is_empty() {
+            return;
+        }
+        // Stable: the summands of an item keep the order of the liked items. Few of the given items are neighbours as a
+        // rule, so that these are sorted and not those.
+        found.sort_by_key(|(neighbour, _)| *neighbour);
+        let neighbours = Bits::new(self.items(), found.iter().map(|(neighbour, _)| neighbour));
+        // An item that stands in the list twice is scored twice.
+        for (place, item) in items.iter().enumerate().filter(|(_, item)| neighbours.has(**item)) {
+            let first = found.partition_point(|(neighbour, _)| neighbour < item);
+            let summands = found[first..].iter().take_while(|(neighbour, _)| neighbour == item);
+            summands.for_each(|(_, summand)| add(place, *summand));
         }
     }
 }
 
-/// A set of items, one bit each: one load tells that a neighbour is not in it, as most are not.
-struct Wanted(Vec<u64>);
+/// A set of items, one bit each: one load tells that an item is not in it, as most are not.
+struct Bits(Vec<u64>);
 
-impl Wanted {
-    fn new(items: usize, wanted: &[u32]) -> Wanted {
+impl Bits {
+    fn new<'a>(items: usize, set: impl Iterator<Item = &'a u32>) -> Bits {
         let mut bits = vec![0u64; items.div_ceil(64)];
-        for item in wanted {
-            bits[*item as usize / 64] |= 1 << (item % 64);
-        }
-        Wanted(bits)
+        set.for_each(|item| bits[*item as usize / 64] |= 1 << (item % 64));
+        Bits(bits)
     }
 
     fn has(&self, item: u32) -> bool {
