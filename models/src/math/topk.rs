@@ -1,5 +1,7 @@
 //! The best n of a row of scores.
 
+use std::cmp::Ordering;
+
 use super::simd::dispatch;
 use super::vector::Simd;
 
@@ -18,27 +20,48 @@ fn top_generic<S: Simd>(simd: S, scores: &[f32], n: usize, skip: &[u32]) -> Vec<
     if n == 0 {
         return Vec::new();
     }
-    let mut best: Vec<(f32, u32)> = Vec::with_capacity(n + 1);
+    // Room for as many again: the worst half is dropped at once, which costs each score a few steps however the scores
+    // are ordered. In a sorted list, a score that is better than all before it moves all of them.
+    let room = 2 * n.max(BLOCK);
+    let mut kept: Vec<(f32, u32)> = Vec::with_capacity(room.min(scores.len()));
+    // The lowest of the best n at the last dropping. A score that equals it comes after them.
     let mut bar = f32::NEG_INFINITY;
+    let mut dropped = false;
     for (block, values) in scores.chunks(BLOCK).enumerate() {
         // Most blocks have no score above it.
-        if best.len() == n && !any_above(simd, values, bar) {
+        if dropped && !any_above(simd, values, bar) {
             continue;
         }
         for (i, score) in values.iter().enumerate() {
             let index = (block * BLOCK + i) as u32;
-            let good = if best.len() < n { !score.is_nan() } else { *score > bar };
+            let good = if dropped { *score > bar } else { !score.is_nan() };
             if good && skip.binary_search(&index).is_err() {
-                let place = best.partition_point(|(s, _)| *s >= *score);
-                best.insert(place, (*score, index));
-                best.truncate(n);
-                if best.len() == n {
-                    bar = best[n - 1].0;
+                kept.push((*score, index));
+                if kept.len() == room {
+                    bar = keep_best(&mut kept, n);
+                    dropped = true;
                 }
             }
         }
     }
-    best.into_iter().map(|(_, index)| index).collect()
+    if kept.len() > n {
+        keep_best(&mut kept, n);
+    }
+    kept.sort_unstable_by(best_first);
+    kept.into_iter().map(|(_, index)| index).collect()
+}
+
+/// Drops all but the best `n` of more than `n` scores; gives the lowest of them.
+fn keep_best(kept: &mut Vec<(f32, u32)>, n: usize) -> f32 {
+    let (_, (lowest, _), _) = kept.select_nth_unstable_by(n - 1, best_first);
+    let lowest = *lowest;
+    kept.truncate(n);
+    lowest
+}
+
+/// Equal scores, which 0 and −0 are too, by index. There is no NaN among them.
+fn best_first(a: &(f32, u32), b: &(f32, u32)) -> Ordering {
+    b.0.partial_cmp(&a.0).unwrap_or(Ordering::Equal).then(a.1.cmp(&b.1))
 }
 
 /// The maximum of the block would serve too, but the compiler compares its numbers one by one: 4 cycles for each.
@@ -68,6 +91,21 @@ mod tests {
             all.truncate(n);
             for isa in Isa::available() {
                 assert_eq!(top_on(isa, &scores, n, &skip), all, "{}", isa.name());
+            }
+        }
+    }
+
+    #[test]
+    fn every_order_and_ties_at_the_bar() {
+        let orders: [fn(usize) -> f32; 4] =
+            [|i| i as f32, |i| -(i as f32), |i| (i / 300) as f32, |i| if i % 2 == 0 { 0.0 } else { -0.0 }];
+        for order in orders {
+            let scores: Vec<f32> = (0..2000).map(order).collect();
+            for n in [1, 10, 64, 100, 999] {
+                let mut all: Vec<u32> = (0..2000).collect();
+                all.sort_by(|a, b| scores[*b as usize].partial_cmp(&scores[*a as usize]).unwrap().then(a.cmp(b)));
+                all.truncate(n);
+                assert_eq!(top(&scores, n, &[]), all, "{n}");
             }
         }
     }
