@@ -233,8 +233,9 @@ impl Model {
     pub(crate) fn content(&self, user: &User<'_>, targets: &[Target]) -> Vec<Option<f32>> {
         let mut content = vec![None; targets.len()];
         if let Some(forest) = &self.raw.forest {
+            let pairing = self.raw.pairing(user, targets.len());
             for (targets, content) in targets.chunks(GATHERED).zip(content.chunks_mut(GATHERED)) {
-                self.raw.content_raw(forest, user, self.gather(targets).into_iter(), |i, raw| {
+                self.raw.content_raw(forest, user, &pairing, self.gather(targets).into_iter(), |i, raw| {
                     content[i] = Some(self.calibrations[CONTENT_BASED].apply(raw));
                 });
             }

@@ -7,7 +7,7 @@ use crate::data::items::ItemTable;
 use crate::error::Result;
 use crate::model::score::Target;
 use crate::parts::collaborative::{Collaborative, Likes};
-use crate::parts::content::{Encoder, Forest, ItemFeatures, LANES, UserFeatures, VARYING};
+use crate::parts::content::{Encoder, Forest, ItemFeatures, LANES, Pairing, Prepared, UserFeatures, VARYING};
 use crate::parts::popularity::{self, Scale};
 
 /// The fitted parts, and what follows from them. Calibrations and weights make a [`crate::Model`] of it.
@@ -33,7 +33,7 @@ pub struct Derived {
 pub struct User<'a> {
     pub(super) likes: Likes,
     pub(super) features: UserFeatures<'a>,
-    pub(super) prepared: Vec<u32>,
+    pub(super) prepared: Prepared,
     pub(super) folded_in: bool,
 }
 
@@ -106,23 +106,31 @@ impl Uncalibrated {
         };
         let features = self.features(row, since, factor.clone());
         let likes = self.collaborative.likes(factor, liked);
-        let prepared = self.forest.as_ref().map_or(Vec::new(), |f| f.prepare(&features.values));
+        let prepared = self.forest.as_ref().map_or(Prepared::default(), |f| f.prepare(&features.values));
         Ok(User { likes, features, prepared, folded_in })
     }
 
     /// Raw scores of the given items by part, in the order of [`crate::PART_NAMES`]; zeros for a part that does not exist.
     pub fn raw(&self, user: &User<'_>, items: &[u32]) -> [Vec<f32>; 3] {
-        let collaborative = if items.len() == self.items.len() {
-            self.collaborative.score_all(&user.likes)
-        } else {
-            self.collaborative.score(&user.likes, items)
-        };
         let mut content = vec![0.0; items.len()];
         if let Some(forest) = &self.forest {
             let known = items.iter().map(|i| self.encoder().known(*i)).enumerate();
-            self.content_raw(forest, user, known, |i, raw| content[i] = raw);
+            self.content_raw(forest, user, &self.pairing(user, items.len()), known, |i, raw| content[i] = raw);
         }
-        [collaborative, content, items.iter().map(|i| self.derived.raw_popularity[*i as usize]).collect()]
+        [self.raw_collaborative(user, items), content, self.raw_popularity_of(items)]
+    }
+
+    /// The first part of [`Uncalibrated::raw`].
+    pub(crate) fn raw_collaborative(&self, user: &User<'_>, items: &[u32]) -> Vec<f32> {
+        match items.len() == self.items.len() {
+            true => self.collaborative.score_all(&user.likes),
+            false => self.collaborative.score(&user.likes, items),
+        }
+    }
+
+    /// The last part of [`Uncalibrated::raw`].
+    pub(crate) fn raw_popularity_of(&self, items: &[u32]) -> Vec<f32> {
+        items.iter().map(|item| self.derived.raw_popularity[*item as usize]).collect()
     }
 
     /// The raw collaborative score of each target; None for one that the model does not know.
@@ -141,11 +149,17 @@ impl Uncalibrated {
         }
     }
 
+    /// To be made once for all items of a call, given their number.
+    pub(super) fn pairing<'e>(&'e self, user: &'e User<'e>, items: usize) -> Pairing<'e> {
+        self.encoder().pairing(&user.features, items)
+    }
+
     /// Calls `put` with the number and the raw content score of every item.
     pub(super) fn content_raw(
         &self,
         forest: &Forest,
         user: &User<'_>,
+        pairing: &Pairing<'_>,
         items: impl Iterator<Item = (usize, ItemFeatures)>,
         mut put: impl FnMut(usize, f32),
     ) {
@@ -160,7 +174,7 @@ impl Uncalibrated {
             }
         };
         for (number, item) in items {
-            self.encoder().encode(&user.features, &item, filled, &mut block);
+            pairing.encode(&item, filled, &mut block);
             numbers[filled] = number;
             filled += 1;
             if filled == LANES {

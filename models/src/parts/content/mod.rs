@@ -21,9 +21,10 @@ use crate::data::split::Split;
 use crate::error::Result;
 
 pub use features::{
-    AGE, Encoder, FEATURE_NAMES, FEATURES, Groups, ItemFeatures, Topic, UserFeatures, VARYING, age_is_unknown, topic_of,
+    AGE, Encoder, FEATURE_NAMES, FEATURES, Groups, ItemFeatures, Pairing, Topic, UserFeatures, VARYING, age_is_unknown,
+    topic_of,
 };
-pub use forest::{Forest, LANES, Splits};
+pub use forest::{Forest, LANES, Prepared, Splits};
 pub use lightgbm::BoostParams;
 pub use shapley::Attribution;
 

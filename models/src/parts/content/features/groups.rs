@@ -54,6 +54,11 @@ impl Groups {
         }
     }
 
+    /// The number of groups.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
     /// The index of the group with this id; [`NO_GROUP`] where there is none.
     pub fn find(&self, id: i64) -> u32 {
         find(&self.ids, id)

@@ -129,30 +129,24 @@ impl Encoder {
         UserFeatures::new(self, row, since, factor)
     }
 
+    /// A user who will be paired with this number of items. What pairs have of a category or an author is computed
+    /// beforehand for all of them where there are fewer than items.
+    pub fn pairing<'e>(&'e self, user: &'e UserFeatures<'e>, items: usize) -> Pairing<'e> {
+        let own = Totals::default();
+        let all = |groups: &Groups| if groups.len() < items { 0..groups.len() as u32 } else { 0..0 };
+        let of_category = all(&self.categories).map(|group| self.of_category(user, group, own)).collect();
+        let of_author = all(&self.authors).map(|group| self.of_author(user, group, own)).collect();
+        Pairing { encoder: self, user, of_category, of_author }
+    }
+
     /// All features of a pair, those of the user last.
     pub fn row(&self, user: &UserFeatures<'_>, item: &ItemFeatures) -> [f32; FEATURES] {
         let mut block = [[0.0; LANES]; VARYING];
-        self.encode(user, item, 0, &mut block);
+        self.pairing(user, 1).encode(item, 0, &mut block);
         let mut row = [0.0; FEATURES];
         row.iter_mut().zip(&block).for_each(|(value, lanes)| *value = lanes[0]);
         row[VARYING..].copy_from_slice(&user.values);
         row
-    }
-
-    /// Writes the features of the item and the pair into one lane of a block of [`VARYING`] rows.
-    pub fn encode(&self, user: &UserFeatures<'_>, item: &ItemFeatures, lane: usize, block: &mut [[f32; LANES]]) {
-        let own = user.own(item, self);
-        let category = self.of_category(user, item.category, own);
-        let author = self.of_author(user, item.author, own);
-        let age = item.values[AGE];
-        let differences = [
-            item.values[POPULARITY] - user.mean_popularity,
-            if age == UNKNOWN || user.mean_age == UNKNOWN { 0.0 } else { age - user.mean_age },
-        ];
-        let values = item.values.iter().chain(&category).chain(&author).chain(&differences);
-        for (row, value) in block.iter_mut().zip(values) {
-            row[lane] = *value;
-        }
     }
 
     /// The category's share of the user's likes, that share over the one of all users (lift), and affinity.
@@ -173,6 +167,42 @@ impl Encoder {
         let stars = if totals.ratings > 0.5 { totals.stars_sum / totals.ratings } else { 0.0 };
         let affinity = self.authors.affinity(group, &user.factor);
         [totals.weight, user.share(totals.weight, own), stars, affinity]
+    }
+}
+
+/// A user together with what pairs need of the model.
+pub struct Pairing<'e> {
+    encoder: &'e Encoder,
+    user: &'e UserFeatures<'e>,
+    /// By category and by author, or empty: the features of a pair whose item the user has no interaction with.
+    of_category: Vec<[f32; CATEGORY_FEATURES]>,
+    of_author: Vec<[f32; AUTHOR_FEATURES]>,
+}
+
+impl Pairing<'_> {
+    /// Writes the features of the item and the pair into one lane of a block of [`VARYING`] rows.
+    pub fn encode(&self, item: &ItemFeatures, lane: usize, block: &mut [[f32; LANES]]) {
+        let Pairing { encoder, user, .. } = self;
+        let own = user.own(item, encoder);
+        let known = |group: u32| if own.is_none() { group as usize } else { usize::MAX };
+        let left_out = || own.unwrap_or_default();
+        let category = match self.of_category.get(known(item.category)) {
+            Some(features) => *features,
+            None => encoder.of_category(user, item.category, left_out()),
+        };
+        let author = match self.of_author.get(known(item.author)) {
+            Some(features) => *features,
+            None => encoder.of_author(user, item.author, left_out()),
+        };
+        let age = item.values[AGE];
+        let differences = [
+            item.values[POPULARITY] - user.mean_popularity,
+            if age == UNKNOWN || user.mean_age == UNKNOWN { 0.0 } else { age - user.mean_age },
+        ];
+        let values = item.values.iter().chain(&category).chain(&author).chain(&differences);
+        for (row, value) in block.iter_mut().zip(values) {
+            row[lane] = *value;
+        }
     }
 }
 
@@ -206,7 +236,7 @@ mod tests {
 
     fn encoded(encoder: &Encoder, user: &UserFeatures<'_>, item: &ItemFeatures) -> Vec<f32> {
         let mut block = vec![[0.0; LANES]; VARYING];
-        encoder.encode(user, item, 3, &mut block);
+        encoder.pairing(user, 1).encode(item, 3, &mut block);
         block.iter().map(|row| row[3]).collect()
     }
 
@@ -236,6 +266,22 @@ mod tests {
             assert!((named(&a, name) - named(&b, name)).abs() < 1e-6, "{name}: {a:?} {b:?}");
         }
         assert_eq!(named(&a, "author_stars"), 2.0);
+    }
+
+    #[test]
+    fn pairs_with_many_items_have_the_features_of_pairs_with_one() {
+        let (data, encoder, _) = world();
+        let user = encoder.user(data.events.row(0), NONE, vec![0.5, -1.0]);
+        let many = encoder.pairing(&user, 1000);
+        assert!(!many.of_category.is_empty() && !many.of_author.is_empty());
+        let newcomer = |category, author| encoder.newcomer(ItemInfo { category, author, published: NONE });
+        let items = (0..4).map(|item| encoder.known(item)).chain([newcomer(2, 8), newcomer(99, NONE)]);
+        for item in items {
+            let mut block = vec![[0.0; LANES]; VARYING];
+            many.encode(&item, 3, &mut block);
+            let found: Vec<f32> = block.iter().map(|row| row[3]).collect();
+            assert_eq!(found, encoded(&encoder, &user, &item));
+        }
     }
 
     #[test]

@@ -79,17 +79,15 @@ impl<'a> UserFeatures<'a> {
         if whole > 0.0 { weight / whole } else { 0.0 }
     }
 
-    /// What the scored item itself adds to the user's sums: nothing unless the user has an interaction with it.
-    pub fn own(&self, item: &ItemFeatures, encoder: &Encoder) -> Totals {
-        let Some(place) = item.index.and_then(|index| self.row.item.binary_search(&index).ok()) else {
-            return Totals::default();
-        };
+    /// What the scored item itself adds to the user's sums; None unless the user has an interaction with it.
+    pub fn own(&self, item: &ItemFeatures, encoder: &Encoder) -> Option<Totals> {
+        let place = self.row.item.binary_search(&item.index?).ok()?;
         let (stars, favorite, at) = (self.row.stars[place], self.row.favorite[place], self.row.at[place]);
-        Totals {
+        Some(Totals {
             weight: encoder.feedback.weight(stars, favorite, at),
             stars_sum: stars,
             ratings: f32::from(stars > 0.0),
-        }
+        })
     }
 }
 

@@ -2,18 +2,18 @@
 
 use std::arch::x86_64::*;
 
-use super::{Forest, LANES, Tree};
+use super::{Forest, LANES, MAX_LEAVES, Prepared, Test};
 
 /// For 300 candidates and 100 trees on a Xeon with AVX-512, µs: 32 as it is, 33 with gathers, which are several times
 /// slower where they are microcode (AMD; Intel with the mitigation of Gather Data Sampling), and 34 to 43 with a load
 /// for each candidate, because the compiler takes the numbers of the leaves out of the vector one by one.
 #[target_feature(enable = "avx2")]
-pub fn score_block(forest: &Forest, prepared: &[u32], block: &[[f32; LANES]], out: &mut [f64; LANES]) {
+pub fn score_block(forest: &Forest, prepared: &Prepared, block: &[[f32; LANES]], out: &mut [f64; LANES]) {
     // Of each half, the candidates 0, 1, 4, 5 and 2, 3, 6, 7.
     let mut sums = [_mm256_setzero_pd(); 4];
-    for (tree, first) in forest.trees.iter().zip(prepared) {
-        let [low, high] = split_leaves(tree);
-        let exits = exits(tree, *first, block);
+    for (leaves, first, tests) in prepared.trees(forest) {
+        let [low, high] = split_leaves(leaves);
+        let exits = exits(tests, first, block);
         for half in 0..2 {
             let (low, high) = (pick(low, exits[half]), pick(high, exits[half]));
             let (a, b) = (_mm256_unpacklo_ps(low, high), _mm256_unpackhi_ps(low, high));
@@ -34,8 +34,8 @@ pub fn score_block(forest: &Forest, prepared: &[u32], block: &[[f32; LANES]], ou
 /// The low and the high 32 bits of the 16 leaf values, each in two vectors.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn split_leaves(tree: &Tree) -> [[__m256; 2]; 2] {
-    let ([a, b], [c, d]) = (eight_leaves(tree, 0), eight_leaves(tree, 8));
+fn split_leaves(leaves: &[f64; MAX_LEAVES]) -> [[__m256; 2]; 2] {
+    let ([a, b], [c, d]) = (eight_leaves(leaves, 0), eight_leaves(leaves, 8));
     const LOW: i32 = 0b10_00_10_00;
     const HIGH: i32 = 0b11_01_11_01;
     [
@@ -47,8 +47,8 @@ fn split_leaves(tree: &Tree) -> [[__m256; 2]; 2] {
 /// The leaf values 0, 1, 4, 5 and 2, 3, 6, 7 from `first` on: a shuffle of both has them in order.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn eight_leaves(tree: &Tree, first: usize) -> [__m256; 2] {
-    let leaves = tree.leaves[first..first + 8].as_ptr();
+fn eight_leaves(leaves: &[f64; MAX_LEAVES], first: usize) -> [__m256; 2] {
+    let leaves = leaves[first..first + 8].as_ptr();
     // SAFETY: there are eight leaf values.
     let (a, b) =
         unsafe { (_mm256_loadu2_m128d(leaves.add(4), leaves), _mm256_loadu2_m128d(leaves.add(6), leaves.add(2))) };
@@ -68,9 +68,9 @@ fn pick(table: [__m256; 2], places: __m256i) -> __m256 {
 /// The exit leaf of each candidate in a tree.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn exits(tree: &Tree, first: u32, block: &[[f32; LANES]]) -> [__m256i; 2] {
+fn exits(tests: &[Test], first: u32, block: &[[f32; LANES]]) -> [__m256i; 2] {
     let mut words = [_mm256_set1_epi32(first as i32); 2];
-    for test in &tree.tests[..tree.varying] {
+    for test in tests {
         let values = &block[usize::from(test.feature)];
         let (threshold, cleared) = (_mm256_set1_ps(test.threshold), _mm256_set1_epi32(!test.keep as i32));
         for (half, words) in words.iter_mut().enumerate() {

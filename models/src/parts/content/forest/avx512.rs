@@ -2,16 +2,16 @@
 
 use std::arch::x86_64::*;
 
-use super::{Forest, LANES};
+use super::{Forest, LANES, Prepared};
 
 /// The exit leaf is a count of zeros, and its value a permutation of the tree's 16, which are two registers.
 #[target_feature(enable = "avx512f,avx512cd")]
-pub fn score_block(forest: &Forest, prepared: &[u32], block: &[[f32; LANES]], out: &mut [f64; LANES]) {
+pub fn score_block(forest: &Forest, prepared: &Prepared, block: &[[f32; LANES]], out: &mut [f64; LANES]) {
     let (mut low, mut high) = (_mm512_setzero_pd(), _mm512_setzero_pd());
     let top_bit = _mm512_set1_epi32(31);
-    for (tree, first) in forest.trees.iter().zip(prepared) {
-        let mut words = _mm512_set1_epi32(*first as i32);
-        for test in &tree.tests[..tree.varying] {
+    for (leaves, first, tests) in prepared.trees(forest) {
+        let mut words = _mm512_set1_epi32(first as i32);
+        for test in tests {
             // SAFETY: a row of the block holds 16 floats.
             let values = unsafe { _mm512_loadu_ps(block[usize::from(test.feature)].as_ptr()) };
             let failed = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(values, _mm512_set1_ps(test.threshold));
@@ -24,8 +24,7 @@ pub fn score_block(forest: &Forest, prepared: &[u32], block: &[[f32; LANES]], ou
             _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64::<1>(leaf)),
         );
         // SAFETY: a tree holds 16 leaf values.
-        let (first, second) =
-            unsafe { (_mm512_loadu_pd(tree.leaves.as_ptr()), _mm512_loadu_pd(tree.leaves.as_ptr().add(8))) };
+        let (first, second) = unsafe { (_mm512_loadu_pd(leaves.as_ptr()), _mm512_loadu_pd(leaves.as_ptr().add(8))) };
         low = _mm512_add_pd(low, _mm512_permutex2var_pd(first, leaf_low, second));
         high = _mm512_add_pd(high, _mm512_permutex2var_pd(first, leaf_high, second));
     }

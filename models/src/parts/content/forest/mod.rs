@@ -52,6 +52,40 @@ pub struct Forest {
     pub(super) trees: Vec<Tree>,
 }
 
+/// A forest for one user: the tests on candidates that the user's features leave open. Those below a failed branch of a
+/// test on the user cannot change the exit leaf, and are left out.
+#[derive(Debug, Clone, Default)]
+pub struct Prepared {
+    trees: Vec<Open>,
+    /// Those of the first tree, then those of the second, and so on.
+    tests: Vec<Test>,
+}
+
+/// What is open of one tree.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    /// The leaves that can be reached.
+    leaves: u32,
+    /// Where its tests end.
+    end: usize,
+}
+
+impl Prepared {
+    /// For each tree the values of its leaves, those that can be reached, and the tests that can clear one of them.
+    #[inline(always)]
+    fn trees<'a>(
+        &'a self,
+        forest: &'a Forest,
+    ) -> impl Iterator<Item = (&'a [f64; MAX_LEAVES], u32, &'a [Test])> + use<'a> {
+        let mut begin = 0;
+        forest.trees.iter().zip(&self.trees).map(move |(tree, open)| {
+            let tests = &self.tests[begin..open.end];
+            begin = open.end;
+            (&tree.leaves, open.leaves, tests)
+        })
+    }
+}
+
 /// A tree as LightGBM describes it: `left`/`right` ≥ 0 name a split, otherwise leaf `!child`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Splits {
@@ -99,30 +133,33 @@ impl Forest {
         self.trees.len()
     }
 
-    /// The first word of every tree for a user whose features (those after the varying ones) are given.
-    pub fn prepare(&self, user: &[f32]) -> Vec<u32> {
-        self.trees
-            .iter()
-            .map(|tree| {
-                tree.tests[tree.varying..]
-                    .iter()
-                    .filter(|t| user[usize::from(t.feature) - self.varying] > t.threshold)
-                    .fold(all_leaves(tree.count), |word, t| word & t.keep)
-            })
-            .collect()
+    /// The forest for a user whose features (those after the varying ones) are given.
+    pub fn prepare(&self, user: &[f32]) -> Prepared {
+        let mut prepared = Prepared { trees: Vec::with_capacity(self.trees.len()), tests: Vec::new() };
+        for tree in &self.trees {
+            let (varying, fixed) = tree.tests.split_at(tree.varying);
+            let leaves = fixed
+                .iter()
+                .filter(|t| user[usize::from(t.feature) - self.varying] > t.threshold)
+                .fold(all_leaves(tree.count), |word, t| word & t.keep);
+            prepared.tests.extend(varying.iter().filter(|t| leaves & !t.keep != 0));
+            prepared.trees.push(Open { leaves, end: prepared.tests.len() });
+        }
+        prepared
     }
 
     /// An upper bound of all candidates' raw scores: the sum of the highest leaves that the user's features allow.
-    pub fn ceiling(&self, prepared: &[u32]) -> f64 {
-        let highest = |(tree, word): (&Tree, &u32)| {
-            let open = tree.leaves[..tree.count].iter().enumerate().filter(|(leaf, _)| word >> leaf & 1 == 1);
+    pub fn ceiling(&self, prepared: &Prepared) -> f64 {
+        let highest = |(tree, open): (&Tree, &Open)| {
+            let leaves = tree.leaves[..tree.count].iter().enumerate();
+            let open = leaves.filter(|(leaf, _)| open.leaves >> leaf & 1 == 1);
             open.map(|(_, value)| *value).fold(f64::NEG_INFINITY, f64::max)
         };
-        self.trees.iter().zip(prepared).map(highest).sum()
+        self.trees.iter().zip(&prepared.trees).map(highest).sum()
     }
 
     /// Raw scores (log-odds) of 16 candidates: `block[feature][lane]`, all finite. Bit-identical to LightGBM's.
-    pub fn score(&self, prepared: &[u32], block: &[[f32; LANES]], out: &mut [f64; LANES]) {
+    pub fn score(&self, prepared: &Prepared, block: &[[f32; LANES]], out: &mut [f64; LANES]) {
         self.score_on(Isa::best(), prepared, block, out);
     }
 }

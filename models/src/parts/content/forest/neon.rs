@@ -2,16 +2,16 @@
 
 use std::arch::aarch64::*;
 
-use super::{Forest, LANES, MAX_LEAVES};
+use super::{Forest, LANES, MAX_LEAVES, Prepared};
 
 /// The exit leaf is a count of zeros from the other end. Its value is loaded by its number: a look-up in a table of 128
 /// bytes takes more steps than the four loads of a vector.
 #[target_feature(enable = "neon")]
-pub fn score_block(forest: &Forest, prepared: &[u32], block: &[[f32; LANES]], out: &mut [f64; LANES]) {
+pub fn score_block(forest: &Forest, prepared: &Prepared, block: &[[f32; LANES]], out: &mut [f64; LANES]) {
     *out = [0.0; LANES];
-    for (tree, first) in forest.trees.iter().zip(prepared) {
-        let mut words = [vdupq_n_u32(*first); 4];
-        for test in &tree.tests[..tree.varying] {
+    for (leaves, first, tests) in prepared.trees(forest) {
+        let mut words = [vdupq_n_u32(first); 4];
+        for test in tests {
             let values = &block[usize::from(test.feature)];
             let (threshold, cleared) = (vdupq_n_f32(test.threshold), vdupq_n_u32(!test.keep));
             for (four, words) in words.iter_mut().enumerate() {
@@ -28,7 +28,7 @@ pub fn score_block(forest: &Forest, prepared: &[u32], block: &[[f32; LANES]], ou
         }
         for (sum, leaf) in out.iter_mut().zip(leaf) {
             // A valid tree leaves one of the first 16 bits set.
-            *sum += tree.leaves[leaf as usize % MAX_LEAVES];
+            *sum += leaves[leaf as usize % MAX_LEAVES];
         }
     }
 }

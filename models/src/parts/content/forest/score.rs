@@ -1,12 +1,12 @@
 //! The evaluation of a block of candidates on each instruction set: the same additions in the same order everywhere, so
 //! that raw scores are the same to the bit.
 
-use super::{Forest, LANES, MAX_LEAVES};
+use super::{Forest, LANES, MAX_LEAVES, Prepared};
 use crate::math::isa::{Isa, Set};
 
 impl Forest {
     /// [`Forest::score`] on the given instruction set.
-    pub fn score_on(&self, isa: Isa, prepared: &[u32], block: &[[f32; LANES]], out: &mut [f64; LANES]) {
+    pub fn score_on(&self, isa: Isa, prepared: &Prepared, block: &[[f32; LANES]], out: &mut [f64; LANES]) {
         match isa.set() {
             Set::Portable => score_block(self, prepared, block, out),
             // SAFETY: there is no value of Isa whose features the processor lacks.
@@ -24,11 +24,11 @@ impl Forest {
 
 /// Plain loops, the one over tests in a form that the compiler vectorises: an `if` around the value that is kept became
 /// a branch for each candidate.
-fn score_block(forest: &Forest, prepared: &[u32], block: &[[f32; LANES]], out: &mut [f64; LANES]) {
+fn score_block(forest: &Forest, prepared: &Prepared, block: &[[f32; LANES]], out: &mut [f64; LANES]) {
     *out = [0.0; LANES];
-    for (tree, first) in forest.trees.iter().zip(prepared) {
-        let mut words = [*first; LANES];
-        for test in &tree.tests[..tree.varying] {
+    for (leaves, first, tests) in prepared.trees(forest) {
+        let mut words = [first; LANES];
+        for test in tests {
             for (word, value) in words.iter_mut().zip(block[usize::from(test.feature)]) {
                 let passed = u32::from(value > test.threshold).wrapping_sub(1);
                 *word &= passed | test.keep;
@@ -36,7 +36,7 @@ fn score_block(forest: &Forest, prepared: &[u32], block: &[[f32; LANES]], out: &
         }
         for (sum, word) in out.iter_mut().zip(words) {
             // A valid tree leaves one of the first 16 bits set.
-            *sum += tree.leaves[word.trailing_zeros() as usize % MAX_LEAVES];
+            *sum += leaves[word.trailing_zeros() as usize % MAX_LEAVES];
         }
     }
 }
@@ -46,7 +46,7 @@ mod tests {
     use rand::{RngExt, SeedableRng};
     use rand_pcg::Pcg64Mcg;
 
-    use super::super::{Splits, Tree};
+    use super::super::{Open, Splits, Tree};
     use super::*;
 
     const FEATURES: usize = 6;
@@ -118,7 +118,8 @@ mod tests {
         let forest = Forest { features: 0, varying: 0, trees: vec![tree] };
         for isa in Isa::available() {
             for word in [0, 1 << 16, 1 << 31] {
-                forest.score_on(isa, &[word], &[], &mut [0.0; LANES]);
+                let prepared = Prepared { trees: vec![Open { leaves: word, end: 0 }], tests: Vec::new() };
+                forest.score_on(isa, &prepared, &[], &mut [0.0; LANES]);
             }
         }
     }
