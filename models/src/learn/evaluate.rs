@@ -13,8 +13,9 @@ use crate::data::split::Split;
 use crate::error::Result;
 use crate::learn::metrics::{self, K, Metrics};
 use crate::math::topk::top;
-use crate::model::ensemble::{Parts, Weights};
+use crate::model::ensemble::{COLLABORATIVE, CONTENT_BASED, POPULARITY, Parts, Weights};
 use crate::model::model::Model;
+use crate::model::score::Target;
 use crate::model::uncalibrated::User;
 use crate::parts::rules::Taste;
 
@@ -158,6 +159,9 @@ impl HoldOut<'_> {
     }
 }
 
+/// Items that the trees score at first to find the best of the ensemble; four times as many while these do not settle it.
+const FIRST_SCORED: usize = 256;
+
 /// A model seen through the items of a data set: the model's own, or those of a model that was trained elsewhere.
 pub struct Ranker<'a> {
     model: &'a Model,
@@ -194,16 +198,23 @@ impl<'a> Ranker<'a> {
 
     /// Raw scores by part of every item of the data set; what the model does not know is not a number.
     pub fn raw(&self, user: &User<'_>, items: usize) -> [Vec<f32>; 3] {
+        let known = self.known(items);
+        self.model.raw(user, &known).map(|values| self.by_item(values))
+    }
+
+    /// The items of the data set that the model knows, by their indices in the model.
+    fn known(&self, items: usize) -> Vec<u32> {
         match &self.index {
-            None => self.model.raw(user, &(0..items as u32).collect::<Vec<_>>()),
-            Some(index) => {
-                let known: Vec<u32> = index.iter().flatten().copied().collect();
-                self.model.raw(user, &known).map(|values| {
-                    let mut values = values.into_iter();
-                    index.iter().map(|i| i.and_then(|_| values.next()).unwrap_or(f32::NAN)).collect()
-                })
-            }
+            None => (0..items as u32).collect(),
+            Some(index) => index.iter().flatten().copied().collect(),
         }
+    }
+
+    /// Values of the known items, as values of all items of the data set.
+    fn by_item(&self, values: Vec<f32>) -> Vec<f32> {
+        let Some(index) = &self.index else { return values };
+        let mut values = values.into_iter();
+        index.iter().map(|i| i.and_then(|_| values.next()).unwrap_or(f32::NAN)).collect()
     }
 
     /// Which parts the model has.
@@ -213,24 +224,20 @@ impl<'a> Ranker<'a> {
 
     /// Raw scores on the common scale.
     pub fn parts(&self, raw: &[Vec<f32>; 3]) -> CommonScale {
-        let apply = |part: usize, exists: bool| -> Vec<f32> {
-            let calibration = &self.model.calibrations()[part];
-            // NaN stays NaN: what the model does not know.
-            raw[part]
-                .iter()
-                .map(|raw| {
-                    if raw.is_nan() {
-                        f32::NAN
-                    } else if !exists {
-                        0.0
-                    } else {
-                        calibration.apply(*raw)
-                    }
-                })
-                .collect()
-        };
         let exists = self.parts_of_model();
-        CommonScale { parts: std::array::from_fn(|part| apply(part, exists[part])), exists }
+        let apply = |part: usize| -> Vec<f32> {
+            let mut calibrated = vec![0.0; raw[part].len()];
+            if exists[part] {
+                self.model.calibrations()[part].apply_all(&raw[part], &mut calibrated);
+            }
+            // What the model does not know stays NaN. It knows all of its own items.
+            if self.index.is_some() {
+                let unknown = calibrated.iter_mut().zip(&raw[part]).filter(|(_, raw)| raw.is_nan());
+                unknown.for_each(|(calibrated, _)| *calibrated = f32::NAN);
+            }
+            calibrated
+        };
+        CommonScale { parts: std::array::from_fn(apply), exists }
     }
 
     /// The metrics of every system for one user.
@@ -267,10 +274,51 @@ impl<'a> Ranker<'a> {
     /// NDCG of the model's own ensemble for one user.
     fn ensemble(&self, split: &Split, user: u32) -> Result<f64> {
         let data = &split.train.data;
-        let raw = self.raw(&self.user(data, user)?, data.items.len());
-        let scores = self.parts(&raw).blended(&self.model.weights());
-        let ranked = top(&scores, K, &self.liked(data, user));
+        let ranked = self.best(&self.user(data, user)?, data.items.len(), &self.liked(data, user));
         Ok(metrics::measure(&ranked, split.held_out(user as usize), K).ndcg)
+    }
+
+    /// The best [`K`] items by the model's own ensemble, those of [`CommonScale::blended`] exactly. The trees score only
+    /// items that could be among them, because their highest value is known.
+    fn best(&self, user: &User<'_>, items: usize, seen: &[u32]) -> Vec<u32> {
+        let weights = self.model.weights();
+        let Some(ceiling) = self.model.content_ceiling(user) else {
+            return top(&self.parts(&self.raw(user, items)).blended(&weights), K, seen);
+        };
+        let known = self.known(items);
+        let (collaborative, popularity) =
+            (self.model.raw_collaborative(user, &known), self.model.raw_popularity_of(&known));
+        let raw = [collaborative, vec![0.0; known.len()], popularity].map(|values| self.by_item(values));
+        let mut scale = self.parts(&raw);
+        // In the calibrated part of what is known; the sum grows with each of its terms, also after rounding.
+        scale.parts[CONTENT_BASED].iter_mut().filter(|v| !v.is_nan()).for_each(|v| *v = ceiling);
+        let ceilings = scale.blended(&weights);
+        let mut most = FIRST_SCORED;
+        loop {
+            let mut candidates = top(&ceilings, most, seen);
+            let last = candidates.last().map(|item| ceilings[*item as usize]);
+            // Equal scores are ordered by index.
+            candidates.sort_unstable();
+            let some = self.score_candidates(user, &scale, &candidates);
+            let scores = some.blended(&weights);
+            let best = top(&scores, K, &[]);
+            let is_settled = candidates.len() < most
+                || best.len() == K && last.is_some_and(|last| last < scores[best[K - 1] as usize]);
+            if is_settled {
+                return best.into_iter().map(|place| candidates[place as usize]).collect();
+            }
+            most *= 4;
+        }
+    }
+
+    /// The parts of some items, the content part as the trees give it.
+    fn score_candidates(&self, user: &User<'_>, scale: &CommonScale, items: &[u32]) -> CommonScale {
+        let in_model = |item: u32| self.index.as_ref().map_or(Some(item), |index| index[item as usize]);
+        let target = |item: &u32| in_model(*item).map_or(Target::Unknown, Target::Known);
+        let content = self.model.content(user, &items.iter().map(target).collect::<Vec<_>>());
+        let of = |part: usize| items.iter().map(|item| scale.parts[part][*item as usize]).collect();
+        let content = content.into_iter().map(|value| value.unwrap_or(f32::NAN)).collect();
+        CommonScale { parts: [of(COLLABORATIVE), content, of(POPULARITY)], exists: scale.exists }
     }
 
     /// The user's liked items in the training part, ascending: they are not recommended again.
@@ -318,3 +366,6 @@ fn rules_scores(feedback: &Feedback, data: &Dataset, liked: &[u32]) -> Vec<f32> 
     let taste = Taste::of(liked.iter().map(|item| info(*item as usize)));
     (0..data.items.len()).map(|item| taste.score(info(item), feedback.now)).collect()
 }
+
+#[cfg(test)]
+mod tests;
