@@ -3,9 +3,10 @@
 use reco_models::{ItemInfo, NONE, require, room};
 
 use crate::failure::Outcome;
-use crate::pg::spi::{Arg, Row};
+use crate::pg::spi::{Arg, Row, arg};
 use crate::site::{
-    FavoriteSource, ItemSource, RatingSource, Site, Source, UserSource, id_or_null, seconds_or_null, text_or_null,
+    Column, FavoriteSource, ItemSource, RatingSource, Site, Source, UserSource, id_or_null, seconds_or_null,
+    text_or_null,
 };
 
 /// A row of a source. The list and the reading of it stand together, because they must agree.
@@ -39,6 +40,14 @@ impl Site<'_> {
             records.extend(R::read(&mut row)?);
         }
         Ok(records)
+    }
+
+    /// The rows whose `key` has this value. There is one key and one kind of row for each source.
+    pub(super) fn of_key<R: Record>(&self, source: &R::Of, key: &Column, value: i64) -> Outcome<Vec<R>> {
+        let clauses = || format!("WHERE {} OPERATOR(pg_catalog.=) $1", key.quoted());
+        let sql = source.table().by_key.get_or_init(|| statement::<R>(source, &clauses()));
+        let rows = self.connection.read(sql, &[arg(value)])?;
+        rows.iter().filter_map(|mut row| R::read(&mut row).transpose()).collect()
     }
 }
 

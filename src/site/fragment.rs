@@ -1,5 +1,7 @@
 //! Tables and columns as fragments of SQL, quoted and cast to the types that are read.
 
+use std::cell::OnceCell;
+
 use pgrx::pg_sys;
 
 use super::spellings::SourceKind;
@@ -80,6 +82,9 @@ pub struct Table {
     pub configured: bool,
     /// In the order of the kind's roles.
     pub columns: Vec<Option<Column>>,
+    /// The statement that reads the rows of one key, once it was needed: making the text of the three that a score needs
+    /// takes 4 µs.
+    pub by_key: OnceCell<String>,
 }
 
 impl Table {

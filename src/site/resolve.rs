@@ -1,7 +1,7 @@
 //! From names to sources: as configured, or else as detected. The result is kept until anything that it depends on
 //! changes.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use pgrx::prelude::*;
@@ -122,7 +122,7 @@ fn from_configuration(
         }
     };
     let columns = kind.roles.iter().map(column).collect::<Result<Vec<_>, _>>()?;
-    Ok(Table { kind, schema, name, oid, configured: true, columns })
+    Ok(Table { kind, schema, name, oid, configured: true, columns, by_key: OnceCell::new() })
 }
 
 fn detect(kind: &'static SourceKind) -> Usable<Table> {
@@ -144,7 +144,7 @@ fn detect(kind: &'static SourceKind) -> Usable<Table> {
         }
     };
     let columns = kind.roles.iter().map(column).collect::<Result<Vec<_>, _>>()?;
-    Ok(Table { kind, schema, name, oid, configured: false, columns })
+    Ok(Table { kind, schema, name, oid, configured: false, columns, by_key: OnceCell::new() })
 }
 
 fn typed(role: &Role, column: &Column, relation: &str) -> Usable<Column> {
