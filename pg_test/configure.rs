@@ -44,3 +44,58 @@ fn configuring_names_what_is_wrong() {
     );
     assert!(fails("SELECT reco_configure('buyers', 'resena', '{}')").1.contains("buyers"));
 }
+
+#[pg_test]
+fn a_mapping_is_not_mistaken_for_an_earlier_one_with_the_same_sum() {
+    small_site();
+    Spi::run("CREATE TABLE gustos AS SELECT * FROM favorito; CREATE TABLE notas AS SELECT * FROM resena").unwrap();
+    let relations = || -> String {
+        Spi::get_one("SELECT string_agg(relation, ' ' ORDER BY source) FROM reco_sources()").unwrap().unwrap()
+    };
+    Spi::run(
+        "SELECT reco_configure('favorite', 'gustos', '{\"user\": \"usuario_id\", \"item\": \"libro_id\"}');
+         SELECT reco_configure('rating', 'notas', '{\"user\": \"usuario_id\", \"item\": \"libro_id\", \"stars\": \"estrellas\"}')",
+    )
+    .unwrap();
+    let sum = || -> i64 { Spi::get_one("SELECT sum(revision)::bigint FROM reco.source").unwrap().unwrap() };
+    assert!(relations().contains("gustos") && relations().contains("notas"));
+    let before = sum();
+    // As another session would leave it: one row, with the sum of the two.
+    Spi::run(&format!("DELETE FROM reco.source WHERE source = 'favorite'; UPDATE reco.source SET revision = {before}")).unwrap();
+    assert_eq!(sum(), before);
+    assert!(!relations().contains("gustos"), "{}", relations());
+}
+
+#[pg_test]
+fn a_renamed_schema_is_noticed() {
+    Spi::run("CREATE SCHEMA tienda; SET LOCAL search_path = tienda, public").unwrap();
+    small_site();
+    train();
+    assert!(!listed("reco_recommend(1)").is_empty());
+    Spi::run("ALTER SCHEMA tienda RENAME TO tienda_vieja; CREATE SCHEMA tienda").unwrap();
+    Spi::run("CREATE TABLE tienda.libro (nada int)").unwrap();
+    let (state, message) = fails("SELECT * FROM reco_recommend(1)");
+    assert!(state == "42P01" && message.contains("none of the columns id"), "{state} {message}");
+    Spi::run("SET LOCAL search_path = tienda_vieja, public").unwrap();
+    assert!(!listed("reco_recommend(1)").is_empty());
+    Spi::run("ALTER SCHEMA tienda_vieja RENAME TO tienda_nueva").unwrap();
+    assert_eq!(fails("SELECT * FROM reco_recommend(1)").0, "42P01");
+}
+
+#[pg_test]
+fn a_column_that_vanished_leaves_the_rest_of_its_source() {
+    small_site();
+    Spi::run(
+        "SELECT reco_configure('item', 'libro',
+             '{\"id\": \"id\", \"category\": \"categoria_id\", \"author\": \"autor_id\", \"title\": \"titulo\"}')",
+    )
+    .unwrap();
+    train();
+    Spi::run("ALTER TABLE libro RENAME autor_id TO escritor").unwrap();
+    assert!(truth(
+        "SELECT relation = 'public.libro' AND columns ? 'category' AND NOT columns ? 'author' AND missing LIKE '%\"autor_id\"%'
+         FROM reco_sources() WHERE source = 'item'"
+    ));
+    assert!(!listed("reco_recommend(1, 5, category => 1)").is_empty());
+    assert!(health("{attention}").contains("autor_id"));
+}

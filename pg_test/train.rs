@@ -75,3 +75,18 @@ fn an_error_while_reading_ends_the_reading_only() {
     Spi::run("SELECT reco_configure('rating', NULL, NULL)").unwrap();
     train();
 }
+
+#[pg_test]
+fn json_that_cannot_be_read_is_refused() {
+    small_site();
+    let nested = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for value in ["1e400".to_owned(), nested] {
+        for call in [
+            format!("SELECT * FROM reco_train('{{\"factors\": {value}}}')"),
+            format!("SELECT reco_configure('item', 'libro', '{{\"id\": {value}}}')"),
+        ] {
+            let (state, message) = fails(&call);
+            assert!(state == "22023" && message.contains("cannot be read"), "{state} {message}");
+        }
+    }
+}

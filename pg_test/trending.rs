@@ -27,3 +27,12 @@ fn trends_halve_with_each_half_life_and_need_no_model() {
     let (state, message) = fails("SELECT * FROM reco_trending()");
     assert!(state == "42703" && message.contains("time"), "{state} {message}");
 }
+
+#[pg_test]
+fn a_date_may_be_many_half_lives_old() {
+    small_site();
+    Spi::run("ALTER TABLE resena ALTER fecha_resena TYPE date USING current_date").unwrap();
+    for half_life in ["1 second", "1 microsecond", "1 minute"] {
+        assert!(!listed(&format!("reco_trending(5, '{half_life}')")).is_empty(), "{half_life}");
+    }
+}

@@ -15,3 +15,12 @@ GRANT SELECT ON reco.source, reco.model, reco.activation, reco.metric, reco_mode
 
 -- The factors and features of users and items are personal data: they have to be granted table by table.
 GRANT SELECT ON ALL TABLES IN SCHEMA reco TO @extowner@ WITH GRANT OPTION;
+
+-- Who creates the extension and who owns the database can dump it and restore a dump. pg_dump reads every table and
+-- sequence; pg_restore inserts the rows and sets the sequences. What is inserted is trusted no more than a model that
+-- anybody damaged: it is checked before it is used.
+GRANT SELECT ON ALL SEQUENCES IN SCHEMA reco TO @extowner@, pg_database_owner;
+GRANT SELECT ON ALL TABLES IN SCHEMA reco TO pg_database_owner;
+GRANT UPDATE ON ALL SEQUENCES IN SCHEMA reco TO @extowner@, pg_database_owner;
+GRANT INSERT ON ALL TABLES IN SCHEMA reco TO @extowner@, pg_database_owner;
+REVOKE INSERT ON reco.registry FROM @extowner@, pg_database_owner;

@@ -1,3 +1,14 @@
+-- Texts pass between PostgreSQL and the library as UTF-8.
+DO $$
+BEGIN
+    IF pg_catalog.getdatabaseencoding() OPERATOR(pg_catalog.<>) 'UTF8' THEN
+        RAISE EXCEPTION 'reco needs a database in UTF8, and this one is in %', pg_catalog.getdatabaseencoding()
+            USING ERRCODE = 'feature_not_supported',
+                  HINT = 'CREATE DATABASE new_name ENCODING ''UTF8'' TEMPLATE template0; and restore a dump into it.';
+    END IF;
+END
+$$;
+
 -- Tables of the model registry and of the feature store. Only reco's functions write them.
 -- No foreign keys between them: a check per row would cost seconds on every training, and the rows of one model
 -- are written and deleted together.
@@ -14,6 +25,12 @@ CREATE TABLE reco.source (
 );
 COMMENT ON TABLE reco.source IS 'What reco_configure() mapped; a source without a row is detected.';
 
+CREATE TABLE reco.registry (
+    id      int    PRIMARY KEY CHECK (id = 1),
+    changes bigint NOT NULL
+);
+COMMENT ON TABLE reco.registry IS 'Its row is locked by whoever changes the registry or the mapping.';
+
 CREATE SEQUENCE reco.revision_seq;
 CREATE SEQUENCE reco.model_version_seq;
 CREATE SEQUENCE reco.activation_id_seq;
@@ -25,6 +42,7 @@ CREATE TABLE reco.model (
     promoted             boolean     NOT NULL,
     reason               text        NOT NULL,
     options              jsonb       NOT NULL,
+    sources              jsonb       NOT NULL,
     choice               jsonb       NOT NULL,
     weights              real[]      NOT NULL,
     users                bigint      NOT NULL,

@@ -40,6 +40,7 @@ mod tests {
     include!("../pg_test/damage.rs");
     include!("../pg_test/explain.rs");
     include!("../pg_test/health.rs");
+    include!("../pg_test/hostile.rs");
     include!("../pg_test/plans.rs");
     include!("../pg_test/predict.rs");
     include!("../pg_test/recommend.rs");

@@ -65,7 +65,7 @@ pub use data::dataset::{Accounts, Catalog, Dataset, Favorites, History, NONE, Ra
 pub use data::feedback::Feedback;
 pub use data::items::{Exposure, ItemInfo, ItemTable};
 pub use data::room::{is_asking, more_room, require, room};
-pub use data::split::SplitKind;
+pub use data::split::{HeldOut, SplitKind};
 pub use error::{Error, Result};
 pub use learn::evaluate::{Evaluation, Summary, System};
 pub use learn::gate::Decision;

@@ -4,7 +4,7 @@ mod common;
 
 use common::sources;
 use reco_models::{
-    Champion, Control, Dataset, Model, NONE, Params, Sources, SplitKind, System, Target, Trained, decode, encode, train,
+    Champion, Control, Dataset, Model, NONE, Params, Sources, System, Target, Trained, decode, encode, train,
 };
 use serde_json::{Value, json};
 
@@ -19,8 +19,9 @@ fn ndcg(trained: &Trained, system: System) -> f64 {
     summary.mean.ndcg
 }
 
-fn champion(twin: Model) -> Champion {
-    Champion { twin, split: SplitKind::Temporal }
+/// A model that was fitted around the hold-out of a run.
+fn champion(twin: Model, of: &Trained) -> Champion {
+    Champion { twin, held: of.choice.held }
 }
 
 fn check_floors(trained: &Trained) {
@@ -122,24 +123,34 @@ fn folding_in_a_user_gives_the_stored_vector() {
 #[test]
 fn an_equal_challenger_is_not_promoted_and_is_compared_on_the_same_hold_out() {
     let first = run(sources(600, 300, 15_000), json!({}), None, 2);
-    let second = run(sources(600, 300, 15_000), json!({}), Some(&champion(first.twin.clone())), 2);
+    let second = run(sources(600, 300, 15_000), json!({}), Some(&champion(first.twin.clone(), &first)), 2);
     assert!(!second.decision.promoted, "{:?}", second.decision);
     let previous = second.decision.previous_ndcg.unwrap();
     assert!((previous - ndcg(&first, System::Ensemble)).abs() < 1e-9, "{previous}");
 }
 
 #[test]
-fn a_champion_with_another_kind_of_hold_out_stays() {
-    let first = run(sources(600, 300, 15_000), json!({}), None, 2);
-    let second = run(sources(600, 300, 15_000), json!({"split": "by_user"}), Some(&champion(first.twin)), 2);
-    assert!(!second.decision.promoted && second.decision.reason.contains("another kind"), "{:?}", second.decision);
+fn a_champion_is_not_judged_on_what_it_was_trained_on() {
+    let first = run(sources(600, 300, 15_000), json!({"trees": 0}), None, 2);
+    for options in [json!({"split": "by_user"}), json!({"holdout": 0.3})] {
+        let second = run(sources(600, 300, 15_000), options, Some(&champion(first.twin.clone(), &first)), 2);
+        assert!(
+            !second.decision.promoted && second.decision.reason.contains("was trained on"),
+            "{:?}",
+            second.decision
+        );
+    }
+    // A later and so smaller hold-out was held out then, too.
+    let second =
+        run(sources(600, 300, 15_000), json!({"holdout": 0.15}), Some(&champion(first.twin.clone(), &first)), 2);
+    assert!(second.decision.previous_ndcg.is_some(), "{:?}", second.decision);
 }
 
 #[test]
 fn a_worse_champion_is_replaced() {
     let first = run(sources(600, 300, 15_000), json!({}), None, 2);
-    let worse = first.twin.with_weights(reco_models::Weights::new([0.0, 0.0, 1.0]).unwrap());
-    let second = run(sources(600, 300, 15_000), json!({}), Some(&champion(worse)), 2);
+    let worse = first.twin.clone().with_weights(reco_models::Weights::new([0.0, 0.0, 1.0]).unwrap());
+    let second = run(sources(600, 300, 15_000), json!({}), Some(&champion(worse, &first)), 2);
     assert!(second.decision.promoted && second.decision.reason.starts_with("better"), "{:?}", second.decision);
 }
 

@@ -1,7 +1,11 @@
 //! Arguments that several functions take, checked.
 
+use std::ffi::CStr;
+
+use pgrx::AnyElement;
 use pgrx::prelude::*;
 use reco_models::room;
+use serde_json::Value;
 
 use crate::failure::{Failure, Outcome};
 use crate::settings;
@@ -30,6 +34,18 @@ pub fn ids(name: &str, array: Array<i64>) -> Outcome<Vec<i64>> {
             .hint("Ask in several calls, or raise reco.max_candidates."));
     }
     Ok(values)
+}
+
+/// An argument that is jsonb, read from its text: pgrx's own reading raises an internal error where PostgreSQL takes what
+/// serde_json does not, a number like 1e400 and deep nesting.
+pub fn json(name: &str, value: AnyElement) -> Outcome<Value> {
+    // SAFETY: the functions that call this declare the argument as jsonb; the text is copied before it is freed.
+    let text = unsafe { pgrx::direct_function_call::<&CStr>(pg_sys::jsonb_out, &[Some(value.datum())]) };
+    let text = text.map(CStr::to_string_lossy).unwrap_or_default();
+    serde_json::from_str(&text).map_err(|error| {
+        Failure::invalid(format!("{name} cannot be read: {error}"))
+            .hint("It is an object of at most 128 levels, with numbers that a double precision holds.")
+    })
 }
 
 /// `n`, the number of items that a function lists; 10 where it is NULL.

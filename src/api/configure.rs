@@ -1,24 +1,29 @@
 //! `reco_configure` and `reco_sources`.
 
+use pgrx::AnyElement;
 use pgrx::prelude::*;
 use serde_json::Value;
 
+use super::arguments;
 use crate::failure::{Failure, Outcome, or_raise};
 use crate::pg::owner::as_owner;
 use crate::pg::spi::{self, arg};
 use crate::site::{self, Site, Table};
+use crate::store;
 
 /// Maps a source (`rating`, `favorite`, `item`, `user`) to a table or view and its columns; with a NULL relation it is
-/// detected again.
-// By hand, because pgrx has no type for regclass.
+/// detected again. Whoever may configure decides what runs when others score: a view's functions run with their rights.
+// By hand, because pgrx has no type for regclass, and for `json`.
 #[pg_extern(sql = r#"
 CREATE FUNCTION reco_configure(source text, relation regclass, columns jsonb) RETURNS void
 LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 "#)]
-fn reco_configure(source: Option<&str>, relation: Option<pg_sys::Oid>, columns: Option<pgrx::JsonB>) {
+fn reco_configure(source: Option<&str>, relation: Option<pg_sys::Oid>, columns: Option<AnyElement>) {
     let source = source.unwrap_or("NULL");
     or_raise(match (relation, columns) {
-        (Some(relation), columns) => configure(source, relation, &columns.map_or(Value::Null, |c| c.0)),
+        (Some(relation), columns) => columns
+            .map_or(Ok(Value::Null), |columns| arguments::json("columns", columns))
+            .and_then(|columns| configure(source, relation, &columns)),
         (None, _) => forget(source),
     });
 }
@@ -26,6 +31,7 @@ fn reco_configure(source: Option<&str>, relation: Option<pg_sys::Oid>, columns: 
 fn forget(source: &str) -> Outcome<()> {
     site::kind(source)?;
     spi::connect(|connection| {
+        store::lock(connection)?;
         as_owner(|| {
             connection
                 .write("DELETE FROM reco.source WHERE source OPERATOR(pg_catalog.=) $1", &[arg(source.to_owned())])
@@ -41,7 +47,9 @@ fn configure(source: &str, relation: pg_sys::Oid, columns: &Value) -> Outcome<()
     };
     spi::connect(|connection| {
         let rows = connection.read(
-            "SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text FROM pg_catalog.pg_class c
+            "SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text,
+                    c.relpersistence OPERATOR(pg_catalog.=) 't'::pg_catalog.\"char\"
+             FROM pg_catalog.pg_class c
              JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
              WHERE c.oid OPERATOR(pg_catalog.=) $1",
             &[arg(relation)],
@@ -51,7 +59,14 @@ fn configure(source: &str, relation: pg_sys::Oid, columns: &Value) -> Outcome<()
             return Err(Failure::new(code, format!("there is no relation with oid {}", relation.to_u32())));
         };
         let (schema, name): (String, String) = (row.take()?.unwrap_or_default(), row.take()?.unwrap_or_default());
+        if row.take()? == Some(true) {
+            return Err(Failure::invalid(format!(
+                "the relation \"{name}\" is temporary, and other sessions cannot read it"
+            ))
+            .hint("Configure a table or a view that stays."));
+        }
         site::validate(source, &schema, &name, columns)?;
+        store::lock(connection)?;
         as_owner(|| {
             connection.write(
                 "INSERT INTO reco.source AS s (source, relation_schema, relation_name, columns, revision)
@@ -67,7 +82,7 @@ fn configure(source: &str, relation: pg_sys::Oid, columns: &Value) -> Outcome<()
     })
 }
 
-type SourceRow = (String, Option<String>, Option<pgrx::JsonB>, bool, Option<String>, Option<String>);
+type SourceRow = (String, Option<String>, Option<pgrx::JsonB>, bool, Option<String>, Option<String>, Option<String>);
 
 /// Which table and columns each source is, what is missing, and which index its look-ups need.
 #[pg_extern(stable, parallel_restricted)]
@@ -81,6 +96,7 @@ fn reco_sources() -> TableIterator<
         name!(configured, bool),
         name!(missing, Option<String>),
         name!(advice, Option<String>),
+        name!(passed_over, Option<String>),
     ),
 > {
     TableIterator::new(or_raise(sources()))
@@ -91,7 +107,7 @@ fn sources() -> Outcome<Vec<SourceRow>> {
         let site = Site::open(connection)?;
         let row = |(kind, table): (&site::SourceKind, Result<&Table, &str>)| match table {
             Ok(table) => found(&site, table),
-            Err(problem) => Ok((kind.name.into(), None, None, false, Some(problem.into()), None)),
+            Err(problem) => Ok((kind.name.into(), None, None, false, Some(problem.into()), None, None)),
         };
         site.mapping.tables().into_iter().map(row).collect()
     })
@@ -100,13 +116,16 @@ fn sources() -> Outcome<Vec<SourceRow>> {
 fn found(site: &Site<'_>, table: &Table) -> Outcome<SourceRow> {
     let columns = table.by_role().filter_map(|(role, column)| Some((role.into(), column?.name.clone().into())));
     let lacking: Vec<&str> = table.by_role().filter(|(_, column)| column.is_none()).map(|(role, _)| role).collect();
-    let missing = (!lacking.is_empty()).then(|| format!("no column for {}", lacking.join(", ")));
+    let lacking = (!lacking.is_empty()).then(|| format!("no column for {}", lacking.join(", ")));
+    let missing: Vec<String> = lacking.into_iter().chain(table.unusable.iter().cloned()).collect();
+    let listed = |sentences: &[String]| (!sentences.is_empty()).then(|| sentences.join("; "));
     Ok((
         table.kind.name.into(),
         Some(table.quoted()),
         Some(pgrx::JsonB(Value::Object(columns.collect()))),
         table.configured,
-        missing,
+        listed(&missing),
         site.missing_index(table)?,
+        listed(&table.passed_over),
     ))
 }

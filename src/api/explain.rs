@@ -41,6 +41,8 @@ fn by_model(site: &Site<'_>, served: &Served, user: i64, item: i64) -> Outcome<V
     let user = reader.user(model)?;
     let ids = &model.items().id;
     let mut rows = Vec::new();
+    // Counts and means are of all readers and the whole catalogue.
+    let shows_values = site.reads_what_was_trained_on() && site.shows_whole_catalogue();
     for target in site.targets(model, &[item])? {
         let (_, terms) = model.explain(&user, target)?;
         let liked = terms.iter().filter_map(|term| match term.evidence {
@@ -49,7 +51,7 @@ fn by_model(site: &Site<'_>, served: &Served, user: i64, item: i64) -> Outcome<V
         });
         let titles = site.titles(liked.collect())?;
         rows.extend(terms.iter().map(|term| {
-            let (evidence, liked) = describe(term.evidence, ids, &titles);
+            let (evidence, liked) = describe(term.evidence, ids, &titles, shows_values);
             (PART_NAMES[term.part], evidence, term.contribution, liked)
         }));
     }
@@ -57,10 +59,16 @@ fn by_model(site: &Site<'_>, served: &Served, user: i64, item: i64) -> Outcome<V
 }
 
 /// The evidence as text, which programs can parse too, and the liked item that it is about, if any.
-fn describe(evidence: Evidence, ids: &[i64], titles: &HashMap<i64, String>) -> (String, Option<i64>) {
+fn describe(
+    evidence: Evidence,
+    ids: &[i64],
+    titles: &HashMap<i64, String>,
+    shows_values: bool,
+) -> (String, Option<i64>) {
     match evidence {
         Evidence::Base => ("base".into(), None),
         Evidence::Unknown => ("unknown to the model".into(), None),
+        Evidence::Named(name, _) if !shows_values => (name.into(), None),
         Evidence::Named(name, value) => {
             (value.map_or(format!("{name} unknown"), |value| format!("{name} = {value}")), None)
         }

@@ -78,7 +78,13 @@ impl Report {
         let (mut sources, mut indexes) = (Vec::new(), Vec::new());
         for (kind, table) in site.mapping.tables() {
             match table {
-                Ok(table) => indexes.extend(site.missing_index(table)?),
+                Ok(table) => {
+                    indexes.extend(site.missing_index(table)?);
+                    // Of a detected table this is how the site is; of a configured one something broke.
+                    for problem in table.unusable.iter().filter(|_| table.configured) {
+                        self.attend(&format!("{}: {problem}", kind.name));
+                    }
+                }
                 Err(problem) => sources.push(format!("{}: {problem}", kind.name)),
             }
         }
@@ -121,7 +127,10 @@ impl Report {
     /// What happened since the training.
     fn movement(&mut self, site: &Site<'_>, served: &Served, run: Option<&Run>) -> Outcome<()> {
         let since = run.map_or(0.0, |run| run.at);
-        let Some(events) = site.events(since, MOST_EVENTS)? else {
+        // Other tables could be used to ask whether the model knows a user.
+        let comparable = site.reads_what_was_trained_on();
+        let events = if comparable { site.events(since, MOST_EVENTS)? } else { None };
+        let Some(events) = events else {
             self.add("staleness", Value::Null);
             self.add("drift", Value::Null);
             return Ok(());

@@ -41,11 +41,15 @@ fn predict(user: i64, items: &[i64]) -> Outcome<(Vec<Option<f32>>, Option<i64>)>
         let version = Some(served.version);
         let Some(ratings) = served.model.ratings() else { return Ok((unknown(stars, items), version)) };
         site.mapping.check()?;
-        let reviews = site.ratings_of(user)?;
-        let rater = ratings.rater(&reviews)?;
+        let rater = ratings.rater(&site.reviews_of(user)?.ratings)?;
         for block in items.chunks(BLOCK) {
             pause();
             stars.extend(ratings.predict(&rater, block).into_iter().map(Some));
+        }
+        if !site.shows_whole_catalogue() {
+            let (shown, unrated) = (site.items(items.to_vec())?, ratings.predict_unrated(&rater));
+            let hidden = stars.iter_mut().zip(items).filter(|(_, id)| !shown.contains(**id));
+            hidden.for_each(|(stars, _)| *stars = Some(unrated));
         }
         Ok((stars, version))
     })

@@ -58,12 +58,11 @@ type Kin = (i64, f32, Kinship);
 fn by_model(site: &Site<'_>, served: &Served, item: i64, n: usize) -> Outcome<Vec<Kin>> {
     let model = &served.model;
     let items = model.items();
-    let (target, info) = match items.index(item) {
-        Some(index) => (Target::Known(index), items.info(index)),
-        None => match site.items(vec![item])?.get(item) {
-            Some(info) => (Target::Newcomer(info), info),
-            None => return Ok(Vec::new()),
-        },
+    let Some(target) = site.targets(model, &[item])?.into_iter().next() else { return Ok(Vec::new()) };
+    let info = match target {
+        Target::Known(index) => items.info(index),
+        Target::Newcomer(info) => info,
+        Target::Unknown => return Ok(Vec::new()),
     };
     let mut most = n + 16;
     loop {

@@ -1,15 +1,21 @@
 //! `reco_train`: read, train in a thread, store, report.
 
+use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use pgrx::AnyElement;
 use pgrx::prelude::*;
-use reco_models::{Control, Params, Phase, Size, Trained, ValidParams};
+use reco_models::{Control, Decision, Params, Phase, Size, Trained, ValidParams};
 use serde_json::{Map, Value, json};
 
+use super::arguments;
 use crate::cache;
 use crate::failure::{Failure, Outcome, or_raise};
+use crate::pg::catalog::row_security_applies;
+use crate::pg::lock;
 use crate::pg::notice;
+use crate::pg::owner::as_owner;
 use crate::pg::session::{look_for_client, pause, refuse_read_only, session_user, watch_client};
 use crate::pg::spi::{self, Connection, arg};
 use crate::pg::worker;
@@ -17,18 +23,25 @@ use crate::settings;
 use crate::site::Site;
 use crate::store;
 
-/// Names the advisory lock that a training holds until its transaction ends ("reco" in ASCII).
-const LOCK_KEY: i32 = 0x7265_636f;
+/// The sequence whose lock a training holds. Not an advisory lock, which anybody can take; and not a table, which autovacuum
+/// locks in the same way.
+const TRAINER: &CStr = c"model_version_seq";
 /// The longest time without a progress line.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 type TrainRow = (i64, bool, String, i64, i64, i64, f32, f32, f32, Option<f32>, f32);
 
 /// Reads the sources, trains, evaluates on a hold-out, decides whether the model is served, and stores it.
-#[pg_extern]
+// By hand, because pgrx declares what it reads as jsonb: see `json`.
+#[pg_extern(sql = r#"
+CREATE FUNCTION reco_train(options jsonb DEFAULT '{}') RETURNS TABLE (
+    model_version bigint, promoted boolean, reason text, users bigint, items bigint, interactions bigint,
+    precision_at_10 real, ndcg_at_10 real, map_at_10 real, previous_ndcg_at_10 real, seconds real)
+STRICT LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
 #[allow(clippy::type_complexity)]
 fn reco_train(
-    options: default!(pgrx::JsonB, "'{}'"),
+    options: AnyElement,
 ) -> TableIterator<
     'static,
     (
@@ -45,26 +58,47 @@ fn reco_train(
         name!(seconds, f32),
     ),
 > {
-    TableIterator::once(or_raise(train(options.0)))
+    TableIterator::once(or_raise(arguments::json("options", options).and_then(train)))
 }
 
 fn train(options: Value) -> Outcome<TrainRow> {
     refuse_read_only(c"reco_train()");
     let begun = Instant::now();
     let params = Params::from_json(&options)?.validate()?;
-    let (trained, timing) = spi::connect(|connection| {
+    let finished = spi::connect(|connection| {
         lock(connection)?;
         run(connection, &params, begun)
     })?;
-    spi::connect(|connection| store_and_report(connection, &trained, options, timing, begun))
+    spi::connect(|connection| store_and_report(connection, finished, options, params.force, begun))
 }
 
 /// Seconds by step, for the registry.
 type Timing = Map<String, Value>;
 
-fn run(connection: &Connection, params: &ValidParams, begun: Instant) -> Outcome<(Trained, Timing)> {
+/// What a run leaves to be stored.
+struct Finished {
+    trained: Trained,
+    timing: Timing,
+    /// The relation that each source is.
+    sources: Value,
+    /// The version that was active when the run began, and that the gate compared with.
+    champion: Option<i64>,
+}
+
+/// Where row security hides rows from the trainer, the model learns from the others only, and everybody is served by it.
+fn warn_of_row_security(site: &Site<'_>) {
+    for table in site.mapping.tables().into_iter().filter_map(|(_, table)| table.ok()) {
+        if row_security_applies(table.oid) {
+            let text = format!("row security may hide rows of {} from this training", table.quoted());
+            notice::warn(&text, "Train as the owner of the table, or as a role with BYPASSRLS.");
+        }
+    }
+}
+
+fn run(connection: &Connection, params: &ValidParams, begun: Instant) -> Outcome<Finished> {
     let mut progress = Progress::new();
     let site = Site::open(connection)?;
+    warn_of_row_security(&site);
     let say = |table: &str, rows| progress.say(&format!("reading {table}"), 0.0, rows);
     let (sources, size) = site.read_all(say, |size| check_memory(size, params))?;
     check_memory(&size, params)?;
@@ -89,7 +123,7 @@ fn run(connection: &Connection, params: &ValidParams, begun: Instant) -> Outcome
     for (phase, seconds) in control.seconds() {
         timing.insert(key(phase), rounded(seconds));
     }
-    Ok((trained, timing))
+    Ok(Finished { trained, timing, sources: site.mapping.relations(), champion: site.active.map(|key| key.version) })
 }
 
 /// Shares of a whole run at which reading ends and storing begins.
@@ -115,18 +149,24 @@ fn check_memory(size: &Size, params: &ValidParams) -> Outcome<()> {
 
 fn store_and_report(
     connection: &Connection,
-    trained: &Trained,
+    finished: Finished,
     options: Value,
-    mut timing: Timing,
+    force: bool,
     begun: Instant,
 ) -> Outcome<TrainRow> {
+    let Finished { mut trained, mut timing, sources, champion } = finished;
     let mut progress = Progress::new();
     let storing = Instant::now();
     progress.say("storing", STORE_SHARE, 0);
     for note in &trained.notes {
         notice::say(note);
     }
-    let saved = store::Saved { trained, options, created_by: session_user() };
+    store::lock(connection)?;
+    if !force {
+        withhold_if_overtaken(&mut trained.decision, champion, store::active_now(connection)?);
+    }
+    let trained = &trained;
+    let saved = store::Saved { trained, options, sources, created_by: session_user() };
     let stored = store::save(connection, &saved, |share| {
         progress.say("storing", STORE_SHARE + (1.0 - STORE_SHARE) * share, 0);
     })?;
@@ -166,6 +206,20 @@ fn store_and_report(
     ))
 }
 
+/// Somebody activated or rolled back a model during the training: that was decided by a person, and later.
+fn withhold_if_overtaken(decision: &mut Decision, compared: Option<i64>, active: Option<i64>) {
+    if compared == active {
+        return;
+    }
+    let named = |version: Option<i64>| version.map_or("none".into(), |version| version.to_string());
+    decision.promoted = false;
+    decision.reason = format!(
+        "the active model changed from {} to {} during the training; train again, or see {{\"force\": true}}",
+        named(compared),
+        named(active)
+    );
+}
+
 fn notify(connection: &Connection, outcome: &Value) -> Outcome<()> {
     connection.write("SELECT pg_catalog.pg_notify('reco', $1)", &[arg(outcome.to_string())])?;
     Ok(())
@@ -173,25 +227,32 @@ fn notify(connection: &Connection, outcome: &Value) -> Outcome<()> {
 
 /// One trainer at a time in a database; the lock ends with the transaction, however it ends.
 fn lock(connection: &Connection) -> Outcome<()> {
-    let locked = connection.read("SELECT pg_catalog.pg_try_advisory_xact_lock($1, 0)", &[arg(LOCK_KEY)])?.single()?;
-    if locked == Some(true) {
+    if lock::try_sequence(TRAINER)? {
         return Ok(());
     }
-    let holder = connection.read(
-        "SELECT a.pid, a.xact_start::pg_catalog.text FROM pg_catalog.pg_locks l
-         JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid
-         WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory' AND l.granted
-           AND l.classid OPERATOR(pg_catalog.=) $1::pg_catalog.oid AND l.objid OPERATOR(pg_catalog.=) 0::pg_catalog.oid
-           AND l.database OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_database
-               WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database())",
-        &[arg(i64::from(LOCK_KEY))],
-    )?;
+    // As the owner, because everybody else sees of other people's sessions only that they are there.
+    let (pid, since) = as_owner(|| {
+        let rows = connection.read(
+            "SELECT a.pid, a.xact_start::pg_catalog.text FROM pg_catalog.pg_locks l
+             LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid
+             WHERE l.locktype OPERATOR(pg_catalog.=) 'relation'::pg_catalog.text AND l.granted
+               AND l.mode OPERATOR(pg_catalog.=) 'ShareUpdateExclusiveLock'::pg_catalog.text
+               AND l.relation OPERATOR(pg_catalog.=) 'reco.model_version_seq'::pg_catalog.regclass
+               AND l.database OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_database
+                   WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database())",
+            &[],
+        )?;
+        let Some(mut holder) = rows.first() else { return Ok((None, None)) };
+        Ok((holder.take::<i32>()?, holder.take::<String>()?))
+    })?;
     let failure =
         Failure::new(PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE, "another reco_train() is running in this database");
-    let Some(mut holder) = holder.first() else { return Err(failure) };
-    let (pid, since) = (holder.take::<i32>()?.unwrap_or_default(), holder.take::<String>()?.unwrap_or_default());
+    let Some(pid) = pid else {
+        return Err(failure.hint("If no session trains, a prepared transaction did: see pg_prepared_xacts."));
+    };
+    let since = since.map_or(String::new(), |since| format!(", in a transaction since {since}"));
     Err(failure
-        .detail(format!("Process {pid} trains, in a transaction since {since}."))
+        .detail(format!("Process {pid} trains{since}."))
         .hint(format!("Wait for it, or stop it: SELECT pg_cancel_backend({pid});")))
 }
 

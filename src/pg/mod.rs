@@ -3,6 +3,7 @@
 
 pub mod catalog;
 pub mod heap;
+pub mod lock;
 pub mod memory;
 pub mod notice;
 pub mod owner;

@@ -1,22 +1,62 @@
 //! What the sources say of one user now.
 
+use std::cell::Cell;
+use std::ops::RangeInclusive;
+
 use reco_models::{Favorites, NONE, Ratings};
 
 use super::record::{Account, Favorite, Rating};
 use crate::failure::Outcome;
-use crate::site::Site;
+use crate::pg::notice;
+use crate::site::{RatingSource, Site, Source};
+
+/// What a review may give.
+const STARS: RangeInclusive<f32> = 1.0..=5.0;
+
+thread_local! {
+    /// Whether this session was told of a review that is out of range.
+    static WARNED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What one user reviewed.
+#[derive(Default)]
+pub struct Reviews {
+    pub ratings: Ratings,
+    /// Items whose stars are out of range.
+    pub invalid: Vec<i64>,
+}
 
 impl Site<'_> {
-    pub fn ratings_of(&self, user: i64) -> Outcome<Ratings> {
-        let mut ratings = Ratings::default();
-        let Some(source) = self.mapping.ratings() else { return Ok(ratings) };
+    pub fn reviews_of(&self, user: i64) -> Outcome<Reviews> {
+        let mut reviews = Reviews::default();
+        let Some(source) = self.mapping.ratings() else { return Ok(reviews) };
         for rating in self.of_key::<Rating>(source, &source.user, user)? {
+            if !STARS.contains(&rating.stars) {
+                reviews.invalid.push(rating.item);
+                continue;
+            }
+            let ratings = &mut reviews.ratings;
             ratings.user.push(user);
             ratings.item.push(rating.item);
             ratings.stars.push(rating.stars);
             ratings.at.push(rating.at);
         }
-        Ok(ratings)
+        if let Some(item) = reviews.invalid.first() {
+            self.warn_of_invalid_stars(source, user, *item);
+        }
+        Ok(reviews)
+    }
+
+    /// Once in a session: one row must not fill the log of a busy site.
+    fn warn_of_invalid_stars(&self, source: &RatingSource, user: i64, item: i64) {
+        if WARNED.replace(true) {
+            return;
+        }
+        let (column, table) = (source.stars.quoted(), source.table().quoted());
+        let text = format!(
+            "{column} of {table} is not 1 to 5 in the review of item {item} by user {user}: it counts as seen, not as stars"
+        );
+        notice::warn(&text, "Correct the row; a training is refused while there is one.");
     }
 
     pub fn favorites_of(&self, user: i64) -> Outcome<Favorites> {

@@ -105,15 +105,17 @@ impl Site<'_> {
         Ok(titles.into_iter().map(|found| (found.item, found.title)).collect())
     }
 
-    /// Items as a model scores them: those that it knows by index, the others as the catalogue has them, if it does.
+    /// Items as a model scores them: those that it knows by index, the others as the catalogue has them, if it does. What
+    /// the caller may not see is unknown.
     pub fn targets(&self, model: &Model, items: &[i64]) -> Outcome<Vec<Target>> {
         let index: Vec<Option<u32>> = items.iter().map(|id| model.items().index(*id)).collect();
-        let unknown = items.iter().zip(&index).filter(|(_, index)| index.is_none()).map(|(id, _)| *id).collect();
-        let newcomers = self.items(unknown)?;
-        let target = |(id, index): (&i64, Option<u32>)| match (index, newcomers.get(*id)) {
-            (Some(index), _) => Target::Known(index),
+        let whole = self.shows_whole_catalogue();
+        let in_question = items.iter().zip(&index).filter(|(_, index)| index.is_none() || !whole);
+        let found = self.items(in_question.map(|(id, _)| *id).collect())?;
+        let target = |(id, index): (&i64, Option<u32>)| match (index, found.get(*id)) {
+            (Some(index), info) if whole || info.is_some() => Target::Known(index),
             (None, Some(info)) => Target::Newcomer(info),
-            (None, None) => Target::Unknown,
+            _ => Target::Unknown,
         };
         Ok(items.iter().zip(index).map(target).collect())
     }

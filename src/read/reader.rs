@@ -1,7 +1,8 @@
 //! A user with everything that the sources say of one now, as the model or the rules need it.
 
-use reco_models::{Favorites, History, Model, Ratings, Taste, User, fingerprint};
+use reco_models::{Favorites, History, Model, Taste, User, fingerprint};
 
+use super::interactions::Reviews;
 use super::items::FoundItems;
 use crate::failure::Outcome;
 use crate::pg::session;
@@ -42,31 +43,34 @@ pub struct RulesReader {
 impl Site<'_> {
     pub fn reader(&self, served: &Served, user: i64) -> Outcome<ModelReader> {
         let model = &served.model;
-        let (ratings, favorites) = (self.ratings_of(user)?, self.favorites_of(user)?);
-        let history = model.history(&ratings, &favorites);
+        let (reviews, favorites) = (self.reviews_of(user)?, self.favorites_of(user)?);
+        let history = model.history(&reviews.ratings, &favorites);
         let ids = &model.items().id;
         let print = fingerprint(history.row(), |item| ids[item as usize]);
         let stored = store::user_factor(self.connection, served.version, user)?
+            // Whether the two are equal is told to nobody who does not read both: see `reads_what_was_trained_on`.
+            .filter(|_| self.reads_what_was_trained_on())
             // An interaction with an item that the model does not know is a change too, though it cannot be folded in.
             .filter(|stored| stored.fingerprint == print && history.unknown == 0)
             .map(|stored| stored.factor)
             .filter(|factor| factor.len() == model.factors());
         let registered = self.registered(user)?;
-        Ok(ModelReader { history, seen: seen(&ratings, &favorites), registered, stored })
+        Ok(ModelReader { history, seen: seen(&reviews, &favorites), registered, stored })
     }
 
     pub fn rules_reader(&self, user: i64) -> Outcome<RulesReader> {
-        let (ratings, favorites) = (self.ratings_of(user)?, self.favorites_of(user)?);
+        let (reviews, favorites) = (self.reviews_of(user)?, self.favorites_of(user)?);
+        let ratings = &reviews.ratings;
         let well_rated =
             ratings.item.iter().zip(&ratings.stars).filter(|(_, stars)| **stars >= LIKED_STARS).map(|(item, _)| *item);
         let liked = self.items(well_rated.chain(favorites.item.iter().copied()).collect())?;
         let taste = Taste::of(liked.as_slice().iter().map(|(_, info)| *info));
-        Ok(RulesReader { seen: seen(&ratings, &favorites), liked, taste, now: session::now() })
+        Ok(RulesReader { seen: seen(&reviews, &favorites), liked, taste, now: session::now() })
     }
 }
 
-fn seen(ratings: &Ratings, favorites: &Favorites) -> Vec<i64> {
-    let mut seen = [ratings.item.as_slice(), &favorites.item].concat();
+fn seen(reviews: &Reviews, favorites: &Favorites) -> Vec<i64> {
+    let mut seen = [reviews.ratings.item.as_slice(), &reviews.invalid, &favorites.item].concat();
     seen.sort_unstable();
     seen.dedup();
     seen

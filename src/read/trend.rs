@@ -25,6 +25,9 @@ impl Trend {
 
 /// How far back interactions are counted, in half-lives: an older one weighs less than a thousandth.
 const HALF_LIVES: f64 = 10.0;
+/// Ages count up to this, in half-lives: 2^-1000 is 0 for every ranking, and 2^-1075 an error of PostgreSQL ("underflow").
+/// A date stands for its whole day, which may be many half-lives.
+const MOST_HALF_LIVES: u32 = 1000;
 /// Seconds since 1970 of a moment before all interactions, and within the range of every time type: the year 1000.
 const LONG_AGO: f64 = -30_610_224_000.0;
 
@@ -50,7 +53,9 @@ impl Site<'_> {
             "SELECT {}
              FROM (
                  SELECT item, pg_catalog.count(*) AS interactions,
-                        pg_catalog.sum(pg_catalog.power(0.5::pg_catalog.float8, GREATEST($1 - at, 0) / $2)) AS score
+                        pg_catalog.sum(pg_catalog.power('0.5'::pg_catalog.float8, LEAST(
+                            GREATEST($1 OPERATOR(pg_catalog.-) at, '0'::pg_catalog.float8) OPERATOR(pg_catalog./) $2,
+                            '{MOST_HALF_LIVES}'::pg_catalog.float8))) AS score
                  FROM ({}) i WHERE item IS NOT NULL GROUP BY item
              ) t
              JOIN {} c ON c.{} OPERATOR(pg_catalog.=) t.item

@@ -12,7 +12,15 @@ pub struct Column {
     pub name: String,
     /// Of a domain, the type that it is over.
     pub type_oid: pg_sys::Oid,
+    /// Small integers are years: see [`Column::as_seconds`].
+    pub may_be_year: bool,
 }
+
+/// Integers below this are seconds since 1970, from it on milliseconds: as seconds it is the year 5138, as milliseconds
+/// the year 1973.
+const LEAST_MILLISECONDS: &str = "'1e11'::pg_catalog.float8";
+/// Integers below this are years, where a year is possible: as seconds it is 2:46 of the first morning of 1970.
+const LEAST_SECONDS: &str = "'10000'::pg_catalog.float8";
 
 impl Column {
     pub fn quoted(&self) -> String {
@@ -24,28 +32,53 @@ impl Column {
     }
 
     pub fn as_stars(&self) -> String {
-        format!("{}::pg_catalog.float4", self.quoted())
+        let bounded = match self.type_oid {
+            pg_sys::NUMERICOID => "pg_catalog.numeric",
+            pg_sys::FLOAT8OID => "pg_catalog.float8",
+            _ => return format!("{}::pg_catalog.float4", self.quoted()),
+        };
+        // A value that float4 does not have would be an error of every call that reads the row. These bounds are no
+        // stars either.
+        format!("LEAST(GREATEST({}, '-1e6'::{bounded}), '1e6'::{bounded})::pg_catalog.float4", self.quoted())
     }
 
     pub fn as_text(&self) -> String {
         format!("{}::pg_catalog.text", self.quoted())
     }
 
-    /// Seconds since 1970 as float8; an integer is a year.
+    /// Seconds since 1970 as float8. An integer is an epoch in seconds or milliseconds, by its magnitude, or a year.
+    ///
+    /// Every operator and literal has its schema and type. PostgreSQL has no `-(float8, int4)`: one that somebody
+    /// planted in the search_path would be called with the rights of whoever scores.
     pub fn as_seconds(&self) -> String {
         match self.type_oid {
-            pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::INT8OID => {
-                format!("(({}::pg_catalog.float8 - 1970) * 31556952)", self.quoted())
-            }
-            _ => format!("pg_catalog.date_part('epoch', {})", self.quoted()),
+            pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::INT8OID => self.integer_as_seconds(),
+            _ => format!("pg_catalog.date_part('epoch'::pg_catalog.text, {})", self.quoted()),
         }
+    }
+
+    fn integer_as_seconds(&self) -> String {
+        let value = format!("{}::pg_catalog.float8", self.quoted());
+        let below = |limit| format!("pg_catalog.abs({value}) OPERATOR(pg_catalog.<) {limit}");
+        let year = match self.may_be_year {
+            true => format!(
+                "WHEN {} THEN ({value} OPERATOR(pg_catalog.-) '1970'::pg_catalog.float8)
+                     OPERATOR(pg_catalog.*) '31556952'::pg_catalog.float8",
+                below(LEAST_SECONDS)
+            ),
+            false => String::new(),
+        };
+        format!(
+            "(CASE {year} WHEN {} THEN {value} ELSE {value} OPERATOR(pg_catalog./) '1000'::pg_catalog.float8 END)",
+            below(LEAST_MILLISECONDS)
+        )
     }
 
     /// A condition that can use an index on the column: not before `seconds` since 1970, an expression. A date stands
     /// for its whole day, and a time without a time zone is in UTC, as in [`Column::as_seconds`].
     pub fn since(&self, seconds: &str) -> String {
         let moment = format!("pg_catalog.to_timestamp({seconds})");
-        let in_utc = format!("pg_catalog.timezone('UTC', {moment})");
+        let in_utc = format!("pg_catalog.timezone('UTC'::pg_catalog.text, {moment})");
         let least = match self.type_oid {
             pg_sys::TIMESTAMPTZOID => moment,
             pg_sys::TIMESTAMPOID => in_utc,
@@ -85,6 +118,10 @@ pub struct Table {
     /// The statement that reads the rows of one key, once it was needed: making the text of the three that a score needs
     /// takes 4 µs.
     pub by_key: OnceCell<String>,
+    /// Columns of optional roles that are not usable, and why.
+    pub unusable: Vec<String>,
+    /// Relations that detection did not take, and why.
+    pub passed_over: Vec<String>,
 }
 
 impl Table {

@@ -11,9 +11,11 @@ use std::rc::Rc;
 
 use pgrx::PgSqlErrorCode;
 use reco_models::ServedModel;
+use serde_json::Value;
 
 use crate::cache;
 use crate::failure::{Failure, Outcome};
+use crate::pg::catalog;
 use crate::pg::heap;
 use crate::pg::spi::Connection;
 use crate::settings;
@@ -30,6 +32,8 @@ pub struct Site<'c> {
     pub mapping: Rc<Mapping>,
     /// The active model, even where the rules answer.
     pub active: Option<ModelKey>,
+    /// The relation that each source was when that model was trained.
+    trained_on: Option<Value>,
     /// The model that answers; None where the rules do, and where the call needs no model.
     pub served: Option<Served>,
 }
@@ -44,9 +48,9 @@ impl<'c> Site<'c> {
     /// A site for a call that needs no model. Sources may be missing: see [`Mapping::check`].
     pub fn open(connection: &'c Connection) -> Outcome<Self> {
         heap::hold(heap::OF_A_CALL)?;
-        let store::Active { model, revision } = store::active(connection)?;
-        let mapping = resolve::resolve(connection, revision)?;
-        Ok(Site { connection, mapping, active: model, served: None })
+        let store::Active { model, trained_on, revisions } = store::active(connection)?;
+        let mapping = resolve::resolve(connection, revisions)?;
+        Ok(Site { connection, mapping, active: model, trained_on, served: None })
     }
 
     /// A site that can answer: its sources suffice, and the model is open if it is the one to answer.
@@ -61,6 +65,27 @@ impl<'c> Site<'c> {
             site.served = site.active_model()?;
         }
         Ok(site)
+    }
+
+    /// Whether the caller reads the interactions that the active model was trained on, all of them. Where it does not,
+    /// nothing may depend on whether they are equal to those: a caller with tables of its own could try one history
+    /// after the other for a user whose rows it may not see.
+    pub fn reads_what_was_trained_on(&self) -> bool {
+        let Some(trained_on) = &self.trained_on else { return false };
+        let same = |kind: &SourceKind, table: Result<&Table, &str>| {
+            let name = table.ok().map(Table::quoted);
+            trained_on.get(kind.name).and_then(Value::as_str) == name.as_deref()
+        };
+        let [ratings, favorites, ..] = self.mapping.tables();
+        [ratings, favorites].into_iter().all(|(kind, table)| {
+            same(kind, table) && !table.is_ok_and(|table| catalog::row_security_applies(table.oid))
+        })
+    }
+
+    /// Whether the caller is known to see the whole catalogue. Where it is not, every item that a model knows has to be
+    /// looked up before anything is said of it.
+    pub fn shows_whole_catalogue(&self) -> bool {
+        self.mapping.items().is_none_or(|source| catalog::shows_all_rows(source.table().oid))
     }
 
     /// The active model, even where `reco.enabled` is off; None where there is none.

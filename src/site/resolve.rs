@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::fragment::{Column, Table};
 use super::sources::{Mapping, Source, Usable, how_to_map};
-use super::spellings::{self, Role, SourceKind};
+use super::spellings::{self, Kind, Role, SourceKind};
 use crate::failure::{Failure, Outcome};
 use crate::pg::catalog;
 use crate::pg::session;
@@ -18,37 +18,51 @@ use crate::pg::spi::Connection;
 /// What a mapping was resolved from.
 #[derive(PartialEq, Eq, Clone)]
 struct Key {
-    revision: i64,
+    /// Of each configured source. Not their sum or their maximum: other rows may have the same.
+    revisions: Vec<i64>,
     search_path: String,
     user: pg_sys::Oid,
-    relation_changes: u64,
+    changes: u64,
 }
 
 thread_local! {
     static CACHED: RefCell<Option<(Key, Rc<Mapping>)>> = const { RefCell::new(None) };
-    /// How often a relation changed; None until PostgreSQL was asked to report it.
-    static RELATION_CHANGES: Cell<Option<u64>> = const { Cell::new(None) };
+    /// How often a relation or a schema changed; None until PostgreSQL was asked to report it.
+    static CHANGES: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+fn count_change() {
+    CHANGES.set(CHANGES.get().map(|n| n.wrapping_add(1)));
 }
 
 /// Called by PostgreSQL whenever the definition of any relation may have changed.
 unsafe extern "C-unwind" fn on_relation_change(_arg: pg_sys::Datum, _relation: pg_sys::Oid) {
-    RELATION_CHANGES.set(RELATION_CHANGES.get().map(|n| n.wrapping_add(1)));
+    count_change();
 }
 
-fn relation_changes() -> u64 {
-    if let Some(changes) = RELATION_CHANGES.get() {
+/// Called by PostgreSQL whenever a schema may have been renamed, or rights on it changed.
+unsafe extern "C-unwind" fn on_schema_change(_arg: pg_sys::Datum, _cache: i32, _hash: u32) {
+    count_change();
+}
+
+fn changes() -> u64 {
+    if let Some(changes) = CHANGES.get() {
         return changes;
     }
-    RELATION_CHANGES.set(Some(0));
-    // SAFETY: registered once per backend; the callback touches nothing of PostgreSQL.
-    unsafe { pg_sys::CacheRegisterRelcacheCallback(Some(on_relation_change), pg_sys::Datum::from(0)) };
+    CHANGES.set(Some(0));
+    // SAFETY: registered once per backend; the callbacks touch nothing of PostgreSQL.
+    unsafe {
+        pg_sys::CacheRegisterRelcacheCallback(Some(on_relation_change), pg_sys::Datum::from(0));
+        let schemas = pg_sys::SysCacheIdentifier::NAMESPACEOID as i32;
+        pg_sys::CacheRegisterSyscacheCallback(schemas, Some(on_schema_change), pg_sys::Datum::from(0));
+    }
     0
 }
 
-/// The mapping as the caller sees it now. `revision` is what a look-up in `reco.source` gave.
-pub fn resolve(connection: &Connection, revision: i64) -> Outcome<Rc<Mapping>> {
+/// The mapping as the caller sees it now. `revisions` is what a look-up in `reco.source` gave.
+pub fn resolve(connection: &Connection, revisions: Vec<i64>) -> Outcome<Rc<Mapping>> {
     let (search_path, user) = (session::search_path(), session::user());
-    let key = Key { revision, search_path, user, relation_changes: relation_changes() };
+    let key = Key { revisions, search_path, user, changes: changes() };
     if let Some(found) = CACHED.with_borrow(|c| c.as_ref().filter(|c| c.0 == key).map(|c| Rc::clone(&c.1))) {
         return Ok(found);
     }
@@ -105,10 +119,13 @@ fn from_configuration(
     columns: &Map<String, Value>,
 ) -> Usable<Table> {
     let quoted = pgrx::spi::quote_qualified_identifier(schema, name);
-    let Some(catalog::Relation { oid, schema, name }) = catalog::find(Some(schema), name) else {
+    let Some(relation) = catalog::find(schema, name) else {
         return Err(format!("the configured relation {quoted} does not exist"));
     };
-    let all = columns_of(oid);
+    if relation.is_temporary() {
+        return Err(format!("{quoted} is temporary: other sessions cannot read it"));
+    }
+    let all = columns_of(relation.oid);
     let column = |role: &Role| {
         let Some(wanted) = columns.get(role.name).and_then(Value::as_str) else {
             return match role.required {
@@ -121,42 +138,84 @@ fn from_configuration(
             None => Err(format!("{quoted} has no column \"{wanted}\"")),
         }
     };
-    let columns = kind.roles.iter().map(column).collect::<Result<Vec<_>, _>>()?;
-    Ok(Table { kind, schema, name, oid, configured: true, columns, by_key: OnceCell::new() })
+    table(kind, relation, true, column)
+}
+
+/// A relation with the column that `find` gives for each role. An optional column that is not usable leaves the others
+/// as they are.
+fn table(
+    kind: &'static SourceKind,
+    relation: catalog::Relation,
+    configured: bool,
+    find: impl Fn(&Role) -> Usable<Option<Column>>,
+) -> Usable<Table> {
+    let (mut columns, mut unusable) = (Vec::new(), Vec::new());
+    for role in kind.roles {
+        match find(role) {
+            Ok(column) => columns.push(column),
+            Err(problem) if role.required => return Err(problem),
+            Err(problem) => {
+                columns.push(None);
+                unusable.push(problem);
+            }
+        }
+    }
+    let catalog::Relation { oid, schema, name, .. } = relation;
+    Ok(Table {
+        kind,
+        schema,
+        name,
+        oid,
+        configured,
+        columns,
+        unusable,
+        passed_over: Vec::new(),
+        by_key: OnceCell::new(),
+    })
 }
 
 fn detect(kind: &'static SourceKind) -> Usable<Table> {
-    let Some(catalog::Relation { oid, schema, name }) = kind.tables.iter().find_map(|table| catalog::find(None, table))
-    else {
-        return Err(format!("none of the tables {} is in the search_path", kind.tables.join(", ")));
-    };
-    let all = columns_of(oid);
-    let column = |role: &Role| {
-        let found = role.spellings.iter().find_map(|s| all.iter().find(|c| c.name == **s));
-        match found {
-            Some(column) if role.required => typed(role, column, &name).map(Some),
-            // An optional column of another type (categoria as text, say) is ignored.
-            Some(column) => Ok(typed(role, column, &name).ok()),
-            None if role.required => {
-                Err(format!("{name} has none of the columns {} for \"{}\"", role.spellings.join(", "), role.name))
-            }
-            None => Ok(None),
+    let mut passed_over = Vec::new();
+    let mut safe = |relation: &catalog::Relation| match relation.unsafe_to_detect() {
+        None => true,
+        Some(why) => {
+            passed_over
+                .push(format!("{} {why}", pgrx::spi::quote_qualified_identifier(&relation.schema, &relation.name)));
+            false
         }
     };
-    let columns = kind.roles.iter().map(column).collect::<Result<Vec<_>, _>>()?;
-    Ok(Table { kind, schema, name, oid, configured: false, columns, by_key: OnceCell::new() })
+    let found = kind.tables.iter().flat_map(|name| catalog::in_search_path(name)).find(|found| safe(found));
+    let Some(relation) = found else {
+        let others = match passed_over.is_empty() {
+            true => String::new(),
+            false => format!(" (not taken unless configured: {})", passed_over.join("; ")),
+        };
+        return Err(format!("none of the tables {} is in the search_path{others}", kind.tables.join(", ")));
+    };
+    let (all, name) = (columns_of(relation.oid), relation.name.clone());
+    let column = |role: &Role| match role.spellings.iter().find_map(|s| all.iter().find(|c| c.name == **s)) {
+        Some(column) => typed(role, column, &name).map(Some),
+        None if role.required => {
+            Err(format!("{name} has none of the columns {} for \"{}\"", role.spellings.join(", "), role.name))
+        }
+        None => Ok(None),
+    };
+    Ok(Table { passed_over, ..table(kind, relation, false, column)? })
 }
 
 fn typed(role: &Role, column: &Column, relation: &str) -> Usable<Column> {
     if role.kind.accepts(column.type_oid) {
-        return Ok(column.clone());
+        return Ok(Column { may_be_year: role.kind == Kind::TimeOrYear, ..column.clone() });
     }
     let (types, found) = (role.kind.types(), catalog::type_name(column.type_oid));
     Err(format!("column \"{}\" of {relation} must be {types}, not {found}", column.name))
 }
 
 fn columns_of(relation: pg_sys::Oid) -> Vec<Column> {
-    catalog::columns(relation).into_iter().map(|(name, type_oid)| Column { name, type_oid }).collect()
+    catalog::columns(relation)
+        .into_iter()
+        .map(|(name, type_oid)| Column { name, type_oid, may_be_year: false })
+        .collect()
 }
 
 /// A source by its name.
@@ -186,6 +245,6 @@ pub fn validate(source: &str, schema: &str, name: &str, columns: &Map<String, Va
         return Err(Failure::invalid(format!("the column for \"{role}\" must be a name in quotes, not {value}")));
     }
     from_configuration(kind, schema, name, columns)
-        .map(|_| ())
+        .and_then(|table| table.unusable.into_iter().next().map_or(Ok(()), Err))
         .map_err(|problem| Failure::new(PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN, problem).hint(how_to_map(kind)))
 }

@@ -1,6 +1,7 @@
 //! The sources of a site, typed: which table each is, and which columns it has.
 
 use pgrx::PgSqlErrorCode;
+use serde_json::Value;
 
 use super::fragment::{Column, Table};
 use super::spellings::{FAVORITE, ITEM, RATING, SourceKind, USER};
@@ -180,6 +181,13 @@ impl Mapping {
     /// The table of each source, or why it is not usable.
     pub fn tables(&self) -> [(&'static SourceKind, Result<&Table, &str>); 4] {
         [table(&self.ratings), table(&self.favorites), table(&self.items), table(&self.users)]
+    }
+
+    /// The relation of each source that was found, as the registry keeps it of a training.
+    pub fn relations(&self) -> Value {
+        let named =
+            |(kind, table): (&SourceKind, Result<&Table, &str>)| Some((kind.name.into(), table.ok()?.quoted().into()));
+        Value::Object(self.tables().into_iter().filter_map(named).collect())
     }
 
     /// # Errors

@@ -7,8 +7,10 @@ use pgrx::pg_sys;
 pub enum Kind {
     Id,
     Stars,
-    /// A date, a timestamp, or (of publication) a year.
+    /// A date, a timestamp, or an integer that counts seconds or milliseconds since 1970.
     Time,
+    /// A time, or a year.
+    TimeOrYear,
     Text,
 }
 
@@ -18,19 +20,22 @@ impl Kind {
         match self {
             Kind::Id => "smallint, integer or bigint",
             Kind::Stars => "a number",
-            Kind::Time => "date, timestamp, timestamptz or a year as integer",
+            Kind::Time => "date, timestamp, timestamptz, or an integer or bigint of seconds or milliseconds since 1970",
+            Kind::TimeOrYear => {
+                "date, timestamp, timestamptz, or an integer: a year, or seconds or milliseconds since 1970"
+            }
             Kind::Text => "text",
         }
     }
 
     pub fn accepts(self, type_oid: pg_sys::Oid) -> bool {
         let integer = [pg_sys::INT2OID, pg_sys::INT4OID, pg_sys::INT8OID].contains(&type_oid);
+        let time = [pg_sys::DATEOID, pg_sys::TIMESTAMPOID, pg_sys::TIMESTAMPTZOID].contains(&type_oid);
         match self {
             Kind::Id => integer,
             Kind::Stars => integer || [pg_sys::FLOAT4OID, pg_sys::FLOAT8OID, pg_sys::NUMERICOID].contains(&type_oid),
-            Kind::Time => {
-                integer || [pg_sys::DATEOID, pg_sys::TIMESTAMPOID, pg_sys::TIMESTAMPTZOID].contains(&type_oid)
-            }
+            Kind::Time => time || integer && type_oid != pg_sys::INT2OID,
+            Kind::TimeOrYear => time || integer,
             Kind::Text => [pg_sys::TEXTOID, pg_sys::VARCHAROID, pg_sys::BPCHAROID].contains(&type_oid),
         }
     }
@@ -56,7 +61,7 @@ pub struct SourceKind {
     pub roles: &'static [Role],
     /// The role that single rows are looked up by.
     pub key: &'static str,
-    /// Names of tables; the first that exists is taken.
+    /// Names of tables; the first that exists and is safe to read unasked is taken.
     pub tables: &'static [&'static str],
 }
 
@@ -138,7 +143,7 @@ pub static ITEM: SourceKind = SourceKind {
         ),
         role(
             "published",
-            Kind::Time,
+            Kind::TimeOrYear,
             false,
             &[
                 "fecha_publicacion",

@@ -3,7 +3,8 @@
 use pgrx::prelude::*;
 use std::sync::Arc;
 
-use reco_models::{Bytes, Champion, SplitKind, room};
+use reco_models::{Bytes, Champion, HeldOut, room};
+use serde_json::Value;
 
 use crate::failure::{Failure, Outcome};
 use crate::pg::memory::scoped;
@@ -18,27 +19,32 @@ pub struct ModelKey {
 }
 
 /// What the caller's snapshot says is to be served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Active {
     pub model: Option<ModelKey>,
-    /// Of the mapping: a sum over the configured sources, so that it changes too when one is reset.
-    pub revision: i64,
+    /// The relation that each source was when the model was trained.
+    pub trained_on: Option<Value>,
+    /// Of each configured source; no two of all that ever were have the same.
+    pub revisions: Vec<i64>,
 }
 
 /// In one look-up, so that model and mapping are of one snapshot.
 pub fn active(connection: &Connection) -> Outcome<Active> {
     as_owner(|| {
         let rows = connection.read(
-            "SELECT m.version, m.content_hash, r.revision
-             FROM (SELECT COALESCE(pg_catalog.sum(revision), 0::pg_catalog.numeric)::pg_catalog.int8 AS revision FROM reco.source) r
+            "SELECT m.version, m.content_hash, m.sources, r.revisions
+             FROM (SELECT pg_catalog.array_agg(revision) AS revisions FROM reco.source) r
              LEFT JOIN (SELECT version FROM reco.activation WHERE rolled_back_at IS NULL ORDER BY id DESC LIMIT 1) a ON true
              LEFT JOIN reco.model m ON m.version OPERATOR(pg_catalog.=) a.version",
             &[],
         )?;
-        let Some(mut row) = rows.first() else { return Ok(Active { model: None, revision: 0 }) };
-        let (version, hash, revision) = (row.take()?, row.take()?, row.take()?);
+        let Some(mut row) = rows.first() else {
+            return Ok(Active { model: None, trained_on: None, revisions: Vec::new() });
+        };
+        let (version, hash, sources, revisions) = (row.take()?, row.take()?, row.take()?, row.take()?);
         let model = version.zip(hash).map(|(version, hash)| ModelKey { version, hash });
-        Ok(Active { model, revision: revision.unwrap_or(0) })
+        let trained_on = sources.map(|pgrx::JsonB(sources)| sources);
+        Ok(Active { model, trained_on, revisions: revisions.unwrap_or_default() })
     })
 }
 
@@ -52,17 +58,16 @@ pub fn served(connection: &Connection, version: i64) -> Outcome<Bytes> {
 
 /// What a challenger is compared with; None where it was deleted, or has another format.
 pub fn load_champion(connection: &Connection, version: i64) -> Outcome<Option<Champion>> {
-    let split: Option<String> = as_owner(|| {
-        let sql =
-            "SELECT choice OPERATOR(pg_catalog.->>) 'split' FROM reco.model WHERE version OPERATOR(pg_catalog.=) $1";
+    let choice: Option<pgrx::JsonB> = as_owner(|| {
+        let sql = "SELECT choice FROM reco.model WHERE version OPERATOR(pg_catalog.=) $1";
         connection.read(sql, &[arg(version)])?.single()
     })?;
-    let split = split.as_deref().and_then(SplitKind::from_name);
+    let held = choice.and_then(|pgrx::JsonB(choice)| HeldOut::from_report(&choice));
     let twin = blob(connection, version, "twin")?.and_then(|bytes| {
         let bytes: Bytes = Arc::new(bytes);
         reco_models::decode(&bytes).ok()
     });
-    Ok(twin.zip(split).map(|(twin, split)| Champion { twin, split }))
+    Ok(twin.zip(held).map(|(twin, held)| Champion { twin, held }))
 }
 
 fn blob(connection: &Connection, version: i64, kind: &str) -> Outcome<Option<Vec<u8>>> {

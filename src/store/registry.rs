@@ -6,6 +6,27 @@ use crate::failure::{Failure, Outcome};
 use crate::pg::owner::as_owner;
 use crate::pg::spi::{Connection, arg};
 
+/// Waits until no other transaction is changing the registry or the mapping, and makes all others wait until this one
+/// ends. Every function that writes begins with it: what it reads afterwards stays true until it has written.
+///
+/// A row is updated, rather than a table locked: a transaction that reads an older snapshot (REPEATABLE READ) then gets a
+/// serialization failure, and does not decide by what was true before it waited.
+pub fn lock(connection: &Connection) -> Outcome<()> {
+    as_owner(|| {
+        connection.write(
+            "INSERT INTO reco.registry AS r (id, changes) VALUES (1, 1)
+             ON CONFLICT (id) DO UPDATE SET changes = r.changes OPERATOR(pg_catalog.+) 1::pg_catalog.int8",
+            &[],
+        )
+    })?;
+    Ok(())
+}
+
+/// The version that is active now, whatever was when the caller's transaction began.
+pub fn active_now(connection: &Connection) -> Outcome<Option<i64>> {
+    as_owner(|| current(connection))
+}
+
 /// Puts a model on top of the stack. The caller has switched to the owner.
 pub fn push(connection: &Connection, version: i64, by: &str) -> Outcome<()> {
     connection.write(
@@ -35,6 +56,7 @@ pub fn delete(connection: &Connection, version: i64) -> Outcome<()> {
 
 /// Serves a stored model from now on.
 pub fn activate(connection: &Connection, version: i64, by: &str) -> Outcome<()> {
+    lock(connection)?;
     as_owner(|| {
         exists(connection, version)?;
         if current(connection)? == Some(version) {
@@ -47,6 +69,7 @@ pub fn activate(connection: &Connection, version: i64, by: &str) -> Outcome<()> 
 /// Serves the model that was active before, and gives its version; None where there was none. Rolling back again goes
 /// further back.
 pub fn rollback(connection: &Connection) -> Outcome<Option<i64>> {
+    lock(connection)?;
     as_owner(|| {
         let top = connection.write(
             "UPDATE reco.activation SET rolled_back_at = pg_catalog.now()
@@ -73,6 +96,7 @@ pub fn rollback(connection: &Connection) -> Outcome<Option<i64>> {
 
 /// Deletes a stored model that is not active.
 pub fn drop_model(connection: &Connection, version: i64) -> Outcome<()> {
+    lock(connection)?;
     as_owner(|| {
         exists(connection, version)?;
         if current(connection)? == Some(version) {

@@ -18,6 +18,8 @@ const CHUNK: usize = 4 << 20;
 pub struct Saved<'a> {
     pub trained: &'a Trained,
     pub options: Value,
+    /// The relation that each source is.
+    pub sources: Value,
     /// The caller, who is not the owner that writes.
     pub created_by: String,
 }
@@ -32,7 +34,7 @@ pub struct Stored {
 }
 
 /// Writes everything but the registry row in the caller's transaction, and activates the model if it was promoted;
-/// `progress` gets the share that is done.
+/// `progress` gets the share that is done. The caller has locked the registry.
 pub fn save(connection: &Connection, saved: &Saved<'_>, mut progress: impl FnMut(f32)) -> Outcome<Stored> {
     as_owner(|| {
         let (version, at) = next_version(connection)?;
@@ -95,14 +97,14 @@ fn write_model(
     seconds: f64,
     phases: Value,
 ) -> Outcome<()> {
-    let Saved { trained, options, created_by } = saved;
+    let Saved { trained, options, sources, created_by } = saved;
     let ensemble = trained.evaluation.ensemble();
     let data = &trained.data;
     connection.write(
-        "INSERT INTO reco.model (version, created_at, created_by, promoted, reason, options, choice, weights, users, items,
+        "INSERT INTO reco.model (version, created_at, created_by, promoted, reason, options, sources, choice, weights, users, items,
              interactions, precision_at_10, ndcg_at_10, map_at_10, previous_ndcg_at_10, seconds, phases, content_hash, bytes)
          VALUES ($1, pg_catalog.to_timestamp($2), $3::pg_catalog.name, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-             $16, $17, $18, $19)",
+             $16, $17, $18, $19, $20)",
         &[
             arg(stored.key.version),
             arg(stored.at),
@@ -110,6 +112,7 @@ fn write_model(
             arg(trained.decision.promoted),
             arg(trained.decision.reason.clone()),
             arg(pgrx::JsonB(options.clone())),
+            arg(pgrx::JsonB(sources.clone())),
             arg(pgrx::JsonB(trained.choice.report())),
             arg(trained.model.weights().parts().to_vec()),
             arg(data.users.len() as i64),

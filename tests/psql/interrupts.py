@@ -40,7 +40,7 @@ class Bench:
             time.sleep(0.02)
         check(self.trainer.threads() == self.threads_at_rest,
               f"{what}: the backend has {self.trainer.threads()} threads, before the training {self.threads_at_rest}")
-        locks = self.observer.query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory';")
+        locks = self.observer.query("SELECT count(*) FROM pg_locks WHERE relation = 'reco.model_version_seq'::regclass;")
         check(locks == ["0"], f"{what}: the trainer's lock is still held")
         check(self.trainer.query("SELECT 'alive';") == ["alive"], f"{what}: the session does not answer")
 

@@ -34,10 +34,32 @@ impl SplitKind {
     }
 }
 
+/// Which interactions are held out, exactly: what decides whether one model may be judged on the hold-out of another.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum HeldOut {
+    /// Everything later than this, in seconds since 1970.
+    After(i64),
+    /// The pairs whose hash is below this.
+    Share(f64),
+}
+
+impl HeldOut {
+    /// Whether everything that `other` holds out is held out here too, so that a model that was fitted around this has
+    /// not learned from any of it.
+    pub fn covers(&self, other: &HeldOut) -> bool {
+        match (self, other) {
+            (HeldOut::After(this), HeldOut::After(other)) => this <= other,
+            (HeldOut::Share(this), HeldOut::Share(other)) => this >= other,
+            _ => false,
+        }
+    }
+}
+
 /// A training part, and the liked items that were held out. The training part keeps all users and items.
 #[derive(Debug, Clone)]
 pub struct Split {
     pub kind: SplitKind,
+    pub held: HeldOut,
     pub train: Cut,
     /// By user, `users + 1` offsets into `items`.
     pub start: Vec<usize>,
@@ -75,15 +97,18 @@ pub fn split(cut: &Cut, kind: SplitKind, share: f64, salt: u64) -> Split {
         SplitKind::Auto => SplitKind::ByUser,
         fixed => fixed,
     };
-    let last = if kind == SplitKind::Temporal { quantile_of_time(data, 1.0 - share) } else { NONE };
+    let cut_at = match kind {
+        SplitKind::Temporal => HeldOut::After(quantile_of_time(data, 1.0 - share)),
+        _ => HeldOut::Share(share),
+    };
     let events = &data.events;
-    let held = |user: usize, i: usize| match kind {
-        SplitKind::Temporal => events.at[i] > last,
-        _ => hash_share(data.users[user], data.items[events.item[i] as usize], salt) < share,
+    let held = |user: usize, i: usize| match cut_at {
+        HeldOut::After(last) => events.at[i] > last,
+        HeldOut::Share(share) => hash_share(data.users[user], data.items[events.item[i] as usize], salt) < share,
     };
     let train = data.with_events(events.select(|u, i| !held(u, i), |item| item));
     let test = events.select(|u, i| held(u, i) && feedback.positive(events.stars[i], events.favorite[i]), |item| item);
-    Split { kind, train: Cut::new(train, feedback.positive_stars), start: test.start, items: test.item }
+    Split { kind, held: cut_at, train: Cut::new(train, feedback.positive_stars), start: test.start, items: test.item }
 }
 
 /// At most `most` of the users, spread evenly.
@@ -198,6 +223,16 @@ mod tests {
         assert_eq!(cut.kind, SplitKind::Temporal);
         assert_eq!(cut.train.data.latest, 799 * 60);
         assert_eq!(cut.items.len(), 200);
+    }
+
+    #[test]
+    fn a_hold_out_covers_what_lies_within_it() {
+        let (after, share) = (HeldOut::After, HeldOut::Share);
+        assert!(after(5).covers(&after(5)) && after(5).covers(&after(9)) && !after(5).covers(&after(4)));
+        assert!(share(0.2).covers(&share(0.2)) && share(0.3).covers(&share(0.2)) && !share(0.2).covers(&share(0.3)));
+        assert!(!after(5).covers(&share(0.2)) && !share(0.2).covers(&after(5)));
+        let data = grid(10, 100, |n| n * 60);
+        assert_eq!(split(&data, SplitKind::Auto, 0.2, 1).held, after(799 * 60));
     }
 
     #[test]

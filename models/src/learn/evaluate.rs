@@ -243,11 +243,11 @@ impl<'a> Ranker<'a> {
     /// The metrics of every system for one user.
     fn systems(&self, split: &Split, user: u32, learned: Weights) -> Result<[Metrics; System::ALL.len()]> {
         let data = &split.train.data;
-        let feedback = self.model.feedback();
         let raw = self.raw(&self.user(data, user)?, data.items.len());
         let parts = self.parts(&raw);
-        let seen = self.liked(data, user);
-        let rank = |scores: &[f32]| metrics::measure(&top(scores, K, &seen), split.held_out(user as usize), K);
+        // As serving does: whatever was reviewed, well or badly, is not recommended again.
+        let seen = data.events.row(user as usize).item;
+        let rank = |scores: &[f32]| metrics::measure(&top(scores, K, seen), split.held_out(user as usize), K);
         let blended = |weights: Weights| rank(&parts.blended(&weights));
         let (used, fixed) = (self.model.weights(), Weights::default().over(self.parts_of_model()));
         let ensemble = blended(used);
@@ -260,7 +260,7 @@ impl<'a> Ranker<'a> {
         };
         Ok(System::ALL.map(|system| match system {
             System::Random => rank(&random_scores(data, user)),
-            System::Rules => rank(&rules_scores(feedback, data, &seen)),
+            System::Rules => rank(&rules_scores(&split.train.feedback, data, &split.train.liked_items(user))),
             System::Popularity => rank(&raw[2]),
             System::Collaborative => rank(&raw[0]),
             System::ContentBased if self.model.forest().is_none() => Metrics::default(),
@@ -274,7 +274,7 @@ impl<'a> Ranker<'a> {
     /// NDCG of the model's own ensemble for one user.
     fn ensemble(&self, split: &Split, user: u32) -> Result<f64> {
         let data = &split.train.data;
-        let ranked = self.best(&self.user(data, user)?, data.items.len(), &self.liked(data, user));
+        let ranked = self.best(&self.user(data, user)?, data.items.len(), data.events.row(user as usize).item);
         Ok(metrics::measure(&ranked, split.held_out(user as usize), K).ndcg)
     }
 
@@ -319,11 +319,6 @@ impl<'a> Ranker<'a> {
         let of = |part: usize| items.iter().map(|item| scale.parts[part][*item as usize]).collect();
         let content = content.into_iter().map(|value| value.unwrap_or(f32::NAN)).collect();
         CommonScale { parts: [of(COLLABORATIVE), content, of(POPULARITY)], exists: scale.exists }
-    }
-
-    /// The user's liked items in the training part, ascending: they are not recommended again.
-    pub fn liked(&self, data: &Dataset, user: u32) -> Vec<u32> {
-        self.model.feedback().positives(data.events.row(user as usize)).map(|(item, _)| item).collect()
     }
 }
 

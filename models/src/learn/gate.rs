@@ -4,6 +4,9 @@ use crate::learn::metrics::paired_interval;
 
 /// Better by this share, or not worth the change.
 const MIN_GAIN: f64 = 0.02;
+/// A model is replaced on the word of at least this many users. The bootstrap knows only those that it is given: of one
+/// user the interval has no width.
+const MIN_USERS: usize = 30;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
@@ -17,7 +20,7 @@ pub struct Decision {
 #[derive(Debug, Clone, Copy)]
 pub enum Opponent<'a> {
     None,
-    /// It was fitted around another kind of hold-out, and may have trained on this one.
+    /// Its hold-out does not have all of this one: it was trained on the rest.
     Incomparable,
     /// NDCG by user.
     Evaluated(&'a [f64]),
@@ -55,8 +58,8 @@ impl Contest<'_> {
             Opponent::Incomparable => {
                 return decision(
                     false,
-                    "the active model was fitted around another kind of hold-out (by time, by user) and cannot be \
-                     compared; see {\"force\": true}"
+                    "the active model was trained on interactions of this hold-out (its own was later, smaller or cut in \
+                     another way) and cannot be compared; see {\"force\": true}"
                         .into(),
                 );
             }
@@ -67,6 +70,14 @@ impl Contest<'_> {
                 return decision(new > popularity, reason);
             }
         };
+        if champion.len() < MIN_USERS {
+            let reason = format!(
+                "too few users to judge by: {} in the hold-out, and {MIN_USERS} are needed to replace a model; see \
+                 {{\"force\": true}}",
+                champion.len()
+            );
+            return decision(false, reason);
+        }
         let old = mean(champion);
         let (low, high) = paired_interval(self.challenger, champion, self.seed);
         let gain = if old > 0.0 { new / old - 1.0 } else { f64::from(u8::from(new > 0.0)) };
@@ -135,8 +146,18 @@ mod tests {
 
     #[test]
     fn too_few_users_are_said() {
-        let noisy: Vec<f64> = (0..20).map(|i| f64::from(i % 2)).collect();
-        let other: Vec<f64> = (0..20).map(|i| f64::from(i % 3) / 2.0).collect();
-        assert!(decide(&noisy, Some(&other), false).reason.contains("too few users"));
+        let noisy: Vec<f64> = (0..40).map(|i| f64::from(i % 2)).collect();
+        let other: Vec<f64> = (0..40).map(|i| f64::from(i % 3) / 2.0).collect();
+        assert!(decide(&noisy, Some(&other), false).reason.contains("too few users to resolve"));
+    }
+
+    #[test]
+    fn one_user_replaces_nothing() {
+        for n in [1, 29] {
+            let decision = decide(&vec![1.0; n], Some(&vec![0.5; n]), false);
+            assert!(!decision.promoted && decision.reason.contains("too few users to judge by"), "{}", decision.reason);
+            assert!(decide(&vec![1.0; n], Some(&vec![0.5; n]), true).promoted);
+        }
+        assert!(decide(&[1.0; 30], Some(&[0.5; 30]), false).promoted);
     }
 }

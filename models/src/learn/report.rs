@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::data::split::SplitKind;
+use crate::data::split::{HeldOut, SplitKind};
 use crate::learn::choose::{Recipe, Trials};
 use crate::learn::weights::Verdict;
 use crate::parts::ratings::RatingEvidence;
@@ -11,6 +11,7 @@ use crate::parts::ratings::RatingEvidence;
 #[derive(Debug, Clone)]
 pub struct Choice {
     pub split: SplitKind,
+    pub held: HeldOut,
     /// Positives that each user and item that was trained on has at least.
     pub min_interactions: usize,
     pub recipe: Recipe,
@@ -27,6 +28,7 @@ impl Choice {
     pub fn report(&self) -> Value {
         json!({
             "split": self.split.name(),
+            "held_out": self.held.report(),
             "min_interactions": self.min_interactions,
             "regularization": short(self.recipe.als.regularization),
             "alpha0": short(self.recipe.als.alpha0),
@@ -47,6 +49,22 @@ impl Choice {
             })),
             "tried": self.trials.report(),
         })
+    }
+}
+
+impl HeldOut {
+    fn report(self) -> Value {
+        match self {
+            HeldOut::After(last) => json!({"after": last}),
+            HeldOut::Share(share) => json!({"share": share}),
+        }
+    }
+
+    /// What [`Choice::report`] wrote; None where it is missing or something else.
+    pub fn from_report(choice: &Value) -> Option<HeldOut> {
+        let held = choice.get("held_out")?;
+        let after = held.get("after").and_then(Value::as_i64).map(HeldOut::After);
+        after.or_else(|| held.get("share").and_then(Value::as_f64).map(HeldOut::Share))
     }
 }
 
@@ -83,4 +101,20 @@ impl Trials {
 /// As many digits as an f32 has, so that 0.1 is shown as 0.1.
 fn short(value: f32) -> f64 {
     value.to_string().parse().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hold_out_is_read_as_it_was_written() {
+        for held in [HeldOut::After(1_700_000_000), HeldOut::After(crate::NONE), HeldOut::Share(0.1 + 0.2)] {
+            let written = json!({"held_out": held.report()}).to_string();
+            let read: Value = serde_json::from_str(&written).unwrap();
+            assert_eq!(HeldOut::from_report(&read), Some(held));
+        }
+        assert_eq!(HeldOut::from_report(&json!({"held_out": 7})), None);
+        assert_eq!(HeldOut::from_report(&json!({})), None);
+    }
 }

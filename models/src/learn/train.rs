@@ -5,7 +5,7 @@ use ndarray::Array2;
 use crate::control::{Control, Phase};
 use crate::data::cut::Cut;
 use crate::data::dataset::{Dataset, Sources};
-use crate::data::split::{HOLDOUT_SALT, Split, SplitKind, VALIDATION_SALT, sample, split};
+use crate::data::split::{HOLDOUT_SALT, HeldOut, Split, VALIDATION_SALT, sample, split};
 use crate::error::{Error, Result};
 use crate::learn::choose::{self, Trials};
 use crate::learn::evaluate::{Evaluation, HoldOut, System};
@@ -40,8 +40,8 @@ pub struct Trained {
 pub struct Champion {
     /// Fitted without the hold-out of its own run.
     pub twin: Model,
-    /// How that hold-out was cut.
-    pub split: SplitKind,
+    /// What that hold-out holds.
+    pub held: HeldOut,
 }
 
 /// Trains, evaluates and decides, on `threads` threads of its own.
@@ -80,11 +80,11 @@ impl Run<'_> {
         let twin = fit::fit(&outer.train, &settled, self.control)?;
 
         self.control.enter(Phase::Evaluating)?;
-        let comparable = champion.filter(|c| c.split == outer.kind).map(|c| &c.twin);
+        let comparable = champion.filter(|c| c.held.covers(&outer.held)).map(|c| &c.twin);
         let (evaluation, rival) = self.evaluate(&twin, comparable, &outer, &settled)?;
         let decision = self.decide(&evaluation, champion.is_some(), rival.as_deref());
         self.remark_on_weights(&evaluation, &settled, &mut notes);
-        let split = outer.kind;
+        let (split, held) = (outer.kind, outer.held);
         drop(outer);
 
         self.control.enter(Phase::Refitting)?;
@@ -96,7 +96,7 @@ impl Run<'_> {
         let model = model.with_ratings(RatingModel::fit(&data, self.params.seed, self.control)?);
         let trees = settled.forest.as_ref().map_or(0, Forest::trees);
         let Settled { recipe, verdict, .. } = settled;
-        let choice = Choice { split, min_interactions, recipe, trials, verdict, trees, ratings };
+        let choice = Choice { split, held, min_interactions, recipe, trials, verdict, trees, ratings };
         Ok(Trained { model, twin, data, user_factors, decision, evaluation, choice, notes })
     }
 

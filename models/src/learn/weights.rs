@@ -156,8 +156,9 @@ impl Candidates {
     fn of(ranker: &Ranker<'_>, split: &Split, user: u32) -> Result<Candidates> {
         let data = &split.train.data;
         let raw = ranker.raw(&ranker.user(data, user)?, data.items.len());
-        let seen = ranker.liked(data, user);
-        let mut items: Vec<u32> = raw.iter().flat_map(|scores| top(scores, CANDIDATES, &seen)).collect();
+        // Whatever was reviewed, well or badly, is not recommended again.
+        let seen = data.events.row(user as usize).item;
+        let mut items: Vec<u32> = raw.iter().flat_map(|scores| top(scores, CANDIDATES, seen)).collect();
         items.sort_unstable();
         items.dedup();
         let raw = raw.map(|scores| items.iter().map(|i| scores[*i as usize]).collect());

@@ -41,9 +41,9 @@ fn what_the_bounds_leave_out_is_not_among_the_best() {
             [(Ranker::own(&model, &trained.data), &trained.data), (Ranker::foreign(&model, &shifted), &shifted)]
         {
             for user in (0..data.users.len() as u32).step_by(7) {
-                let (ready, seen) = (ranker.user(data, user).unwrap(), ranker.liked(data, user));
+                let (ready, seen) = (ranker.user(data, user).unwrap(), data.events.row(user as usize).item);
                 let all = ranker.parts(&ranker.raw(&ready, data.items.len())).blended(&model.weights());
-                assert_eq!(ranker.best(&ready, data.items.len(), &seen), top(&all, K, &seen), "{weights:?}, {user}");
+                assert_eq!(ranker.best(&ready, data.items.len(), seen), top(&all, K, seen), "{weights:?}, {user}");
             }
         }
     }

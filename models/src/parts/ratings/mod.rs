@@ -154,14 +154,20 @@ impl RatingModel {
     /// The stars that the user is expected to give to each of the items (ids), within [`UserPrior::range`]. An id without a
     /// rating gets what is expected of an unrated item.
     pub fn predict(&self, rater: &Rater, items: &[i64]) -> Vec<f32> {
+        items.iter().map(|id| self.expected(rater, self.row(*id))).collect()
+    }
+
+    /// The stars that the user is expected to give to an item without a rating.
+    pub fn predict_unrated(&self, rater: &Rater) -> f32 {
+        self.expected(rater, self.items.len())
+    }
+
+    fn expected(&self, rater: &Rater, row: usize) -> f32 {
         let (size, width, prior, user) = (self.size(), moments::width(self.size()), &self.prior, &rater.0.mean);
-        let expect = |id: &i64| {
-            let item = &self.moments[self.row(*id) * width..][..width];
-            let product: f64 = (1..size).map(|i| user[i] * f64::from(moments::mean(item, size, i))).sum();
-            let stars = f64::from(prior.mean) + user[0] + f64::from(moments::mean(item, size, 0)) + product;
-            (stars as f32).clamp(prior.range[0], prior.range[1])
-        };
-        items.iter().map(expect).collect()
+        let item = &self.moments[row * width..][..width];
+        let product: f64 = (1..size).map(|i| user[i] * f64::from(moments::mean(item, size, i))).sum();
+        let stars = f64::from(prior.mean) + user[0] + f64::from(moments::mean(item, size, 0)) + product;
+        (stars as f32).clamp(prior.range[0], prior.range[1])
     }
 
     fn expected_user(&self, index: &[u32]) -> Vec<f32> {
