@@ -90,15 +90,15 @@ fn exclusions_apply_before_the_best_are_chosen() {
 fn wrong_arguments_are_named() {
     recommending();
     for (call, state, named) in [
-        ("reco_recommend(43, 0)", "22023", "n must be between 1 and 1000, not 0"),
-        ("reco_recommend(43, 1001)", "22023", "n must be between 1 and 1000, not 1001"),
+        ("reco_recommend(43, 0)", "22023", "n must be a whole number between 1 and 1000, not 0"),
+        ("reco_recommend(43, 1001)", "22023", "n must be a whole number between 1 and 1000, not 1001"),
         ("reco_recommend(43, exclude => '{1,NULL}')", "22004", "exclude must not contain NULL"),
         ("reco_recommend(43, exclude => '{{1},{2}}')", "2202E", "exclude must have one dimension, not 2"),
         ("reco_recommend(43, diversity => 1.5)", "22023", "diversity must be between 0 and 1, not 1.5"),
         ("reco_recommend(43, diversity => 'NaN')", "22023", "diversity must be between 0 and 1, not NaN"),
         ("reco_recommend(43, explore => -0.1)", "22023", "explore must be between 0 and 1, not -0.1"),
-        ("reco_similar(1, -3)", "22023", "n must be between 1 and 1000, not -3"),
-        ("reco_trending(0)", "22023", "n must be between 1 and 1000, not 0"),
+        ("reco_similar(1, -3)", "22023", "n must be a whole number between 1 and 1000, not -3"),
+        ("reco_trending(0)", "22023", "n must be a whole number between 1 and 1000, not 0"),
         ("reco_trending(half_life => '0 days')", "22023", "half_life must be more than 0 seconds, not 0"),
         ("reco_trending(half_life => '-1 month')", "22023", "more than 0 seconds, not -2592000"),
     ] {

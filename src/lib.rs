@@ -35,6 +35,7 @@ mod tests {
     // pg_schema wants the module's body in place; one file holds the tests of one property.
     use pgrx::prelude::*;
 
+    include!("../pg_test/arguments.rs");
     include!("../pg_test/common.rs");
     include!("../pg_test/configure.rs");
     include!("../pg_test/damage.rs");

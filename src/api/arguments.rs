@@ -48,22 +48,24 @@ pub fn json(name: &str, value: AnyElement) -> Outcome<Value> {
     })
 }
 
-/// `n`, the number of items that a function lists; 10 where it is NULL.
-pub fn count(n: Option<i32>) -> Outcome<usize> {
-    const MOST: i32 = 1000;
-    let n = n.unwrap_or(10);
-    if (1..=MOST).contains(&n) {
+/// `n`, the number of items that a function lists; 10 where it is NULL. Counts and shares are declared as double precision,
+/// the one type that PostgreSQL casts every other number to unasked: drivers send integer, bigint, numeric and double
+/// precision for the same value.
+pub fn count(n: Option<f64>) -> Outcome<usize> {
+    const MOST: f64 = 1000.0;
+    let n = n.unwrap_or(10.0);
+    if (1.0..=MOST).contains(&n) && n.fract() == 0.0 {
         return Ok(n as usize);
     }
-    Err(Failure::invalid(format!("n must be between 1 and {MOST}, not {n}"))
+    Err(Failure::invalid(format!("n must be a whole number between 1 and {MOST}, not {n}"))
         .hint("For more, score the items themselves: reco_score(user_id, item_ids)."))
 }
 
 /// A share, 0 to 1; 0 where it is NULL.
-pub fn share(name: &str, value: Option<f32>) -> Outcome<f32> {
+pub fn share(name: &str, value: Option<f64>) -> Outcome<f32> {
     let value = value.unwrap_or(0.0);
     if (0.0..=1.0).contains(&value) {
-        return Ok(value);
+        return Ok(value as f32);
     }
     Err(Failure::invalid(format!("{name} must be between 0 and 1, not {value}")))
 }

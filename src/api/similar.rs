@@ -16,7 +16,7 @@ use crate::site::{Served, Site};
 #[allow(clippy::type_complexity)]
 fn reco_similar(
     item_id: Option<i64>,
-    n: default!(Option<i32>, "10"),
+    n: default!(Option<f64>, "10"),
 ) -> TableIterator<
     'static,
     (

@@ -13,7 +13,7 @@ use crate::site::Site;
 #[pg_extern(stable, parallel_safe)]
 #[allow(clippy::type_complexity)]
 fn reco_trending(
-    n: default!(Option<i32>, "10"),
+    n: default!(Option<f64>, "10"),
     half_life: default!(Option<Interval>, "'7 days'"),
     category: default!(Option<i64>, "NULL"),
 ) -> TableIterator<'static, (name!(rank, i32), name!(item_id, i64), name!(score, f64), name!(interactions, i64))> {
@@ -23,7 +23,7 @@ fn reco_trending(
     )
 }
 
-fn trending(n: Option<i32>, half_life: Option<Interval>, category: Option<i64>) -> Outcome<Vec<Trend>> {
+fn trending(n: Option<f64>, half_life: Option<Interval>, category: Option<i64>) -> Outcome<Vec<Trend>> {
     let n = count(n)?;
     let half_life = half_life.as_ref().map_or(7.0 * DAY, seconds);
     if half_life <= 0.0 {

@@ -154,7 +154,7 @@ SELECT pg_temp.must(ARRAY(SELECT item_id FROM reco_recommend(:reader, 20) ORDER 
   'reco_recommend is not the top of reco_score');
 COMMIT;
 PREPARE r AS SELECT * FROM reco_recommend($1, $2, $3, $4);
-SELECT pg_temp.must((SELECT parameter_types = '{bigint,integer,bigint[],bigint}' FROM pg_prepared_statements WHERE name = 'r'),
+SELECT pg_temp.must((SELECT parameter_types = '{bigint,double precision,bigint[],bigint}' FROM pg_prepared_statements WHERE name = 'r'),
   'reco_recommend($1, $2, $3, $4) does not resolve');
 EXECUTE r(:reader, 3, '{1}', NULL);
 SELECT pg_temp.must(count(*) = (SELECT count(*) FROM usuario) * 3 AND bool_and(reason <> ''), 'LATERAL over all readers')

@@ -17,12 +17,12 @@ use request::Request;
 #[allow(clippy::type_complexity, clippy::too_many_arguments)]
 fn reco_recommend(
     user_id: Option<i64>,
-    n: default!(Option<i32>, "10"),
+    n: default!(Option<f64>, "10"),
     exclude: default!(Option<Array<i64>>, "'{}'"),
     category: default!(Option<i64>, "NULL"),
     exclude_seen: default!(Option<bool>, "true"),
-    diversity: default!(Option<f32>, "0"),
-    explore: default!(Option<f32>, "0"),
+    diversity: default!(Option<f64>, "0"),
+    explore: default!(Option<f64>, "0"),
 ) -> TableIterator<
     'static,
     (

@@ -23,12 +23,12 @@ impl Request {
     /// # Errors
     /// Those of [`count`], [`ids`] and [`share`].
     pub fn new(
-        n: Option<i32>,
+        n: Option<f64>,
         exclude: Option<Array<i64>>,
         category: Option<i64>,
         exclude_seen: Option<bool>,
-        diversity: Option<f32>,
-        explore: Option<f32>,
+        diversity: Option<f64>,
+        explore: Option<f64>,
     ) -> Outcome<Request> {
         let mut exclude = exclude.map_or(Ok(Vec::new()), |array| ids("exclude", array))?;
         exclude.sort_unstable();
