@@ -18,7 +18,7 @@ demo: install ## train and recommend on a generated library, in a temporary clus
 test: setup ## format, lints and every test
 	@scripts/test
 
-prove: install ## the long proofs: each fault in each phase of a training (half an hour)
+prove: install ## the long proofs: faults, random calls, known weaknesses (an hour)
 	@scripts/prove
 
 arm64: setup ## cross-compile the models' tests for 64-bit ARM and run them under qemu (installs a compiler once)
@@ -42,7 +42,7 @@ kernels: setup ## measure each kernel on each instruction set that the processor
 fmt: ## format the Rust code
 	@cargo fmt --all
 
-lint: setup ## format check, layout check and clippy
+lint: setup ## format, layout and dependency checks, and clippy
 	@scripts/lint
 
 clean: ## remove build output; tools and downloads stay
