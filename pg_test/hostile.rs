@@ -192,6 +192,6 @@ fn stars_out_of_range_do_not_break_their_reader() {
         assert!(!listed("reco_recommend(41, 30)").contains(&1));
         assert!(truth("SELECT bool_and(score BETWEEN 0 AND 1) FROM reco_score(41, '{1,2,3}')"));
         assert!(truth("SELECT bool_and(rating BETWEEN 1 AND 5) FROM reco_predict_rating(41, '{1,2,3}')"));
-        assert_eq!(fails("SELECT * FROM reco_train()").0, "22000");
+        assert_eq!(fails("SELECT * FROM reco_train('{\"strict\": true}')").0, "22000");
     }
 }

@@ -87,6 +87,18 @@ fn exclusions_apply_before_the_best_are_chosen() {
 }
 
 #[pg_test]
+fn a_review_without_stars_is_seen() {
+    recommending();
+    let best = listed("reco_recommend(43, 1)")[0];
+    Spi::run(&format!("INSERT INTO resena (usuario_id, libro_id) VALUES (43, {best})")).unwrap();
+    for enabled in ["on", "off"] {
+        Spi::run(&format!("SET LOCAL reco.enabled = {enabled}")).unwrap();
+        assert!(!listed("reco_recommend(43, 30)").contains(&best), "enabled {enabled}");
+        assert!(listed("reco_recommend(43, 30, exclude_seen => false)").contains(&best), "enabled {enabled}");
+    }
+}
+
+#[pg_test]
 fn wrong_arguments_are_named() {
     recommending();
     for (call, state, named) in [

@@ -9,11 +9,39 @@ fn wrong_options_are_named() {
 }
 
 #[pg_test]
-fn stars_out_of_range_are_named() {
+fn stars_out_of_range_are_skipped_and_counted() {
     small_site();
-    Spi::run("INSERT INTO resena (usuario_id, libro_id, estrellas) VALUES (1, 1, 9)").unwrap();
+    let rows: i64 = Spi::get_one("SELECT count(*) FROM resena").unwrap().unwrap();
+    Spi::run("INSERT INTO resena (usuario_id, libro_id) VALUES (1, 6)").unwrap();
+    let clean = train();
+    Spi::run("INSERT INTO resena (usuario_id, libro_id, estrellas) VALUES (7, 5, 0), (8, 6, -3)").unwrap();
+    let skipping = train();
+    assert!(truth(&format!(
+        "SELECT skipped = '{{\"reviews\": {}, \"skipped\": 2, \"example\": {{\"user\": 7, \"item\": 5, \"stars\": \"0\"}}}}'
+             AND interactions = (SELECT interactions FROM reco_models WHERE version = {clean})
+             AND ndcg_at_10 = (SELECT ndcg_at_10 FROM reco_models WHERE version = {clean})
+         FROM reco_models WHERE version = {skipping}",
+        rows + 2
+    )));
+    assert!(truth(&format!("SELECT skipped IS NULL FROM reco_models WHERE version = {clean}")));
+    assert_eq!((health("{model,skipped,skipped}"), health("{last_run,skipped,example,user}")), ("2".into(), "7".into()));
+    let (state, message) = fails("SELECT * FROM reco_train('{\"strict\": true}')");
+    let named = format!("estrellas of public.resena is not 1 to 5 in 2 of {} reviews", rows + 2);
+    assert!(state == "22000" && message == named, "{state} {message}");
+}
+
+#[pg_test]
+fn too_many_stars_out_of_range_are_refused() {
+    small_site();
+    let rows: i64 = Spi::get_one("SELECT count(*) FROM resena").unwrap().unwrap();
+    Spi::run("UPDATE resena SET estrellas = 10 * estrellas WHERE usuario_id <= 20").unwrap();
     let (state, message) = fails("SELECT * FROM reco_train()");
-    assert!(state == "22000" && message.contains('9') && message.contains("1 to 5"), "{state} {message}");
+    assert!(state == "22000" && message.contains(&format!("of {rows} reviews")), "{state} {message}");
+    // Of few reviews one may be wrong, though it is more than 1 %.
+    Spi::run("DELETE FROM resena WHERE estrellas > 5 OR usuario_id > 22; DELETE FROM favorito WHERE usuario_id > 30").unwrap();
+    assert!(truth("SELECT count(*) < 100 FROM resena"));
+    Spi::run("INSERT INTO resena (usuario_id, libro_id, estrellas) VALUES (23, 1, 0)").unwrap();
+    train();
 }
 
 #[pg_test]

@@ -55,7 +55,8 @@ CREATE TABLE reco.model (
     seconds              real        NOT NULL,
     phases               jsonb       NOT NULL,
     content_hash         bigint      NOT NULL,
-    bytes                bigint      NOT NULL
+    bytes                bigint      NOT NULL,
+    skipped              jsonb
 );
 COMMENT ON TABLE reco.model IS 'One row per training: options, what validation chose, the decision of the gate and its figures.';
 

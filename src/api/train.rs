@@ -19,6 +19,7 @@ use crate::pg::owner::as_owner;
 use crate::pg::session::{look_for_client, pause, refuse_read_only, session_user, watch_client};
 use crate::pg::spi::{self, Connection, arg};
 use crate::pg::worker;
+use crate::read::Read;
 use crate::settings;
 use crate::site::Site;
 use crate::store;
@@ -81,6 +82,8 @@ struct Finished {
     timing: Timing,
     /// The relation that each source is.
     sources: Value,
+    /// What of them was skipped.
+    skipped: Value,
     /// The version that was active when the run began, and that the gate compared with.
     champion: Option<i64>,
 }
@@ -100,7 +103,8 @@ fn run(connection: &Connection, params: &ValidParams, begun: Instant) -> Outcome
     let site = Site::open(connection)?;
     warn_of_row_security(&site);
     let say = |table: &str, rows| progress.say(&format!("reading {table}"), 0.0, rows);
-    let (sources, size) = site.read_all(say, |size| check_memory(size, params))?;
+    let Read { sources, size, skipped } = site.read_all(say, |size| check_memory(size, params))?;
+    skipped.check(site.mapping.ratings(), params.strict)?;
     check_memory(&size, params)?;
     reco_models::require(reco_models::estimate_memory(&size, params).saturating_sub(size.bytes()))?;
     let champion = match site.active {
@@ -123,7 +127,8 @@ fn run(connection: &Connection, params: &ValidParams, begun: Instant) -> Outcome
     for (phase, seconds) in control.seconds() {
         timing.insert(key(phase), rounded(seconds));
     }
-    Ok(Finished { trained, timing, sources: site.mapping.relations(), champion: site.active.map(|key| key.version) })
+    let (sources, champion) = (site.mapping.relations(), site.active.map(|key| key.version));
+    Ok(Finished { trained, timing, sources, skipped: skipped.report(), champion })
 }
 
 /// Shares of a whole run at which reading ends and storing begins.
@@ -154,7 +159,7 @@ fn store_and_report(
     force: bool,
     begun: Instant,
 ) -> Outcome<TrainRow> {
-    let Finished { mut trained, mut timing, sources, champion } = finished;
+    let Finished { mut trained, mut timing, sources, skipped, champion } = finished;
     let mut progress = Progress::new();
     let storing = Instant::now();
     progress.say("storing", STORE_SHARE, 0);
@@ -166,7 +171,7 @@ fn store_and_report(
         withhold_if_overtaken(&mut trained.decision, champion, store::active_now(connection)?);
     }
     let trained = &trained;
-    let saved = store::Saved { trained, options, sources, created_by: session_user() };
+    let saved = store::Saved { trained, options, sources, skipped, created_by: session_user() };
     let stored = store::save(connection, &saved, |share| {
         progress.say("storing", STORE_SHARE + (1.0 - STORE_SHARE) * share, 0);
     })?;

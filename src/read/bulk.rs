@@ -2,7 +2,8 @@
 
 use reco_models::{Accounts, Catalog, Favorites, ItemInfo, Ratings, Result, Size, Sources, more_room};
 
-use super::record::{Account, Favorite, Rating, Record, statement};
+use super::record::{Account, Favorite, Rating, Record, STARS, statement};
+use super::skipped::Skipped;
 use crate::failure::Outcome;
 use crate::pg::subtransaction::without_locks;
 use crate::site::{Site, Source};
@@ -17,6 +18,22 @@ trait Columns<R> {
     fn push(&mut self, row: R, size: &mut Size);
 }
 
+/// Everything that a training reads.
+#[derive(Default)]
+pub struct Read {
+    pub sources: Sources,
+    pub size: Size,
+    /// Reviews that are not among the sources.
+    pub skipped: Skipped,
+}
+
+/// Reviews, and those of them that have to be skipped.
+#[derive(Default)]
+struct Reviews {
+    ratings: Ratings,
+    skipped: Skipped,
+}
+
 impl Site<'_> {
     /// Reads everything, and leaves no locks on the sources. `progress` is told the table and the rows of it so far;
     /// `check` what was read so far, and can refuse to read on.
@@ -24,20 +41,21 @@ impl Site<'_> {
         &self,
         mut progress: impl FnMut(&str, usize),
         mut check: impl FnMut(&Size) -> Outcome<()>,
-    ) -> Outcome<(Sources, Size)> {
+    ) -> Outcome<Read> {
         self.mapping.check()?;
         let mut watch = |table: &str, rows: usize, size: &Size| {
             progress(table, rows);
             check(size)
         };
-        let (mut all, mut size) = (Sources::default(), Size::default());
+        let (mut all, mut reviews, mut size) = (Sources::default(), Reviews::default(), Size::default());
         without_locks(|| {
             self.read_source::<(i64, ItemInfo)>(self.mapping.items(), &mut all.catalog, &mut size, &mut watch)?;
-            self.read_source::<Rating>(self.mapping.ratings(), &mut all.ratings, &mut size, &mut watch)?;
+            self.read_source::<Rating>(self.mapping.ratings(), &mut reviews, &mut size, &mut watch)?;
             self.read_source::<Favorite>(self.mapping.favorites(), &mut all.favorites, &mut size, &mut watch)?;
             self.read_source::<Account>(self.mapping.users(), &mut all.accounts, &mut size, &mut watch)
         })?;
-        Ok((all, size))
+        all.ratings = reviews.ratings;
+        Ok(Read { sources: all, size, skipped: reviews.skipped })
     }
 
     fn read_source<R: Record>(
@@ -78,18 +96,26 @@ impl Columns<(i64, ItemInfo)> for Catalog {
     }
 }
 
-impl Columns<Rating> for Ratings {
+impl Columns<Rating> for Reviews {
     fn make_room(&mut self, rows: usize) -> Result<()> {
-        more_room(&mut self.stars, rows)?;
-        [&mut self.user, &mut self.item, &mut self.at].into_iter().try_for_each(|column| more_room(column, rows))
+        let Ratings { user, item, stars, at } = &mut self.ratings;
+        more_room(stars, rows)?;
+        [user, item, at].into_iter().try_for_each(|column| more_room(column, rows))
     }
 
     fn push(&mut self, rating: Rating, size: &mut Size) {
+        let Some(stars) = rating.stars else { return };
+        self.skipped.rows += 1;
+        if !STARS.contains(&stars) {
+            self.skipped.add(rating.user, rating.item, stars);
+            return;
+        }
         size.interaction(rating.user, rating.item);
-        self.user.push(rating.user);
-        self.item.push(rating.item);
-        self.stars.push(rating.stars);
-        self.at.push(rating.at);
+        let ratings = &mut self.ratings;
+        ratings.user.push(rating.user);
+        ratings.item.push(rating.item);
+        ratings.stars.push(stars);
+        ratings.at.push(rating.at);
     }
 }
 

@@ -1,17 +1,13 @@
 //! What the sources say of one user now.
 
 use std::cell::Cell;
-use std::ops::RangeInclusive;
 
 use reco_models::{Favorites, NONE, Ratings};
 
-use super::record::{Account, Favorite, Rating};
+use super::record::{Account, Favorite, Rating, STARS};
 use crate::failure::Outcome;
 use crate::pg::notice;
 use crate::site::{RatingSource, Site, Source};
-
-/// What a review may give.
-const STARS: RangeInclusive<f32> = 1.0..=5.0;
 
 thread_local! {
     /// Whether this session was told of a review that is out of range.
@@ -22,8 +18,8 @@ thread_local! {
 #[derive(Default)]
 pub struct Reviews {
     pub ratings: Ratings,
-    /// Items whose stars are out of range.
-    pub invalid: Vec<i64>,
+    /// Items with a review whose stars are missing or out of range: they count as seen.
+    pub without_stars: Vec<i64>,
 }
 
 impl Site<'_> {
@@ -31,18 +27,18 @@ impl Site<'_> {
         let mut reviews = Reviews::default();
         let Some(source) = self.mapping.ratings() else { return Ok(reviews) };
         for rating in self.of_key::<Rating>(source, &source.user, user)? {
-            if !STARS.contains(&rating.stars) {
-                reviews.invalid.push(rating.item);
+            let Some(stars) = rating.stars.filter(|stars| STARS.contains(stars)) else {
+                reviews.without_stars.push(rating.item);
+                if rating.stars.is_some() {
+                    self.warn_of_invalid_stars(source, user, rating.item);
+                }
                 continue;
-            }
+            };
             let ratings = &mut reviews.ratings;
             ratings.user.push(user);
             ratings.item.push(rating.item);
-            ratings.stars.push(rating.stars);
+            ratings.stars.push(stars);
             ratings.at.push(rating.at);
-        }
-        if let Some(item) = reviews.invalid.first() {
-            self.warn_of_invalid_stars(source, user, *item);
         }
         Ok(reviews)
     }
@@ -56,7 +52,7 @@ impl Site<'_> {
         let text = format!(
             "{column} of {table} is not 1 to 5 in the review of item {item} by user {user}: it counts as seen, not as stars"
         );
-        notice::warn(&text, "Correct the row; a training is refused while there is one.");
+        notice::warn(&text, "Correct the row; trainings skip it.");
     }
 
     pub fn favorites_of(&self, user: i64) -> Outcome<Favorites> {

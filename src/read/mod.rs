@@ -7,8 +7,10 @@ mod items;
 mod reader;
 mod recent;
 mod record;
+mod skipped;
 mod trend;
 
+pub use bulk::Read;
 pub use reader::{ModelReader, RulesReader};
 pub use recent::Event;
 pub use trend::Trend;

@@ -70,7 +70,7 @@ impl Site<'_> {
 }
 
 fn seen(reviews: &Reviews, favorites: &Favorites) -> Vec<i64> {
-    let mut seen = [reviews.ratings.item.as_slice(), &reviews.invalid, &favorites.item].concat();
+    let mut seen = [reviews.ratings.item.as_slice(), &reviews.without_stars, &favorites.item].concat();
     seen.sort_unstable();
     seen.dedup();
     seen

@@ -1,5 +1,6 @@
 //! Reviews and favourites since a moment.
 
+use super::record::STARS;
 use crate::failure::Outcome;
 use crate::pg::spi::{Row, arg};
 use crate::site::{InteractionSource, Site, stars_or_null};
@@ -11,7 +12,7 @@ const BATCH: i64 = 10_000;
 pub struct Event {
     pub user: i64,
     pub item: i64,
-    /// None for a favourite.
+    /// None for a favourite, and for a review without stars that a model could learn from.
     pub stars: Option<f32>,
 }
 
@@ -24,7 +25,8 @@ impl Event {
     }
 
     fn read(row: &mut Row<'_>) -> Outcome<Option<Event>> {
-        let (user, item, stars) = (row.take()?, row.take()?, row.take()?);
+        let (user, item) = (row.take()?, row.take()?);
+        let stars = row.take()?.filter(|stars| STARS.contains(stars));
         Ok(user.zip(item).map(|(user, item)| Event { user, item, stars }))
     }
 }

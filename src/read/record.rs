@@ -1,5 +1,7 @@
 //! The rows that are read of each source: what a statement lists, and how its rows are read.
 
+use std::ops::RangeInclusive;
+
 use reco_models::{ItemInfo, NONE, require, room};
 
 use crate::failure::Outcome;
@@ -51,10 +53,14 @@ impl Site<'_> {
     }
 }
 
+/// What a review may give.
+pub const STARS: RangeInclusive<f32> = 1.0..=5.0;
+
 pub struct Rating {
     pub user: i64,
     pub item: i64,
-    pub stars: f32,
+    /// None: a review of words only. What is outside of [`STARS`] is not checked yet.
+    pub stars: Option<f32>,
     /// Seconds since 1970, or [`NONE`].
     pub at: i64,
 }
@@ -69,7 +75,7 @@ impl Record for Rating {
 
     fn read(row: &mut Row<'_>) -> Outcome<Option<Self>> {
         let (user, item, stars, at) = (row.take()?, row.take()?, row.take()?, row.take()?);
-        let (Some(user), Some(item), Some(stars)) = (user, item, stars) else { return Ok(None) };
+        let (Some(user), Some(item)) = (user, item) else { return Ok(None) };
         Ok(Some(Rating { user, item, stars, at: seconds(at) }))
     }
 }

@@ -20,7 +20,8 @@ pub fn run(connection: &Connection, version: Option<i64>) -> Outcome<Option<Run>
     let sql = "SELECT pg_catalog.date_part('epoch', created_at), interactions, pg_catalog.jsonb_build_object(
                    'version', version, 'trained_at', created_at, 'trained_by', created_by,
                    'age_seconds', pg_catalog.date_part('epoch', pg_catalog.now() OPERATOR(pg_catalog.-) created_at),
-                   'promoted', promoted, 'reason', reason, 'ndcg_at_10', ndcg_at_10, 'seconds', seconds)
+                   'promoted', promoted, 'reason', reason, 'ndcg_at_10', ndcg_at_10, 'seconds', seconds,
+                   'skipped', skipped)
                FROM reco.model WHERE $1 IS NULL OR version OPERATOR(pg_catalog.=) $1 ORDER BY version DESC LIMIT 1";
     as_owner(|| {
         let rows = connection.read(sql, &[arg(version)])?;

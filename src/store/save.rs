@@ -20,6 +20,8 @@ pub struct Saved<'a> {
     pub options: Value,
     /// The relation that each source is.
     pub sources: Value,
+    /// What of them was skipped; null: nothing.
+    pub skipped: Value,
     /// The caller, who is not the owner that writes.
     pub created_by: String,
 }
@@ -97,14 +99,14 @@ fn write_model(
     seconds: f64,
     phases: Value,
 ) -> Outcome<()> {
-    let Saved { trained, options, sources, created_by } = saved;
+    let Saved { trained, options, sources, skipped, created_by } = saved;
     let ensemble = trained.evaluation.ensemble();
     let data = &trained.data;
     connection.write(
         "INSERT INTO reco.model (version, created_at, created_by, promoted, reason, options, sources, choice, weights, users, items,
-             interactions, precision_at_10, ndcg_at_10, map_at_10, previous_ndcg_at_10, seconds, phases, content_hash, bytes)
+             interactions, precision_at_10, ndcg_at_10, map_at_10, previous_ndcg_at_10, seconds, phases, content_hash, bytes, skipped)
          VALUES ($1, pg_catalog.to_timestamp($2), $3::pg_catalog.name, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-             $16, $17, $18, $19, $20)",
+             $16, $17, $18, $19, $20, $21)",
         &[
             arg(stored.key.version),
             arg(stored.at),
@@ -126,6 +128,7 @@ fn write_model(
             arg(pgrx::JsonB(phases)),
             arg(stored.key.hash),
             arg(stored.bytes),
+            arg((!skipped.is_null()).then(|| pgrx::JsonB(skipped.clone()))),
         ],
     )?;
     Ok(())

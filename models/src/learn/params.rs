@@ -91,6 +91,7 @@ pub struct Params {
     weights: WeightChoice,
     budget: Duration,
     force: bool,
+    strict: bool,
 }
 
 impl Default for Params {
@@ -101,6 +102,7 @@ impl Default for Params {
             weights: WeightChoice::Auto,
             budget: DEFAULT_BUDGET,
             force: false,
+            strict: false,
         }
     }
 }
@@ -130,9 +132,8 @@ impl Params {
             "split" => self.split = parse_split(value)?,
             "weights" => self.weights = parse_weights(value)?,
             "budget" => self.budget = parse_budget(value)?,
-            "force" => {
-                self.force = value.as_bool().ok_or_else(|| wrong(name, value, "true or false"))?;
-            }
+            "force" => self.force = parse_bool(name, value)?,
+            "strict" => self.strict = parse_bool(name, value)?,
             _ => {
                 let Some(i) = NUMBERS.iter().position(|o| o.name == name) else {
                     return Err(Error::UnknownOption { name: name.into(), known: known_names() });
@@ -177,6 +178,7 @@ impl Params {
             weights: self.weights,
             budget: Budget::new(self.budget),
             force: self.force,
+            strict: self.strict,
         }))
     }
 }
@@ -214,6 +216,8 @@ pub struct Values {
     pub weights: WeightChoice,
     pub budget: Budget,
     pub force: bool,
+    /// No row that cannot be used is skipped.
+    pub strict: bool,
 }
 
 fn wrong(name: &str, value: impl std::fmt::Display, expected: &str) -> Error {
@@ -227,9 +231,13 @@ fn range_text(option: &NumberOption) -> String {
 
 fn known_names() -> String {
     let numbers = NUMBERS.iter().map(|o| o.name);
-    let mut names: Vec<&str> = numbers.chain(["split", "weights", "budget", "force"]).collect();
+    let mut names: Vec<&str> = numbers.chain(["split", "weights", "budget", "force", "strict"]).collect();
     names.sort_unstable();
     names.join(", ")
+}
+
+fn parse_bool(name: &str, value: &Value) -> Result<bool> {
+    value.as_bool().ok_or_else(|| wrong(name, value, "true or false"))
 }
 
 fn parse_split(value: &Value) -> Result<SplitKind> {
