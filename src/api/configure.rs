@@ -107,7 +107,10 @@ fn sources() -> Outcome<Vec<SourceRow>> {
         let site = Site::open(connection)?;
         let row = |(kind, table): (&site::SourceKind, Result<&Table, &str>)| match table {
             Ok(table) => found(&site, table),
-            Err(problem) => Ok((kind.name.into(), None, None, false, Some(problem.into()), None, None)),
+            Err(problem) => {
+                let configured = site.mapping.is_configured(kind);
+                Ok((kind.name.into(), None, None, configured, Some(problem.into()), None, None))
+            }
         };
         site.mapping.tables().into_iter().map(row).collect()
     })

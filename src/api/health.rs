@@ -91,6 +91,7 @@ impl Report {
         if let Err(failure) = site.mapping.check() {
             self.attend(failure.message());
         }
+        site.lost().iter().for_each(|lost| self.attend(&lost.sentence()));
         indexes.iter().for_each(|statement| self.attend(&format!("every score reads a whole table: {statement}")));
         self.add("missing_sources", json!(sources));
         self.add("missing_indexes", json!(indexes));

@@ -40,7 +40,7 @@ fn predict(user: i64, items: &[i64]) -> Outcome<(Vec<Option<f32>>, Option<i64>)>
         let Some(served) = site.active_model()? else { return Ok((unknown(stars, items), None)) };
         let version = Some(served.version);
         let Some(ratings) = served.model.ratings() else { return Ok((unknown(stars, items), version)) };
-        site.mapping.check()?;
+        site.check_sources()?;
         let rater = ratings.rater(&site.reviews_of(user)?.ratings)?;
         for block in items.chunks(BLOCK) {
             pause();

@@ -102,6 +102,7 @@ fn run(connection: &Connection, params: &ValidParams, begun: Instant) -> Outcome
     let mut progress = Progress::new();
     let site = Site::open(connection)?;
     warn_of_row_security(&site);
+    site.lost().iter().for_each(|lost| notice::say(&lost.sentence()));
     let say = |table: &str, rows| progress.say(&format!("reading {table}"), 0.0, rows);
     let Read { sources, size, skipped } = site.read_all(say, |size| check_memory(size, params))?;
     skipped.check(site.mapping.ratings(), params.strict)?;
@@ -127,7 +128,7 @@ fn run(connection: &Connection, params: &ValidParams, begun: Instant) -> Outcome
     for (phase, seconds) in control.seconds() {
         timing.insert(key(phase), rounded(seconds));
     }
-    let (sources, champion) = (site.mapping.relations(), site.active.map(|key| key.version));
+    let (sources, champion) = (site.relations(params.force), site.active.map(|key| key.version));
     Ok(Finished { trained, timing, sources, skipped: skipped.report(), champion })
 }
 

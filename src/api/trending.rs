@@ -32,7 +32,7 @@ fn trending(n: Option<f64>, half_life: Option<Interval>, category: Option<i64>) 
     }
     spi::connect(|connection| {
         let site = Site::open(connection)?;
-        site.mapping.check()?;
+        site.check_sources()?;
         site.trending(half_life, category, n as i64)?.ok_or_else(|| {
             Failure::new(PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN, "neither reviews nor favourites have a time")
                 .hint("Map one: SELECT reco_configure('rating', ...), with the role \"at\".")

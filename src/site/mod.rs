@@ -3,6 +3,7 @@
 
 mod fragment;
 mod index;
+mod lost;
 mod resolve;
 mod sources;
 mod spellings;
@@ -59,7 +60,7 @@ impl<'c> Site<'c> {
     /// 42P01 where a source is missing, 55000 where a model is, while `reco.fallback` is off.
     pub fn answering(connection: &'c Connection) -> Outcome<Self> {
         let mut site = Site::open(connection)?;
-        site.mapping.check()?;
+        site.check_sources()?;
         site.warn_of_missing_indexes()?;
         if settings::enabled() {
             site.served = site.active_model()?;

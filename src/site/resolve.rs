@@ -72,6 +72,10 @@ pub fn resolve(connection: &Connection, revisions: Vec<i64>) -> Outcome<Rc<Mappi
         favorites: find(&configured),
         items: find(&configured),
         users: find(&configured),
+        configured: spellings::ALL
+            .into_iter()
+            .filter(|kind| configured.iter().any(|c| c.source == kind.name))
+            .collect(),
     });
     CACHED.set(Some((key, Rc::clone(&mapping))));
     Ok(mapping)

@@ -1,7 +1,7 @@
 //! The sources of a site, typed: which table each is, and which columns it has.
 
 use pgrx::PgSqlErrorCode;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::fragment::{Column, Table};
 use super::spellings::{FAVORITE, ITEM, RATING, SourceKind, USER};
@@ -140,6 +140,8 @@ pub struct Mapping {
     pub(super) favorites: Usable<FavoriteSource>,
     pub(super) items: Usable<ItemSource>,
     pub(super) users: Usable<UserSource>,
+    /// Those that `reco_configure` mapped.
+    pub(super) configured: Vec<&'static SourceKind>,
 }
 
 impl Mapping {
@@ -183,16 +185,28 @@ impl Mapping {
         [table(&self.ratings), table(&self.favorites), table(&self.items), table(&self.users)]
     }
 
-    /// The relation of each source that was found, as the registry keeps it of a training.
-    pub fn relations(&self) -> Value {
+    /// The relation of each source that was found.
+    pub fn relations(&self) -> Map<String, Value> {
         let named =
             |(kind, table): (&SourceKind, Result<&Table, &str>)| Some((kind.name.into(), table.ok()?.quoted().into()));
-        Value::Object(self.tables().into_iter().filter_map(named).collect())
+        self.tables().into_iter().filter_map(named).collect()
+    }
+
+    pub fn is_configured(&self, kind: &SourceKind) -> bool {
+        self.configured.iter().any(|configured| configured.name == kind.name)
     }
 
     /// # Errors
-    /// 42P01 where a source is missing that every use needs: items, and ratings or favourites.
+    /// 42P01 where a source is missing that every use needs: items, and ratings or favourites. And where one is missing
+    /// that is configured: somebody said that it counts, and answers without it would be wrong in silence.
     pub fn check(&self) -> Outcome<()> {
+        for (kind, table) in self.tables() {
+            if let Err(problem) = table
+                && self.is_configured(kind)
+            {
+                return Err(unusable(kind, problem));
+            }
+        }
         match (&self.items, &self.ratings, &self.favorites) {
             (Err(problem), ..) => Err(unusable(&ITEM, problem)),
             (_, Err(problem), Err(_)) => Err(unusable(&RATING, problem)),
