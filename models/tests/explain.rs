@@ -128,7 +128,7 @@ fn a_liked_item_with_the_same_users_explains_the_collaborative_part() {
         };
         assert!(of(own) > 0.05 && of(own) > 5.0 * of(other).abs(), "{terms:?}");
         let scored = trained.model.score(&user, &[Target::Known(target)]);
-        let reasons = trained.model.reasons(&user, &[(Target::Known(target), scored[0].parts)]).unwrap();
+        let reasons = trained.model.reasons(&user, &[(Target::Known(target), scored[0].parts)], || {}).unwrap();
         let named = [Some(Reason::Liked(own.into())), Some(Reason::Readers(own.into()))];
         assert!(named.contains(&reasons[0]), "{reasons:?}");
     }
@@ -144,7 +144,9 @@ fn a_reason_is_the_first_term_of_the_explanation() {
             targets(&trained, seed).into_iter().filter(|t| t.index().is_none_or(|i| !row.item.contains(&i))).collect();
         let scored = trained.model.score(user, &targets);
         let pairs: Vec<_> = targets.iter().copied().zip(scored.iter().map(|s| s.parts)).collect();
-        let reasons = trained.model.reasons(user, &pairs).unwrap();
+        let mut pauses = 0;
+        let reasons = trained.model.reasons(user, &pairs, || pauses += 1).unwrap();
+        assert!(pauses > pairs.len(), "{pauses}");
         for (target, reason) in targets.iter().zip(reasons) {
             let (_, terms) = trained.model.explain(user, *target).unwrap();
             let gain = |part: usize| -> f64 {

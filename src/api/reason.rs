@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use reco_models::{ItemInfo, Model, Parts, Reason, Target, User};
 
 use crate::failure::Outcome;
+use crate::pg::session::pause;
 use crate::read::RulesReader;
 use crate::settings::{self, Locale};
 use crate::site::Site;
@@ -16,7 +17,7 @@ pub fn by_model(
     user: &User<'_>,
     items: &[(Target, Parts)],
 ) -> Outcome<Vec<Option<String>>> {
-    sentences(site, &model.reasons(user, items)?)
+    sentences(site, &model.reasons(user, items, pause)?)
 }
 
 /// Why each item is recommended by the rules.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::column::Matrix;
 use crate::error::Result;
 use crate::math::simd::{dot, dot_rows, prefetch};
-use crate::parts::als::{Basis, Side, Solver};
+use crate::parts::als::{Basis, Scratch, Side, Solver};
 use crate::parts::neighbours::Neighbours;
 
 /// How the two are summed: (1−share)·als/als_scale + share·neighbours/(neighbour_scale·√liking), liking being the
@@ -59,6 +59,17 @@ impl Likes {
     /// Liked items with their weights in (0, 1], by ascending index.
     pub fn items(&self) -> &[(u32, f32)] {
         &self.items
+    }
+
+    /// At most `most` of the liked items, those with the highest weights, by ascending index.
+    fn heaviest(&self, most: usize) -> Vec<(u32, f32)> {
+        let mut heaviest = self.items.clone();
+        if heaviest.len() > most {
+            heaviest.select_nth_unstable_by(most, |a, b| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0)));
+            heaviest.truncate(most);
+            heaviest.sort_unstable_by_key(|(item, _)| *item);
+        }
+        heaviest
     }
 }
 
@@ -183,43 +194,124 @@ impl Collaborative {
         scores
     }
 
-    /// What each liked item adds to the raw scores of some items: per item one contribution for every liked item, in order.
-    /// Both models are linear in the liked items, so that the contributions sum to [`Collaborative::score`], but for
-    /// rounding.
+    /// What each liked item adds to the raw scores of a user, or of very many liked items the `most` with the highest
+    /// weights. The user's system is solved here, once for all items that are asked for.
     ///
     /// # Errors
     /// Those of [`Collaborative::fold_in`].
-    pub fn contributions(&self, likes: &Likes, items: &[u32]) -> Result<Vec<Vec<Contribution>>> {
+    pub fn contributions<'a>(&'a self, likes: &'a Likes, most: usize) -> Result<Contributions<'a>> {
+        let considered = likes.heaviest(most);
+        let has_factors = self.blend.share < 1.0 && !likes.factor.is_empty();
+        let solved = if has_factors { Some(Solved::new(self, likes, &considered)?) } else { None };
+        Ok(Contributions { part: self, neighbour_weight: likes.neighbour_weight, considered, solved })
+    }
+}
+
+/// How the raw scores of a user are made up of what liked items add to them.
+pub struct Contributions<'a> {
+    part: &'a Collaborative,
+    neighbour_weight: f32,
+    /// Liked items with their weights, by ascending index.
+    considered: Vec<(u32, f32)>,
+    solved: Option<Solved<'a>>,
+}
+
+impl Contributions<'_> {
+    /// What each liked item adds to the raw score of an item, by ascending index. Both models are linear in the liked
+    /// items, so that the contributions of all of them sum to [`Collaborative::score`], but for rounding.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFinite`].
+    pub fn of(&mut self, item: u32) -> Result<Vec<Contribution>> {
         let blank = |(item, _): &(u32, f32)| Contribution { item: *item, factors: 0.0, neighbours: 0.0 };
-        let mut all = vec![likes.items.iter().map(blank).collect::<Vec<_>>(); items.len()];
-        if self.blend.share < 1.0 && !likes.factor.is_empty() {
-            self.add_factors(likes, items, &mut all)?;
+        let mut contributions: Vec<Contribution> = self.considered.iter().map(blank).collect();
+        if let Some(solved) = &mut self.solved {
+            solved.add(item, self.part.blend.als_weight(), &mut contributions)?;
         }
-        if self.blend.share > 0.0 {
-            for (contributions, item) in all.iter_mut().zip(items) {
-                for (contribution, (liked, liking)) in contributions.iter_mut().zip(&likes.items) {
-                    let (neighbours, weights) = self.neighbours.of(*liked);
-                    if let Ok(place) = neighbours.binary_search(item) {
-                        contribution.neighbours = f64::from(likes.neighbour_weight * liking * weights[place]);
-                    }
+        if self.part.blend.share > 0.0 {
+            for (contribution, (liked, liking)) in contributions.iter_mut().zip(&self.considered) {
+                let (neighbours, weights) = self.part.neighbours.of(*liked);
+                if let Ok(place) = neighbours.binary_search(&item) {
+                    contribution.neighbours = f64::from(self.neighbour_weight * liking * weights[place]);
                 }
             }
         }
-        Ok(all)
+        Ok(contributions)
+    }
+}
+
+/// The system that the user's vector was solved from.
+struct Solved<'a> {
+    solver: Solver<'a>,
+    scratch: Scratch,
+    /// The liked items with factors, and their weights.
+    pairs: Vec<(u32, f32)>,
+    /// Of the considered ones with factors: the place among the considered and the place among the pairs.
+    places: Vec<usize>,
+    places_of_pairs: Vec<usize>,
+}
+
+impl<'a> Solved<'a> {
+    fn new(part: &'a Collaborative, likes: &Likes, considered: &[(u32, f32)]) -> Result<Solved<'a>> {
+        let pairs: Vec<(u32, f32)> = likes.items.iter().copied().filter(|(item, _)| part.has_factor(*item)).collect();
+        let place = |item: &u32| pairs.binary_search_by_key(item, |(item, _)| *item).ok();
+        let both = considered.iter().enumerate().filter_map(|(i, (item, _))| Some((i, place(item)?)));
+        let (places, places_of_pairs) = both.unzip();
+        let solver = Solver::new(part.side(), &part.basis);
+        let mut scratch = solver.scratch();
+        solver.solve(pairs.iter().copied(), &mut scratch)?;
+        Ok(Solved { solver, scratch, pairs, places, places_of_pairs })
     }
 
-    fn add_factors(&self, likes: &Likes, items: &[u32], all: &mut [Vec<Contribution>]) -> Result<()> {
-        // The liked items that the user's vector was solved from.
-        let places: Vec<usize> = (0..likes.items.len()).filter(|i| self.has_factor(likes.items[*i].0)).collect();
-        let pairs: Vec<(u32, f32)> = places.iter().map(|i| likes.items[*i]).collect();
-        let solver = Solver::new(self.side(), &self.basis);
-        let solved = solver.shares(&pairs, items, &mut solver.scratch())?;
-        let weight = f64::from(self.blend.als_weight());
-        for (contributions, solved) in all.iter_mut().zip(solved.rows()) {
-            for (place, share) in places.iter().zip(solved) {
-                contributions[*place].factors = weight * f64::from(*share);
-            }
+    /// Adds what the factors give to the contributions of the considered liked items.
+    fn add(&mut self, item: u32, weight: f32, contributions: &mut [Contribution]) -> Result<()> {
+        if self.pairs.is_empty() {
+            return Ok(());
+        }
+        let shares = self.solver.shares(&self.pairs, &self.places_of_pairs, item, &mut self.scratch)?;
+        for (place, share) in self.places.iter().zip(shares) {
+            contributions[*place].factors = f64::from(weight) * f64::from(share);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part() -> Collaborative {
+        let values = (0..10u8).flat_map(|i| [f32::from(i), 1.0, 2.0 - f32::from(i)]).collect::<Vec<f32>>();
+        Collaborative {
+            factors: Matrix::new(values.into(), 10, 3).unwrap(),
+            basis: Basis { gram: vec![285.0, 10.0, 145.0], rows: 10, regularization: 0.1, alpha0: 0.1 },
+            neighbours: Neighbours {
+                start: (0..=10).collect(),
+                item: (1..11).map(|i| i % 10).collect(),
+                weight: vec![0.5; 10].into(),
+            },
+            blend: Blend { share: 0.5, als_scale: 1.0, neighbour_scale: 1.0 },
+        }
+    }
+
+    #[test]
+    fn of_many_liked_items_the_heaviest_contribute_what_they_contribute_among_all() {
+        let part = part();
+        // Fewer liked items than factors, and more.
+        for liked in [vec![(2, 0.5), (7, 1.0)], (0..8).map(|i| (i, 0.2 + 0.1 * (i % 3) as f32)).collect()] {
+            let likes = part.likes(part.fold_in(&liked).unwrap(), liked.clone());
+            let (mut of_all, mut of_some) =
+                (part.contributions(&likes, usize::MAX).unwrap(), part.contributions(&likes, 2).unwrap());
+            for item in 0..10 {
+                let all = of_all.of(item).unwrap();
+                let sum: f64 = all.iter().map(Contribution::whole).sum();
+                assert!((sum - f64::from(part.score(&likes, &[item])[0])).abs() < 1e-4, "{sum}");
+                let some = of_some.of(item).unwrap();
+                assert!(some.len() == 2 && some.iter().all(|one| all.contains(one)), "{some:?} {all:?}");
+            }
+            let weight = |item: u32| liked.iter().find(|(i, _)| *i == item).unwrap().1;
+            let least = of_some.of(0).unwrap().iter().map(|c| weight(c.item)).fold(1.0, f32::min);
+            assert!(liked.iter().filter(|(_, w)| *w > least).count() < 2);
+        }
     }
 }

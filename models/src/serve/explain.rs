@@ -83,8 +83,8 @@ impl Model {
 
     fn liked(&self, user: &User<'_>, target: Target) -> Result<Vec<(Evidence, f64)>> {
         let Target::Known(item) = target else { return Ok(Vec::new()) };
-        let contributions = self.collaborative_part().contributions(user.likes(), &[item])?;
-        Ok(contributions.iter().flatten().map(|c| (Evidence::Liked(c.item), c.whole())).collect())
+        let contributions = self.collaborative_part().contributions(user.likes(), usize::MAX)?.of(item)?;
+        Ok(contributions.iter().map(|c| (Evidence::Liked(c.item), c.whole())).collect())
     }
 
     /// The mean of the forest, and what each feature adds to a raw score.

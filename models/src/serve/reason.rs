@@ -8,7 +8,7 @@ use crate::model::ensemble::{COLLABORATIVE, CONTENT_BASED, Parts};
 use crate::model::model::Model;
 use crate::model::score::Target;
 use crate::model::uncalibrated::User;
-use crate::parts::collaborative::Contribution;
+use crate::parts::collaborative::Contributions;
 use crate::parts::content::{AGE, Attribution, FEATURES, Topic, topic_of};
 use crate::parts::rules::Taste;
 
@@ -35,46 +35,70 @@ pub enum Reason {
 
 /// Years within which an item counts as new.
 const NEW_YEARS: f32 = 1.0;
-/// Items per block: the contributions of a long history to each of them stay within a few megabytes.
-const BLOCK: usize = 256;
+/// Liked items that a reason of the collaborative part may name, those with the highest weights: a thousand reasons for
+/// somebody who likes sixty thousand items would take four seconds otherwise.
+const MOST_NAMED: usize = 2000;
+/// Items between two calls of `pause` while Shapley values are computed: some milliseconds.
+const BLOCK: usize = 64;
 
 type Features = ([f32; FEATURES], Attribution);
 
 impl Model {
     /// Why each item is recommended, given the parts that [`Model::score`] gave; None where no part of it is above its base.
+    /// `pause` is called every few milliseconds.
     ///
     /// # Errors
     /// [`crate::Error::NotFinite`] where the user's system cannot be solved.
-    pub fn reasons(&self, user: &User<'_>, items: &[(Target, Parts)]) -> Result<Vec<Option<Reason>>> {
+    pub fn reasons(
+        &self,
+        user: &User<'_>,
+        items: &[(Target, Parts)],
+        mut pause: impl FnMut(),
+    ) -> Result<Vec<Option<Reason>>> {
+        let mut contributions = self.collaborative_part().contributions(user.likes(), MOST_NAMED)?;
         let mut reasons = Vec::with_capacity(items.len());
         for block in items.chunks(BLOCK) {
-            reasons.append(&mut self.reasons_of_block(user, block)?);
+            pause();
+            reasons.append(&mut self.reasons_of_block(user, block, &mut contributions, &mut pause)?);
         }
         Ok(reasons)
     }
 
-    fn reasons_of_block(&self, user: &User<'_>, block: &[(Target, Parts)]) -> Result<Vec<Option<Reason>>> {
-        let known: Vec<u32> = block.iter().filter_map(|(target, _)| target.index()).collect();
-        let mut contributions = self.collaborative_part().contributions(user.likes(), &known)?.into_iter();
+    fn reasons_of_block(
+        &self,
+        user: &User<'_>,
+        block: &[(Target, Parts)],
+        contributions: &mut Contributions<'_>,
+        mut pause: impl FnMut(),
+    ) -> Result<Vec<Option<Reason>>> {
         let by_gain: Vec<Vec<usize>> = block.iter().map(|(_, parts)| self.by_gain(parts)).collect();
         let content_leads = |parts: &[usize]| parts.first() == Some(&CONTENT_BASED);
         // All at once: one by one, Shapley values cost several times as much.
         let leading = block.iter().zip(&by_gain).filter(|(_, parts)| content_leads(parts));
         let leading: Vec<Target> = leading.map(|((target, _), _)| *target).collect();
         let mut attributed = self.attribute(user, &leading).into_iter();
-        let reason = |((target, _), parts): (&(Target, Parts), Vec<usize>)| {
-            let contributions = target.index().and_then(|_| contributions.next()).unwrap_or_default();
+        let mut reasons = Vec::with_capacity(block.len());
+        for ((target, _), parts) in block.iter().zip(by_gain) {
+            pause();
             let mut features = if content_leads(&parts) { attributed.next().flatten() } else { None };
-            parts.into_iter().find_map(|part| match part {
-                COLLABORATIVE => self.by_liked(*target, &contributions),
-                CONTENT_BASED => {
-                    let one = || self.attribute(user, &[*target]).pop().flatten();
-                    self.by_features(user, *target, features.take().or_else(one)?)
+            let mut found = None;
+            for part in parts {
+                found = match part {
+                    COLLABORATIVE => self.by_liked(*target, contributions)?,
+                    CONTENT_BASED => {
+                        let one = || self.attribute(user, &[*target]).pop().flatten();
+                        let features = features.take().or_else(one);
+                        features.and_then(|features| self.by_features(user, *target, features))
+                    }
+                    _ => Some(Reason::Popular),
+                };
+                if found.is_some() {
+                    break;
                 }
-                _ => Some(Reason::Popular),
-            })
-        };
-        Ok(block.iter().zip(by_gain).map(reason).collect())
+            }
+            reasons.push(found);
+        }
+        Ok(reasons)
     }
 
     /// The parts that add to an item's score over their base, the one that adds most first.
@@ -96,11 +120,15 @@ impl Model {
     }
 
     /// The liked item that adds most to the collaborative part.
-    fn by_liked(&self, target: Target, contributions: &[Contribution]) -> Option<Reason> {
-        let others = contributions.iter().filter(|c| Some(c.item) != target.index() && c.whole() > 0.0);
-        let best = others.max_by(|a, b| a.whole().total_cmp(&b.whole()))?;
-        let id = self.items().id[best.item as usize];
-        Some(if best.neighbours > best.factors { Reason::Readers(id) } else { Reason::Liked(id) })
+    fn by_liked(&self, target: Target, contributions: &mut Contributions<'_>) -> Result<Option<Reason>> {
+        let Some(item) = target.index() else { return Ok(None) };
+        let contributions = contributions.of(item)?;
+        let others = contributions.iter().filter(|c| c.item != item && c.whole() > 0.0);
+        let best = others.max_by(|a, b| a.whole().total_cmp(&b.whole()));
+        Ok(best.map(|best| {
+            let id = self.items().id[best.item as usize];
+            if best.neighbours > best.factors { Reason::Readers(id) } else { Reason::Liked(id) }
+        }))
     }
 
     /// The topic whose features add most to the content part.

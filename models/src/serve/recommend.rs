@@ -17,6 +17,9 @@ pub struct Pick {
 
 /// Items that are scored between two calls of `pause`: some hundred microseconds.
 const BLOCK: usize = 256;
+/// Items whose ceilings are computed between two calls of `pause`. Many, because what the liked items' neighbours add is
+/// found anew for each portion.
+const BOUNDED: usize = 1 << 17;
 
 impl Model {
     /// Ranks the items by falling score, equal scores by ascending id. It is lazy: an item is scored only when it could
@@ -31,9 +34,13 @@ impl Model {
         &'a self,
         user: &'a User<'a>,
         items: &[(i64, Target)],
-        pause: P,
+        mut pause: P,
     ) -> impl Iterator<Item = Pick> + use<'a, P> {
-        let candidates = self.unscored(user, items);
+        let mut candidates = Vec::with_capacity(items.len());
+        for some in items.chunks(BOUNDED) {
+            pause();
+            candidates.append(&mut self.unscored(user, some));
+        }
         let waiting = Waiting::new(candidates.iter().map(|candidate| candidate.ceiling));
         Ranking { model: self, user, candidates, waiting, scored: BinaryHeap::new(), pause }
     }

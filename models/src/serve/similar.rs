@@ -34,23 +34,31 @@ pub struct Similar {
 /// The similarity of unpopular items of one author or one category; the most popular ones have twice that.
 const AUTHOR: f32 = 0.2;
 const CATEGORY: f32 = 0.1;
+/// Items between two calls of `pause`: about a millisecond.
+const BLOCK: u32 = 8192;
 /// Factors of unrelated items reach a cosine of this size.
 const LEAST_COSINE: f32 = 0.3;
 
 impl ServedModel {
     /// At most `most` items that are similar to the target, the most similar first, without the target. `info`: its
-    /// catalogue row. `pause` is called about every millisecond if retrieval has to be prepared.
+    /// catalogue row. `pause` is called about every millisecond.
     ///
     /// # Errors
     /// [`crate::Error::NotFinite`] where retrieval cannot be prepared.
-    pub fn similar(&self, target: Target, info: ItemInfo, most: usize, pause: impl FnMut()) -> Result<Vec<Similar>> {
-        let retrieval = self.retrieval(pause)?;
+    pub fn similar(
+        &self,
+        target: Target,
+        info: ItemInfo,
+        most: usize,
+        mut pause: impl FnMut(),
+    ) -> Result<Vec<Similar>> {
+        let retrieval = self.retrieval(&mut pause)?;
         let mut list = List { found: Vec::new(), taken: vec![false; self.items().len()], most };
         if let Some(item) = target.index() {
             list.taken[item as usize] = true;
             list.add(self.by_readers(item));
             if list.found.len() < most {
-                list.add(self.by_factors(item));
+                list.add(self.by_factors(item, pause));
             }
         }
         if info.author != NONE {
@@ -90,7 +98,7 @@ impl ServedModel {
     }
 
     /// Items by the cosine of their factors with those of the item.
-    fn by_factors(&self, item: u32) -> Vec<Similar> {
+    fn by_factors(&self, item: u32, mut pause: impl FnMut()) -> Vec<Similar> {
         let factors = &self.collaborative_part().factors;
         let row = |item: u32| factors.row(item as usize);
         let own = row(item);
@@ -100,6 +108,9 @@ impl ServedModel {
         }
         let mut all: Vec<Similar> = (0..factors.nrows() as u32)
             .filter_map(|other| {
+                if other % BLOCK == 0 {
+                    pause();
+                }
                 let row = row(other);
                 let product = dot(row, own);
                 let cosine = if product > 0.0 { product / (length * dot(row, row).sqrt()) } else { 0.0 };

@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::math::kernel::{padded, rank_update_best};
 
 pub use side::Side;
-pub use solver::{Basis, Solver};
+pub use solver::{Basis, Scratch, Solver};
 
 /// λ and α0 of the objective.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,6 +1,5 @@
 //! One row of a half-epoch, or one user at query time: the vector that best explains a few interactions.
 
-use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::side::{PANEL_ROWS, Side};
@@ -77,38 +76,38 @@ impl<'a> Solver<'a> {
         Ok(&scratch.solution[..k])
     }
 
-    /// How x·y of each target row of the fixed side, x being the minimiser for the pairs, is made up: element (t, p) is
-    /// w_p·y_tᵀ·A⁻¹·y_p, what pair p adds to target t (Hu, Koren and Volinsky, 2008, section 5). The weights are
-    /// positive. The system is factorised once for all targets.
-    pub fn shares(&self, pairs: &[(u32, f32)], targets: &[u32], scratch: &mut Scratch) -> Result<Array2<f32>> {
-        let mut shares = Array2::zeros((targets.len(), pairs.len()));
-        if pairs.is_empty() {
-            return Ok(shares);
-        }
-        // Leaves the Cholesky factor in `system`; of the dual form also Y·D^(−1/2), transposed, and D^(−1/2).
-        self.solve(pairs.iter().copied(), scratch)?;
+    /// How x·y of a target row of the fixed side is made up, x being the minimiser that was solved for the same pairs with
+    /// the same buffers just before: of each of the given places among the pairs w_p·y_tᵀ·A⁻¹·y_p, what pair p adds to
+    /// target t (Hu, Koren and Volinsky, 2008, section 5). The weights are positive.
+    pub fn shares(
+        &self,
+        pairs: &[(u32, f32)],
+        places: &[usize],
+        target: u32,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<f32>> {
+        // The solution left the Cholesky factor in `system`; of the dual form also Y·D^(−1/2), transposed, and D^(−1/2).
+        let Scratch { panel, system, right, diagonal, .. } = scratch;
         let (k, n) = (self.side.factors, pairs.len());
-        let mut right = vec![0.0f32; k.max(n)];
-        for (target, mut shares) in targets.iter().zip(shares.rows_mut()) {
-            let target = self.side.row(*target);
-            right.fill(0.0);
-            if n <= k {
-                // M being the dual system, W·Y·A⁻¹·y = M⁻¹·Y·D⁻¹·y.
-                let width = padded(n);
-                for ((row, d), y) in scratch.panel.chunks_exact(width).zip(&scratch.diagonal).zip(target) {
-                    right.iter_mut().zip(&row[..n]).for_each(|(r, p)| *r += d * y * p);
-                }
-                substitute(&scratch.system, n, width, &mut right);
-                shares.iter_mut().zip(&right).for_each(|(share, r)| *share = *r);
-            } else {
-                right.iter_mut().zip(target).for_each(|(r, y)| *r = *y);
-                substitute(&scratch.system, k, self.width, &mut right);
-                for (share, (row, weight)) in shares.iter_mut().zip(pairs) {
-                    let row = self.side.row(*row);
-                    *share = weight * row.iter().zip(&right).map(|(y, r)| y * r).sum::<f32>();
-                }
+        let target = self.side.row(target);
+        right.clear();
+        right.resize(k.max(n), 0.0);
+        let shares: Vec<f32> = if n <= k {
+            // M being the dual system, W·Y·A⁻¹·y = M⁻¹·Y·D⁻¹·y.
+            let width = padded(n);
+            for ((row, d), y) in panel.chunks_exact(width).zip(diagonal.iter()).zip(target) {
+                right.iter_mut().zip(&row[..n]).for_each(|(r, p)| *r += d * y * p);
             }
-        }
+            substitute(system, n, width, right);
+            places.iter().map(|place| right[*place]).collect()
+        } else {
+            right.iter_mut().zip(target).for_each(|(r, y)| *r = *y);
+            substitute(system, k, self.width, right);
+            let share = |(row, weight): (u32, f32)| {
+                weight * self.side.row(row).iter().zip(right.iter()).map(|(y, r)| y * r).sum::<f32>()
+            };
+            places.iter().map(|place| share(pairs[*place])).collect()
+        };
         if shares.iter().any(|v| !v.is_finite()) {
             return Err(Error::NotFinite("a liked item's share of a score"));
         }
