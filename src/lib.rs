@@ -52,6 +52,7 @@ mod tests {
     include!("../pg_test/score.rs");
     include!("../pg_test/settings.rs");
     include!("../pg_test/similar.rs");
+    include!("../pg_test/times.rs");
     include!("../pg_test/train.rs");
     include!("../pg_test/trending.rs");
     include!("../pg_test/variety.rs");

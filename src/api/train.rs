@@ -100,7 +100,7 @@ fn warn_of_row_security(site: &Site<'_>) {
 
 fn run(connection: &Connection, params: &ValidParams, begun: Instant) -> Outcome<Finished> {
     let mut progress = Progress::new();
-    let site = Site::open(connection)?;
+    let site = Site::to_train(connection)?;
     warn_of_row_security(&site);
     site.lost().iter().for_each(|lost| notice::say(&lost.sentence()));
     let say = |table: &str, rows| progress.say(&format!("reading {table}"), 0.0, rows);

@@ -57,10 +57,20 @@ pub fn look_for_client() {
 
 /// The time of the transaction in seconds since 1970, so that a call is stable within it.
 pub fn now() -> i64 {
+    // SAFETY: no arguments.
+    since_1970(unsafe { pg_sys::GetCurrentTransactionStartTimestamp() })
+}
+
+/// The time of the clock in seconds since 1970.
+pub fn clock() -> i64 {
+    // SAFETY: no arguments.
+    since_1970(unsafe { pg_sys::GetCurrentTimestamp() })
+}
+
+fn since_1970(timestamp: pg_sys::TimestampTz) -> i64 {
     // PostgreSQL counts microseconds from 2000.
     const EPOCH_2000: i64 = 946_684_800;
-    // SAFETY: no arguments.
-    unsafe { pg_sys::GetCurrentTransactionStartTimestamp() }.div_euclid(1_000_000) + EPOCH_2000
+    timestamp.div_euclid(1_000_000) + EPOCH_2000
 }
 
 /// The database of the session.
@@ -86,6 +96,17 @@ pub fn session_user() -> String {
 pub fn search_path() -> String {
     // SAFETY: a NUL-terminated string that the setting owns, copied at once.
     unsafe { CStr::from_ptr(pg_sys::namespace_search_path) }.to_string_lossy().into_owned()
+}
+
+/// The setting `TimeZone`.
+pub fn time_zone() -> String {
+    // SAFETY: the name of a setting that is always there; its value is copied at once.
+    let value = unsafe { pg_sys::GetConfigOption(c"TimeZone".as_ptr(), false, false) };
+    if value.is_null() {
+        return "UTC".into();
+    }
+    // SAFETY: NUL-terminated, as checked not NULL.
+    unsafe { CStr::from_ptr(value) }.to_string_lossy().into_owned()
 }
 
 /// Whether this process works for one query of another backend.

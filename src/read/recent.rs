@@ -2,6 +2,7 @@
 
 use super::record::STARS;
 use crate::failure::Outcome;
+use crate::pg::session;
 use crate::pg::spi::{Row, arg};
 use crate::site::{InteractionSource, Site, stars_or_null};
 
@@ -20,8 +21,9 @@ impl Event {
     /// None without a time.
     fn select(source: &InteractionSource<'_>) -> Option<String> {
         let (user, item, stars) = (source.user.as_id(), source.item.as_id(), stars_or_null(source.stars));
-        let (table, recent) = (source.table.quoted(), source.at?.since("$1"));
-        Some(format!("SELECT {user}, {item}, {stars} FROM {table} WHERE {recent}"))
+        let (table, at) = (source.table.quoted(), source.at?);
+        let (since, until) = (at.since("$1"), at.until("$3"));
+        Some(format!("SELECT {user}, {item}, {stars} FROM {table} WHERE {since} AND {until}"))
     }
 
     fn read(row: &mut Row<'_>) -> Outcome<Option<Event>> {
@@ -32,7 +34,7 @@ impl Event {
 }
 
 impl Site<'_> {
-    /// Those from `since` (seconds since 1970) on; where there are more than `most`, any `most` of them. None where no
+    /// Those from `since` (seconds since 1970) on, and not of the future, which would be new after every training; where there are more than `most`, any `most` of them. None where no
     /// source has a time, or where the caller may not read one.
     pub fn events(&self, since: f64, most: i64) -> Outcome<Option<Vec<Event>>> {
         let sql = "SELECT pg_catalog.has_table_privilege($1::pg_catalog.oid, 'SELECT')";
@@ -48,12 +50,17 @@ impl Site<'_> {
         }
         let mut events = Vec::new();
         let sql = format!("{} LIMIT $2", parts.join(" UNION ALL "));
-        self.connection.read_batches(&sql, &[arg(since), arg(most)], BATCH, |rows| {
-            for mut row in rows.iter() {
-                events.extend(Event::read(&mut row)?);
-            }
-            Ok(())
-        })?;
+        self.connection.read_batches(
+            &sql,
+            &[arg(since), arg(most), arg((session::clock() + 1) as f64)],
+            BATCH,
+            |rows| {
+                for mut row in rows.iter() {
+                    events.extend(Event::read(&mut row)?);
+                }
+                Ok(())
+            },
+        )?;
         Ok(Some(events))
     }
 }

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use reco_models::{ItemInfo, NONE, require, room};
 
 use crate::failure::Outcome;
+use crate::pg::session;
 use crate::pg::spi::{Arg, Row, arg};
 use crate::site::{
     Column, FavoriteSource, ItemSource, RatingSource, Site, Source, UserSource, id_or_null, seconds_or_null,
@@ -76,7 +77,7 @@ impl Record for Rating {
     fn read(row: &mut Row<'_>) -> Outcome<Option<Self>> {
         let (user, item, stars, at) = (row.take()?, row.take()?, row.take()?, row.take()?);
         let (Some(user), Some(item)) = (user, item) else { return Ok(None) };
-        Ok(Some(Rating { user, item, stars, at: seconds(at) }))
+        Ok(Some(Rating { user, item, stars, at: until_now(at) }))
     }
 }
 
@@ -97,7 +98,7 @@ impl Record for Favorite {
     fn read(row: &mut Row<'_>) -> Outcome<Option<Self>> {
         let (user, item, at) = (row.take()?, row.take()?, row.take()?);
         let (Some(user), Some(item)) = (user, item) else { return Ok(None) };
-        Ok(Some(Favorite { user, item, at: seconds(at) }))
+        Ok(Some(Favorite { user, item, at: until_now(at) }))
     }
 }
 
@@ -154,11 +155,22 @@ impl Record for Account {
 
     fn read(row: &mut Row<'_>) -> Outcome<Option<Self>> {
         let (user, since) = (row.take()?, row.take()?);
-        Ok(user.map(|user| Account { user, since: seconds(since) }))
+        Ok(user.map(|user| Account { user, since: until_now(since) }))
     }
 }
 
+/// 3900 BC: earlier is `-infinity`, and no time. See `src/site/fragment.rs`, which has no earlier date than 4000 BC.
+const FIRST: f64 = -1.85e11;
+/// The year 9999: later is `infinity`, and of a publication no time.
+const LAST: f64 = 2.534e11;
+
 /// Whole seconds; [`NONE`] for an infinite or missing time.
 fn seconds(value: Option<f64>) -> i64 {
-    value.filter(|v| v.is_finite()).map_or(NONE, |v| v.round() as i64)
+    value.filter(|v| (FIRST..LAST).contains(v)).map_or(NONE, |v| v.round() as i64)
+}
+
+/// Seconds of what has happened: the time of the transaction is the latest there is. One review of the year 9999 must not
+/// move what is new.
+fn until_now(value: Option<f64>) -> i64 {
+    value.filter(|v| *v > FIRST).map_or(NONE, |v| (v.round() as i64).min(session::now()))
 }

@@ -1,6 +1,7 @@
 //! Tables and columns as fragments of SQL, quoted and cast to the types that are read.
 
 use std::cell::OnceCell;
+use std::rc::Rc;
 
 use pgrx::pg_sys;
 
@@ -14,7 +15,14 @@ pub struct Column {
     pub type_oid: pg_sys::Oid,
     /// Small integers are years: see [`Column::as_seconds`].
     pub may_be_year: bool,
+    /// That dates and timestamps without a time zone are in.
+    pub zone: Rc<str>,
 }
+
+/// Dates and timestamps are read as if they were between these: beyond, a cast or a time zone is an error of PostgreSQL.
+/// What is read as the earliest is no time, and what is later than the transaction counts as now: see `src/read/record.rs`.
+const EARLIEST: &str = "4000-01-01 BC";
+const LATEST: &str = "9999-12-31";
 
 /// Integers below this are seconds since 1970, from it on milliseconds: as seconds it is the year 5138, as milliseconds
 /// the year 1973.
@@ -53,8 +61,22 @@ impl Column {
     pub fn as_seconds(&self) -> String {
         match self.type_oid {
             pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::INT8OID => self.integer_as_seconds(),
-            _ => format!("pg_catalog.date_part('epoch'::pg_catalog.text, {})", self.quoted()),
+            _ => format!("pg_catalog.date_part('epoch'::pg_catalog.text, {})", self.as_moment()),
         }
+    }
+
+    fn as_moment(&self) -> String {
+        let of = match self.type_oid {
+            pg_sys::DATEOID => "pg_catalog.date",
+            pg_sys::TIMESTAMPOID => "pg_catalog.timestamp",
+            _ => return self.quoted(),
+        };
+        let bounded = format!("GREATEST(LEAST({}, '{LATEST}'::{of}), '{EARLIEST}'::{of})", self.quoted());
+        format!("pg_catalog.timezone({}, {bounded}::pg_catalog.timestamp)", self.quoted_zone())
+    }
+
+    fn quoted_zone(&self) -> String {
+        format!("{}::pg_catalog.text", pgrx::spi::quote_literal(&*self.zone))
     }
 
     fn integer_as_seconds(&self) -> String {
@@ -75,17 +97,26 @@ impl Column {
     }
 
     /// A condition that can use an index on the column: not before `seconds` since 1970, an expression. A date stands
-    /// for its whole day, and a time without a time zone is in UTC, as in [`Column::as_seconds`].
+    /// for its whole day.
     pub fn since(&self, seconds: &str) -> String {
+        self.compared(">=", seconds)
+    }
+
+    /// As [`Column::since`]: not after `seconds`.
+    pub fn until(&self, seconds: &str) -> String {
+        self.compared("<=", seconds)
+    }
+
+    fn compared(&self, operator: &str, seconds: &str) -> String {
         let moment = format!("pg_catalog.to_timestamp({seconds})");
-        let in_utc = format!("pg_catalog.timezone('UTC'::pg_catalog.text, {moment})");
-        let least = match self.type_oid {
+        let in_zone = format!("pg_catalog.timezone({}, {moment})", self.quoted_zone());
+        let limit = match self.type_oid {
             pg_sys::TIMESTAMPTZOID => moment,
-            pg_sys::TIMESTAMPOID => in_utc,
-            pg_sys::DATEOID => format!("{in_utc}::pg_catalog.date"),
-            _ => return format!("{} OPERATOR(pg_catalog.>=) {seconds}", self.as_seconds()),
+            pg_sys::TIMESTAMPOID => in_zone,
+            pg_sys::DATEOID => format!("{in_zone}::pg_catalog.date"),
+            _ => return format!("{} OPERATOR(pg_catalog.{operator}) {seconds}", self.as_seconds()),
         };
-        format!("{} OPERATOR(pg_catalog.>=) {least}", self.quoted())
+        format!("{} OPERATOR(pg_catalog.{operator}) {limit}", self.quoted())
     }
 }
 

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::Site;
 use super::sources::how_to_map;
 use super::spellings::SourceKind;
+use super::{Site, ZONE};
 use crate::failure::Outcome;
 use crate::pg::notice;
 use crate::pg::session;
@@ -51,10 +51,11 @@ impl Site<'_> {
         lost.collect()
     }
 
-    /// What a training keeps of the sources: the relation of each, and of what was lost the relation that it was. So the
-    /// next model does not forget it. A training that is forced takes the sources as they are.
+    /// What a training keeps of the sources: the relation of each, the time zone, and of what was lost the relation that it
+    /// was. So the next model does not forget it. A training that is forced takes the sources as they are.
     pub fn relations(&self, forced: bool) -> Value {
         let mut relations = self.mapping.relations();
+        relations.insert(ZONE.into(), self.zone.clone().into());
         let lost: Map<String, Value> = self
             .lost()
             .into_iter()

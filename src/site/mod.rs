@@ -18,6 +18,7 @@ use crate::cache;
 use crate::failure::{Failure, Outcome};
 use crate::pg::catalog;
 use crate::pg::heap;
+use crate::pg::session;
 use crate::pg::spi::Connection;
 use crate::settings;
 use crate::store::{self, ModelKey};
@@ -27,6 +28,9 @@ pub use resolve::{kind, validate};
 pub use sources::{FavoriteSource, InteractionSource, ItemSource, Mapping, RatingSource, Source, UserSource};
 pub use spellings::SourceKind;
 
+/// Where `reco.model.sources` keeps the time zone of the training.
+const ZONE: &str = "time_zone";
+
 /// What a call sees of the site.
 pub struct Site<'c> {
     pub connection: &'c Connection,
@@ -35,6 +39,8 @@ pub struct Site<'c> {
     pub active: Option<ModelKey>,
     /// The relation that each source was when that model was trained.
     trained_on: Option<Value>,
+    /// That of times without one.
+    zone: String,
     /// The model that answers; None where the rules do, and where the call needs no model.
     pub served: Option<Served>,
 }
@@ -48,10 +54,22 @@ pub struct Served {
 impl<'c> Site<'c> {
     /// A site for a call that needs no model. Sources may be missing: see [`Mapping::check`].
     pub fn open(connection: &'c Connection) -> Outcome<Self> {
+        let active = store::active(connection)?;
+        let trained_in = active.trained_on.as_ref().and_then(|on| on.get(ZONE)?.as_str().map(str::to_owned));
+        Site::in_zone(connection, active, trained_in.unwrap_or_else(session::time_zone))
+    }
+
+    /// A site to be trained on: what has no time zone is in the session's, and from then on in the model's, whoever asks
+    /// it.
+    pub fn to_train(connection: &'c Connection) -> Outcome<Self> {
+        Site::in_zone(connection, store::active(connection)?, session::time_zone())
+    }
+
+    fn in_zone(connection: &'c Connection, active: store::Active, zone: String) -> Outcome<Self> {
         heap::hold(heap::OF_A_CALL)?;
-        let store::Active { model, trained_on, revisions } = store::active(connection)?;
-        let mapping = resolve::resolve(connection, revisions)?;
-        Ok(Site { connection, mapping, active: model, trained_on, served: None })
+        let store::Active { model, trained_on, revisions } = active;
+        let mapping = resolve::resolve(connection, revisions, &zone)?;
+        Ok(Site { connection, mapping, active: model, trained_on, zone, served: None })
     }
 
     /// A site that can answer: its sources suffice, and the model is open if it is the one to answer.

@@ -23,6 +23,7 @@ struct Key {
     search_path: String,
     user: pg_sys::Oid,
     changes: u64,
+    zone: Rc<str>,
 }
 
 thread_local! {
@@ -59,19 +60,21 @@ fn changes() -> u64 {
     0
 }
 
-/// The mapping as the caller sees it now. `revisions` is what a look-up in `reco.source` gave.
-pub fn resolve(connection: &Connection, revisions: Vec<i64>) -> Outcome<Rc<Mapping>> {
+/// The mapping as the caller sees it now. `revisions` is what a look-up in `reco.source` gave; `zone` is that of dates and
+/// of timestamps without one.
+pub fn resolve(connection: &Connection, revisions: Vec<i64>, zone: &str) -> Outcome<Rc<Mapping>> {
+    let zone: Rc<str> = zone.into();
     let (search_path, user) = (session::search_path(), session::user());
-    let key = Key { revisions, search_path, user, changes: changes() };
+    let key = Key { revisions, search_path, user, changes: changes(), zone: Rc::clone(&zone) };
     if let Some(found) = CACHED.with_borrow(|c| c.as_ref().filter(|c| c.0 == key).map(|c| Rc::clone(&c.1))) {
         return Ok(found);
     }
     let configured = configured(connection)?;
     let mapping = Rc::new(Mapping {
-        ratings: find(&configured),
-        favorites: find(&configured),
-        items: find(&configured),
-        users: find(&configured),
+        ratings: find(&configured, &zone),
+        favorites: find(&configured, &zone),
+        items: find(&configured, &zone),
+        users: find(&configured, &zone),
         configured: spellings::ALL
             .into_iter()
             .filter(|kind| configured.iter().any(|c| c.source == kind.name))
@@ -108,10 +111,10 @@ fn configured(connection: &Connection) -> Outcome<Vec<Configured>> {
     rows.iter().map(read).collect()
 }
 
-fn find<S: Source>(configured: &[Configured]) -> Usable<S> {
+fn find<S: Source>(configured: &[Configured], zone: &Rc<str>) -> Usable<S> {
     let table = match configured.iter().find(|c| c.source == S::KIND.name) {
-        Some(c) => from_configuration(S::KIND, &c.schema, &c.relation, &c.columns),
-        None => detect(S::KIND),
+        Some(c) => from_configuration(S::KIND, &c.schema, &c.relation, &c.columns, zone),
+        None => detect(S::KIND, zone),
     };
     S::from_table(table?)
 }
@@ -121,6 +124,7 @@ fn from_configuration(
     schema: &str,
     name: &str,
     columns: &Map<String, Value>,
+    zone: &Rc<str>,
 ) -> Usable<Table> {
     let quoted = pgrx::spi::quote_qualified_identifier(schema, name);
     let Some(relation) = catalog::find(schema, name) else {
@@ -129,7 +133,7 @@ fn from_configuration(
     if relation.is_temporary() {
         return Err(format!("{quoted} is temporary: other sessions cannot read it"));
     }
-    let all = columns_of(relation.oid);
+    let all = columns_of(relation.oid, zone);
     let column = |role: &Role| {
         let Some(wanted) = columns.get(role.name).and_then(Value::as_str) else {
             return match role.required {
@@ -178,7 +182,7 @@ fn table(
     })
 }
 
-fn detect(kind: &'static SourceKind) -> Usable<Table> {
+fn detect(kind: &'static SourceKind, zone: &Rc<str>) -> Usable<Table> {
     let mut passed_over = Vec::new();
     let mut safe = |relation: &catalog::Relation| match relation.unsafe_to_detect() {
         None => true,
@@ -196,7 +200,7 @@ fn detect(kind: &'static SourceKind) -> Usable<Table> {
         };
         return Err(format!("none of the tables {} is in the search_path{others}", kind.tables.join(", ")));
     };
-    let (all, name) = (columns_of(relation.oid), relation.name.clone());
+    let (all, name) = (columns_of(relation.oid, zone), relation.name.clone());
     let column = |role: &Role| match role.spellings.iter().find_map(|s| all.iter().find(|c| c.name == **s)) {
         Some(column) => typed(role, column, &name).map(Some),
         None if role.required => {
@@ -215,10 +219,10 @@ fn typed(role: &Role, column: &Column, relation: &str) -> Usable<Column> {
     Err(format!("column \"{}\" of {relation} must be {types}, not {found}", column.name))
 }
 
-fn columns_of(relation: pg_sys::Oid) -> Vec<Column> {
+fn columns_of(relation: pg_sys::Oid, zone: &Rc<str>) -> Vec<Column> {
     catalog::columns(relation)
         .into_iter()
-        .map(|(name, type_oid)| Column { name, type_oid, may_be_year: false })
+        .map(|(name, type_oid)| Column { name, type_oid, may_be_year: false, zone: Rc::clone(zone) })
         .collect()
 }
 
@@ -248,7 +252,7 @@ pub fn validate(source: &str, schema: &str, name: &str, columns: &Map<String, Va
     if let Some((role, value)) = columns.iter().find(|(_, value)| !value.is_string()) {
         return Err(Failure::invalid(format!("the column for \"{role}\" must be a name in quotes, not {value}")));
     }
-    from_configuration(kind, schema, name, columns)
+    from_configuration(kind, schema, name, columns, &"UTC".into())
         .and_then(|table| table.unusable.into_iter().next().map_or(Ok(()), Err))
         .map_err(|problem| Failure::new(PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN, problem).hint(how_to_map(kind)))
 }
