@@ -47,6 +47,7 @@ mod tests {
     include!("../pg_test/predict.rs");
     include!("../pg_test/recommend.rs");
     include!("../pg_test/registry.rs");
+    include!("../pg_test/repeated.rs");
     include!("../pg_test/rights.rs");
     include!("../pg_test/rows.rs");
     include!("../pg_test/score.rs");

@@ -1,5 +1,6 @@
 //! What the catalogue says of items now.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use reco_models::{ItemInfo, Model, NONE, Target};
@@ -34,6 +35,13 @@ impl FoundItems {
     }
 }
 
+/// Orders by id, and leaves one of each: a view of books and their categories has some several times. The last of its
+/// attributes is the one that a training takes too.
+pub fn each_once(items: &mut Vec<(i64, ItemInfo)>) {
+    items.sort_unstable_by_key(|(id, info)| (*id, Reverse((info.category, info.author, info.published))));
+    items.dedup_by_key(|(id, _)| *id);
+}
+
 fn where_any(column: &Column) -> String {
     format!("WHERE {} OPERATOR(pg_catalog.=) ANY ($1)", column.quoted())
 }
@@ -45,8 +53,7 @@ impl Site<'_> {
             Some(source) => self.select(source, &where_any(&source.id), &[arg(ids)])?,
             None => Vec::new(),
         };
-        items.sort_unstable_by_key(|(id, _)| *id);
-        items.dedup_by_key(|(id, _)| *id);
+        each_once(&mut items);
         Ok(FoundItems { items })
     }
 

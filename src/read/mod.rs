@@ -11,6 +11,7 @@ mod skipped;
 mod trend;
 
 pub use bulk::Read;
+pub use items::each_once;
 pub use reader::{ModelReader, RulesReader};
 pub use recent::Event;
 pub use trend::Trend;

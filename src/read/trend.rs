@@ -40,15 +40,16 @@ impl Site<'_> {
     pub fn trending(&self, half_life: f64, category: Option<i64>, most: i64) -> Outcome<Option<Vec<Trend>>> {
         let Some(catalog) = self.mapping.items() else { return Ok(None) };
         let filter = match category {
-            Some(_) => format!("WHERE c.{} OPERATOR(pg_catalog.=) $5", catalog.category()?.quoted()),
+            Some(_) => format!("c.{} OPERATOR(pg_catalog.=) $5", catalog.category()?.quoted()),
             // The parameter has to have a type even where it is not used.
-            None => "WHERE $5::pg_catalog.int8 IS NULL".into(),
+            None => "$5::pg_catalog.int8 IS NULL".into(),
         };
         let timed: Vec<String> = self.mapping.interactions().filter_map(|source| timed(&source)).collect();
         if timed.is_empty() {
             return Ok(None);
         }
-        // A time in the future counts as now.
+        // A time in the future counts as now. An item that the catalogue has several times (a view of books and their
+        // categories) has one place.
         let sql = format!(
             "SELECT {}
              FROM (
@@ -58,8 +59,7 @@ impl Site<'_> {
                             '{MOST_HALF_LIVES}'::pg_catalog.float8))) AS score
                  FROM ({}) i WHERE item IS NOT NULL GROUP BY item
              ) t
-             JOIN {} c ON c.{} OPERATOR(pg_catalog.=) t.item
-             {filter}
+             WHERE EXISTS (SELECT FROM {} c WHERE c.{} OPERATOR(pg_catalog.=) t.item AND {filter})
              ORDER BY t.score DESC, t.item LIMIT $4",
             Trend::COLUMNS,
             timed.join(" UNION ALL "),

@@ -11,7 +11,7 @@ use super::{Recommendation, Request};
 use crate::api::reason;
 use crate::failure::Outcome;
 use crate::pg::session::{now, pause};
-use crate::read::ModelReader;
+use crate::read::{ModelReader, each_once};
 use crate::settings;
 use crate::site::{Served, Site};
 
@@ -139,6 +139,7 @@ impl ByModel<'_> {
     fn select_in_category(&self, user: &User<'_>, category: i64, selection: &mut Selection) -> Outcome<()> {
         let mut listed = self.site.category(category, None)?;
         listed.retain(|(id, _)| self.is_allowed(*id));
+        each_once(&mut listed);
         let (mut known, mut newcomers) = (Vec::new(), Vec::new());
         for (id, info) in listed {
             match self.model().items().index(id) {
@@ -200,7 +201,8 @@ impl ByModel<'_> {
         };
         let mut found = self.site.newest(least, (known + most) as i64)?;
         found.retain(|(id, _)| self.model().items().index(*id).is_none() && self.is_allowed(*id));
-        found.truncate(most);
+        each_once(&mut found);
+        found.drain(..found.len().saturating_sub(most));
         Ok(found.into_iter().map(|(id, info)| (id, Target::Newcomer(info))).collect())
     }
 

@@ -8,7 +8,7 @@ use super::{Recommendation, Request};
 use crate::api::reason;
 use crate::api::score::by_taste;
 use crate::failure::Outcome;
-use crate::read::RulesReader;
+use crate::read::{RulesReader, each_once};
 use crate::site::Site;
 
 /// Items that are looked at, of each kind: the liked authors' and categories', and the newest.
@@ -19,8 +19,7 @@ pub fn recommend(site: &Site<'_>, user: i64, request: &Request) -> Outcome<Vec<R
     let excluded = request.excluded(&reader.seen);
     let mut items = pool(site, &reader, request.category)?;
     items.retain(|(id, _)| excluded.binary_search(id).is_err());
-    items.sort_unstable_by_key(|(id, _)| *id);
-    items.dedup_by_key(|(id, _)| *id);
+    each_once(&mut items);
     let mut scored: Vec<(Scored, i64, ItemInfo)> =
         items.into_iter().map(|(id, info)| (by_taste(&reader, info), id, info)).collect();
     // The rules give few different scores: of equals the newer, as far as a date or an id tells.

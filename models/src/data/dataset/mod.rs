@@ -77,15 +77,19 @@ impl Dataset {
         Ok(data)
     }
 
-    /// Copies what is known of the items and the users.
+    /// Copies what is known of the items and the users. Of an item that the catalogue has several times the last by
+    /// category, author and date, whatever the order of reading.
     fn attach(&mut self, catalog: &Catalog, accounts: &Accounts) {
         for (i, id) in catalog.id.iter().enumerate() {
             let Ok(item) = self.items.binary_search(id) else {
                 continue;
             };
-            self.category[item] = catalog.category[i];
-            self.author[item] = catalog.author[i];
-            self.published[item] = catalog.published[i];
+            let known = (self.category[item], self.author[item], self.published[item]);
+            let (category, author, published) =
+                known.max((catalog.category[i], catalog.author[i], catalog.published[i]));
+            self.category[item] = category;
+            self.author[item] = author;
+            self.published[item] = published;
         }
         for (id, since) in accounts.id.iter().zip(&accounts.since) {
             if let Ok(user) = self.users.binary_search(id) {
@@ -213,6 +217,25 @@ mod tests {
         let row = data.events.row(1);
         assert_eq!((row.item, row.stars, row.favorite), (&[0, 1][..], &[4.0, 5.0][..], &[false, true][..]));
         assert_eq!((row.at, data.latest), (&[50, 200][..], 300));
+    }
+
+    #[test]
+    fn an_item_that_the_catalogue_repeats_is_one_whatever_the_order() {
+        let build = |order: [usize; 3]| {
+            let of = |values: [i64; 3]| order.map(|i| values[i]).to_vec();
+            let catalog = Catalog {
+                id: of([10, 40, 10]),
+                category: of([2, 1, 7]),
+                author: of([5, NONE, 3]),
+                published: of([9, 0, NONE]),
+            };
+            let data = Dataset::build(Sources { catalog, ..sources() }).unwrap();
+            (data.items, data.category, data.author, data.published)
+        };
+        let expected =
+            (vec![10, 20, 30, 40], vec![7, NONE, NONE, 1], vec![3, NONE, NONE, NONE], vec![NONE, NONE, NONE, 0]);
+        assert_eq!(build([0, 1, 2]), expected);
+        assert_eq!(build([2, 1, 0]), expected);
     }
 
     #[test]
