@@ -51,6 +51,7 @@ mod tests {
     include!("../pg_test/rights.rs");
     include!("../pg_test/rows.rs");
     include!("../pg_test/score.rs");
+    include!("../pg_test/seen.rs");
     include!("../pg_test/settings.rs");
     include!("../pg_test/similar.rs");
     include!("../pg_test/times.rs");

@@ -118,9 +118,10 @@ fn sources() -> Outcome<Vec<SourceRow>> {
 
 fn found(site: &Site<'_>, table: &Table) -> Outcome<SourceRow> {
     let columns = table.by_role().filter_map(|(role, column)| Some((role.into(), column?.name.clone().into())));
-    let lacking: Vec<&str> = table.by_role().filter(|(_, column)| column.is_none()).map(|(role, _)| role).collect();
+    let lacking: Vec<&str> = table.lacking();
     let lacking = (!lacking.is_empty()).then(|| format!("no column for {}", lacking.join(", ")));
     let missing: Vec<String> = lacking.into_iter().chain(table.unusable.iter().cloned()).collect();
+    let advice: Vec<String> = site.missing_index(table)?.into_iter().chain(table.advice.clone()).collect();
     let listed = |sentences: &[String]| (!sentences.is_empty()).then(|| sentences.join("; "));
     Ok((
         table.kind.name.into(),
@@ -128,7 +129,7 @@ fn found(site: &Site<'_>, table: &Table) -> Outcome<SourceRow> {
         Some(pgrx::JsonB(Value::Object(columns.collect()))),
         table.configured,
         listed(&missing),
-        site.missing_index(table)?,
+        listed(&advice),
         listed(&table.passed_over),
     ))
 }

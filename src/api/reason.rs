@@ -10,26 +10,29 @@ use crate::read::RulesReader;
 use crate::settings::{self, Locale};
 use crate::site::Site;
 
-/// Why each item is recommended by a model, given the parts of its score; None where there is no reason.
+/// Why each item is recommended by a model, given the parts of its score; None where there is no reason. What is
+/// `disliked` is not named.
 pub fn by_model(
     site: &Site<'_>,
     model: &Model,
     user: &User<'_>,
     items: &[(Target, Parts)],
+    disliked: &[i64],
 ) -> Outcome<Vec<Option<String>>> {
-    sentences(site, &model.reasons(user, items, pause)?)
+    sentences(site, &model.reasons(user, items, pause)?, disliked)
 }
 
 /// Why each item is recommended by the rules.
 pub fn by_rules(site: &Site<'_>, reader: &RulesReader, items: &[ItemInfo]) -> Outcome<Vec<Option<String>>> {
     let reasons: Vec<_> =
         items.iter().map(|info| reader.taste.reason(*info, reader.now, reader.liked.as_slice())).collect();
-    sentences(site, &reasons)
+    sentences(site, &reasons, &reader.disliked)
 }
 
 /// One look-up for all titles.
-fn sentences(site: &Site<'_>, reasons: &[Option<Reason>]) -> Outcome<Vec<Option<String>>> {
-    let named = reasons.iter().flatten().filter_map(|reason| liked(*reason)).collect();
+fn sentences(site: &Site<'_>, reasons: &[Option<Reason>], disliked: &[i64]) -> Outcome<Vec<Option<String>>> {
+    let named =
+        reasons.iter().flatten().filter_map(|reason| liked(*reason)).filter(|id| !disliked.contains(id)).collect();
     let titles = site.titles(named)?;
     let locale = settings::locale();
     Ok(reasons.iter().map(|reason| reason.map(|reason| sentence(reason, &titles, locale))).collect())

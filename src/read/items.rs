@@ -109,7 +109,8 @@ impl Site<'_> {
         let source = self.mapping.items().filter(|source| source.title.is_some() && !ids.is_empty());
         let Some(source) = source else { return Ok(HashMap::new()) };
         let titles = self.select::<Title>(source, &where_any(&source.id), &[arg(ids)])?;
-        Ok(titles.into_iter().map(|found| (found.item, found.title)).collect())
+        let named = titles.into_iter().filter(|found| !found.title.trim().is_empty());
+        Ok(named.map(|found| (found.item, found.title)).collect())
     }
 
     /// Items as a model scores them: those that it knows by index, the others as the catalogue has them, if it does. What

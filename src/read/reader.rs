@@ -1,6 +1,6 @@
 //! A user with everything that the sources say of one now, as the model or the rules need it.
 
-use reco_models::{Favorites, History, Model, Taste, User, fingerprint};
+use reco_models::{Favorites, Feedback, History, Model, NONE, Taste, User, fingerprint};
 
 use super::interactions::Reviews;
 use super::items::FoundItems;
@@ -20,6 +20,11 @@ pub struct ModelReader {
 }
 
 impl ModelReader {
+    /// Ids of what the latest review is against, which no reason names, though it may be a favourite.
+    pub fn disliked(&self, model: &Model) -> Vec<i64> {
+        self.history.disliked().into_iter().map(|item| model.items().id[item as usize]).collect()
+    }
+
     /// Ready to be scored by that model.
     pub fn user(&self, model: &Model) -> Outcome<User<'_>> {
         Ok(model.user(self.history.row(), self.registered, self.stored.clone())?)
@@ -35,6 +40,8 @@ pub struct RulesReader {
     pub seen: Vec<i64>,
     /// Liked items that the catalogue has.
     pub liked: FoundItems,
+    /// Ids of what the latest review is against: no reason names it, though it may be a favourite.
+    pub disliked: Vec<i64>,
     pub taste: Taste,
     /// The time of the transaction in seconds since 1970, which decides what is new.
     pub now: i64,
@@ -60,12 +67,15 @@ impl Site<'_> {
 
     pub fn rules_reader(&self, user: i64) -> Outcome<RulesReader> {
         let (reviews, favorites) = (self.reviews_of(user)?, self.favorites_of(user)?);
-        let ratings = &reviews.ratings;
-        let well_rated =
-            ratings.item.iter().zip(&ratings.stars).filter(|(_, stars)| **stars >= LIKED_STARS).map(|(item, _)| *item);
-        let liked = self.items(well_rated.chain(favorites.item.iter().copied()).collect())?;
+        let seen = seen(&reviews, &favorites);
+        let index = |id: i64| seen.binary_search(&id).ok().map(|index| index as u32);
+        let history = History::new(&reviews.ratings, &favorites, index);
+        let feedback = Feedback { positive_stars: LIKED_STARS, now: NONE };
+        let ids = |items: Vec<u32>| -> Vec<i64> { items.into_iter().map(|item| seen[item as usize]).collect() };
+        let disliked = ids(history.disliked());
+        let liked = self.items(ids(feedback.positives(history.row()).map(|(item, _)| item).collect()))?;
         let taste = Taste::of(liked.as_slice().iter().map(|(_, info)| *info));
-        Ok(RulesReader { seen: seen(&reviews, &favorites), liked, taste, now: session::now() })
+        Ok(RulesReader { seen, liked, disliked, taste, now: session::now() })
     }
 }
 

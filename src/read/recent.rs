@@ -21,7 +21,7 @@ impl Event {
     /// None without a time.
     fn select(source: &InteractionSource<'_>) -> Option<String> {
         let (user, item, stars) = (source.user.as_id(), source.item.as_id(), stars_or_null(source.stars));
-        let (table, at) = (source.table.quoted(), source.at?);
+        let (table, at) = (source.table.rows(), source.at?);
         let (since, until) = (at.since("$1"), at.until("$3"));
         Some(format!("SELECT {user}, {item}, {stars} FROM {table} WHERE {since} AND {until}"))
     }

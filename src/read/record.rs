@@ -24,7 +24,7 @@ pub trait Record: Sized {
 
 /// A statement that gives the rows of a source that `clauses`, which follow its FROM, leave.
 pub fn statement<R: Record>(source: &R::Of, clauses: &str) -> String {
-    format!("SELECT {} FROM {} {clauses}", R::select_list(source), source.table().quoted())
+    format!("SELECT {} FROM {} {clauses}", R::select_list(source), source.table().rows())
 }
 
 /// From this number of rows on, the memory for what follows is asked for.

@@ -40,7 +40,7 @@ impl Site<'_> {
     pub fn trending(&self, half_life: f64, category: Option<i64>, most: i64) -> Outcome<Option<Vec<Trend>>> {
         let Some(catalog) = self.mapping.items() else { return Ok(None) };
         let filter = match category {
-            Some(_) => format!("c.{} OPERATOR(pg_catalog.=) $5", catalog.category()?.quoted()),
+            Some(_) => format!("s.{} OPERATOR(pg_catalog.=) $5", catalog.category()?.quoted()),
             // The parameter has to have a type even where it is not used.
             None => "$5::pg_catalog.int8 IS NULL".into(),
         };
@@ -59,11 +59,11 @@ impl Site<'_> {
                             '{MOST_HALF_LIVES}'::pg_catalog.float8))) AS score
                  FROM ({}) i WHERE item IS NOT NULL GROUP BY item
              ) t
-             WHERE EXISTS (SELECT FROM {} c WHERE c.{} OPERATOR(pg_catalog.=) t.item AND {filter})
+             WHERE EXISTS (SELECT FROM {} WHERE s.{} OPERATOR(pg_catalog.=) t.item AND {filter})
              ORDER BY t.score DESC, t.item LIMIT $4",
             Trend::COLUMNS,
             timed.join(" UNION ALL "),
-            catalog.table().quoted(),
+            catalog.table().rows(),
             catalog.id.quoted(),
         );
         let now = session::now() as f64;
@@ -77,6 +77,6 @@ impl Site<'_> {
 /// Item and time in seconds of what is recent enough ($3), or None without a time.
 fn timed(source: &InteractionSource<'_>) -> Option<String> {
     let at = source.at?;
-    let (item, table) = (source.item.as_id(), source.table.quoted());
+    let (item, table) = (source.item.as_id(), source.table.rows());
     Some(format!("SELECT {item} AS item, {} AS at FROM {table} WHERE {}", at.as_seconds(), at.since("$3")))
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use pgrx::pg_sys;
 
-use super::spellings::SourceKind;
+use super::spellings::{Kind, Role, SourceKind};
 
 /// A column that was found.
 #[derive(Clone)]
@@ -153,6 +153,8 @@ pub struct Table {
     pub unusable: Vec<String>,
     /// Relations that detection did not take, and why.
     pub passed_over: Vec<String>,
+    /// What can be configured and is not, as a statement to run.
+    pub advice: Option<String>,
 }
 
 impl Table {
@@ -161,12 +163,37 @@ impl Table {
         pgrx::spi::quote_qualified_identifier(&self.schema, &self.name)
     }
 
+    /// What follows FROM: the table, or those of its rows that count, as `s`.
+    pub fn rows(&self) -> String {
+        let conditions: Vec<String> = self.kind.roles.iter().zip(&self.columns).filter_map(counts).collect();
+        match conditions.is_empty() {
+            true => format!("{} AS s", self.quoted()),
+            false => format!("(SELECT * FROM {} WHERE {}) AS s", self.quoted(), conditions.join(" AND ")),
+        }
+    }
+
     /// Name and column of each role.
     pub fn by_role(&self) -> impl Iterator<Item = (&'static str, Option<&Column>)> {
         self.kind.roles.iter().map(|role| role.name).zip(self.columns.iter().map(Option::as_ref))
     }
 
+    /// Roles without a column, as far as they are looked for.
+    pub fn lacking(&self) -> Vec<&'static str> {
+        let roles = self.kind.roles.iter().zip(&self.columns);
+        roles.filter(|(role, column)| role.kind.is_detected() && column.is_none()).map(|(role, _)| role.name).collect()
+    }
+
     pub fn column(&self, role: &str) -> Option<&Column> {
         self.by_role().find(|(name, _)| *name == role)?.1
     }
+}
+
+/// The condition that a column which marks rows sets.
+fn counts((role, column): (&Role, &Option<Column>)) -> Option<String> {
+    let column = column.as_ref().filter(|_| !role.kind.is_detected())?;
+    Some(match (role.kind, column.type_oid) {
+        (Kind::Active, _) => format!("{} IS NOT FALSE", column.quoted()),
+        (_, pg_sys::BOOLOID) => format!("{} IS NOT TRUE", column.quoted()),
+        _ => format!("{} IS NULL", column.quoted()),
+    })
 }

@@ -179,6 +179,7 @@ fn table(
         unusable,
         passed_over: Vec::new(),
         by_key: OnceCell::new(),
+        advice: None,
     })
 }
 
@@ -201,14 +202,38 @@ fn detect(kind: &'static SourceKind, zone: &Rc<str>) -> Usable<Table> {
         return Err(format!("none of the tables {} is in the search_path{others}", kind.tables.join(", ")));
     };
     let (all, name) = (columns_of(relation.oid, zone), relation.name.clone());
-    let column = |role: &Role| match role.spellings.iter().find_map(|s| all.iter().find(|c| c.name == **s)) {
+    let spelled = |role: &Role| role.spellings.iter().find_map(|s| all.iter().find(|c| c.name == **s));
+    let column = |role: &Role| match spelled(role).filter(|_| role.kind.is_detected()) {
         Some(column) => typed(role, column, &name).map(Some),
         None if role.required => {
             Err(format!("{name} has none of the columns {} for \"{}\"", role.spellings.join(", "), role.name))
         }
         None => Ok(None),
     };
-    Ok(Table { passed_over, ..table(kind, relation, false, column)? })
+    let table = table(kind, relation, false, column)?;
+    let marks = kind.roles.iter().filter(|role| !role.kind.is_detected());
+    let marks = marks.filter_map(|role| Some((role.name, spelled(role).filter(|c| role.kind.accepts(c.type_oid))?)));
+    let advice = how_to_leave_out(&table, marks.collect());
+    Ok(Table { passed_over, advice, ..table })
+}
+
+/// How to configure a table that was detected so that the rows which its marks leave out do not count.
+fn how_to_leave_out(table: &Table, marks: Vec<(&str, &Column)>) -> Option<String> {
+    let names: Vec<&str> = marks.iter().map(|(_, column)| column.name.as_str()).collect();
+    let found = table.by_role().filter_map(|(role, column)| Some((role, column?)));
+    let columns: Map<String, Value> = found
+        .chain(marks.iter().copied())
+        .map(|(role, column)| (role.to_owned(), column.name.clone().into()))
+        .collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "rows that {} marks as deleted count too; leave them out: SELECT reco_configure('{}', {}, {});",
+            names.join(" or "),
+            table.kind.name,
+            pgrx::spi::quote_literal(table.quoted()),
+            pgrx::spi::quote_literal(Value::Object(columns).to_string())
+        )
+    })
 }
 
 fn typed(role: &Role, column: &Column, relation: &str) -> Usable<Column> {

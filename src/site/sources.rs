@@ -225,6 +225,7 @@ fn unusable(kind: &SourceKind, problem: &str) -> Failure {
 }
 
 pub fn how_to_map(kind: &SourceKind) -> String {
-    let columns: Vec<String> = kind.roles.iter().map(|r| format!("\"{}\": \"...\"", r.name)).collect();
+    let columns: Vec<String> =
+        kind.roles.iter().filter(|r| r.kind.is_detected()).map(|r| format!("\"{}\": \"...\"", r.name)).collect();
     format!("Map it: SELECT reco_configure('{}', 'my_table', '{{{}}}');", kind.name, columns.join(", "))
 }

@@ -12,6 +12,10 @@ pub enum Kind {
     /// A time, or a year.
     TimeOrYear,
     Text,
+    /// Marks a row that does not count.
+    Deleted,
+    /// Marks a row that counts.
+    Active,
 }
 
 impl Kind {
@@ -25,7 +29,14 @@ impl Kind {
                 "date, timestamp, timestamptz, or an integer: a year, or seconds or milliseconds since 1970"
             }
             Kind::Text => "text",
+            Kind::Deleted => "boolean, date, timestamp or timestamptz",
+            Kind::Active => "boolean",
         }
+    }
+
+    /// Whether a column is taken unasked. That a row is not meant to count has to be said.
+    pub fn is_detected(self) -> bool {
+        !matches!(self, Kind::Deleted | Kind::Active)
     }
 
     pub fn accepts(self, type_oid: pg_sys::Oid) -> bool {
@@ -36,6 +47,8 @@ impl Kind {
             Kind::Stars => integer || [pg_sys::FLOAT4OID, pg_sys::FLOAT8OID, pg_sys::NUMERICOID].contains(&type_oid),
             Kind::Time => time || integer && type_oid != pg_sys::INT2OID,
             Kind::TimeOrYear => time || integer,
+            Kind::Deleted => time || type_oid == pg_sys::BOOLOID,
+            Kind::Active => type_oid == pg_sys::BOOLOID,
             Kind::Text => [pg_sys::TEXTOID, pg_sys::VARCHAROID, pg_sys::BPCHAROID].contains(&type_oid),
         }
     }
@@ -69,6 +82,35 @@ const USER_ID: &[&str] = &["usuario_id", "usuarioId", "usuarioid", "usuario", "i
 const ITEM_ID: &[&str] =
     &["libro_id", "libroId", "libroid", "libro", "id_libro", "item_id", "itemId", "book_id", "bookId"];
 
+const DELETED: Role = role(
+    "deleted",
+    Kind::Deleted,
+    false,
+    &[
+        "deleted_at",
+        "deletedAt",
+        "deletedat",
+        "deleted",
+        "is_deleted",
+        "isDeleted",
+        "eliminado",
+        "eliminado_en",
+        "eliminadoEn",
+        "eliminada",
+        "fecha_eliminacion",
+        "fechaEliminacion",
+        "borrado",
+        "fecha_borrado",
+        "fecha_baja",
+    ],
+);
+const ACTIVE: Role = role(
+    "active",
+    Kind::Active,
+    false,
+    &["active", "is_active", "isActive", "activo", "activa", "habilitado", "visible", "enabled"],
+);
+
 pub static RATING: SourceKind = SourceKind {
     name: "rating",
     key: "user",
@@ -92,6 +134,8 @@ pub static RATING: SourceKind = SourceKind {
                 "fecha",
             ],
         ),
+        DELETED,
+        ACTIVE,
     ],
 };
 
@@ -120,6 +164,8 @@ pub static FAVORITE: SourceKind = SourceKind {
                 "fecha",
             ],
         ),
+        DELETED,
+        ACTIVE,
     ],
 };
 
@@ -158,6 +204,8 @@ pub static ITEM: SourceKind = SourceKind {
             ],
         ),
         role("title", Kind::Text, false, &["titulo", "title", "nombre", "name"]),
+        DELETED,
+        ACTIVE,
     ],
 };
 
@@ -173,6 +221,8 @@ pub static USER: SourceKind = SourceKind {
             false,
             &["fecha_registro", "fechaRegistro", "fecharegistro", "created_at", "createdAt", "createdat"],
         ),
+        DELETED,
+        ACTIVE,
     ],
 };
 

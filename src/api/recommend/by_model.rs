@@ -94,7 +94,8 @@ impl ByModel<'_> {
         };
         let listed = spread(main, explored);
         let items: Vec<(Target, Parts)> = listed.iter().map(|(p, _)| (p.target, p.scored.parts)).collect();
-        let reasons = reason::by_model(self.site, self.model(), &user, &items)?;
+        let disliked = self.reader.disliked(self.model());
+        let reasons = reason::by_model(self.site, self.model(), &user, &items, &disliked)?;
         let recommendation = |((pick, propensity), reason): ((Pick, Option<f32>), _)| Recommendation {
             item: pick.id,
             scored: pick.scored,

@@ -1,5 +1,10 @@
 //! Interactions in compressed rows, and how reviews and favourites are merged into them.
 
+use super::sources::NONE;
+
+/// A review with at most this number of stars says that the reader did not like the item.
+pub const DISLIKED_STARS: f32 = 2.0;
+
 /// Interactions by user: one per (user, item), sorted by item. A review and a favourite of one pair are merged.
 ///
 /// All columns but `start` have one element per interaction.
@@ -73,13 +78,15 @@ impl Events {
         out
     }
 
-    /// Merges interactions that are sorted by [`Interaction::order`].
+    /// Merges interactions that are sorted by [`Interaction::order`]. A later review with few stars withdraws a favourite;
+    /// where either has no time, the favourite stands.
     pub(super) fn from_sorted(interactions: &[Interaction], users: usize) -> Events {
         let mut events = Events { start: vec![0; users + 1], ..Events::default() };
-        let mut pair = None;
+        let (mut pair, mut favored_at) = (None, NONE);
         for interaction in interactions {
             if pair != Some((interaction.user, interaction.item)) {
                 pair = Some((interaction.user, interaction.item));
+                favored_at = NONE;
                 events.push(interaction.item, 0.0, false, interaction.at);
                 events.start[interaction.user as usize + 1] += 1;
             }
@@ -87,8 +94,11 @@ impl Events {
             events.at[last] = events.at[last].max(interaction.at);
             if interaction.stars > 0.0 {
                 events.stars[last] = interaction.stars;
+                let is_later = favored_at != NONE && interaction.at > favored_at;
+                events.favorite[last] &= !(is_later && interaction.stars <= DISLIKED_STARS);
             } else {
                 events.favorite[last] = true;
+                favored_at = interaction.at;
             }
         }
         for user in 0..users {

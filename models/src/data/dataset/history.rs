@@ -1,6 +1,6 @@
 //! One user's interactions at query time.
 
-use super::events::{Events, Interaction, Row};
+use super::events::{DISLIKED_STARS, Events, Interaction, Row};
 use super::sources::{Favorites, Ratings};
 
 /// One user's interactions as they are now, merged as in training.
@@ -31,6 +31,13 @@ impl History {
         }
         interactions.sort_unstable_by(Interaction::order);
         History { events: Events::from_sorted(&interactions, 1), unknown }
+    }
+
+    /// The items that the latest review of the user is against, ascending.
+    pub fn disliked(&self) -> Vec<u32> {
+        let row = self.row();
+        let against = row.item.iter().zip(row.stars).filter(|(_, stars)| **stars > 0.0 && **stars <= DISLIKED_STARS);
+        against.map(|(item, _)| *item).collect()
     }
 
     /// The interactions with items that the model knows.

@@ -263,6 +263,22 @@ mod tests {
     }
 
     #[test]
+    fn a_later_review_with_few_stars_withdraws_a_favourite() {
+        let merged = |stars: f32, reviewed: i64, favored: i64| {
+            let ratings = Ratings { user: vec![1], item: vec![2], stars: vec![stars], at: vec![reviewed] };
+            let favorites = Favorites { user: vec![1], item: vec![2], at: vec![favored] };
+            let history = History::new(&ratings, &favorites, |_| Some(0));
+            let data = Dataset::build(Sources { ratings, favorites, ..Sources::default() }).unwrap();
+            assert_eq!(history.row().favorite, data.events.row(0).favorite);
+            assert_eq!(history.disliked(), if stars <= 2.0 { vec![0] } else { vec![] });
+            data.events.favorite[0]
+        };
+        assert!(!merged(1.0, 200, 100) && !merged(2.0, 200, 100));
+        assert!(merged(3.0, 200, 100) && merged(1.0, 100, 200) && merged(1.0, 100, 100));
+        assert!(merged(1.0, NONE, 100) && merged(1.0, 100, NONE) && merged(1.0, NONE, NONE));
+    }
+
+    #[test]
     fn stars_out_of_range_are_named() {
         let mut bad = sources();
         bad.ratings.stars[2] = 7.0;
