@@ -83,6 +83,31 @@ fn a_renamed_schema_is_noticed() {
 }
 
 #[pg_test]
+fn an_empty_table_does_not_win_over_a_full_one() {
+    small_site();
+    Spi::run(
+        "ALTER TABLE libro RENAME TO books; CREATE TABLE libro (LIKE books);
+         CREATE TABLE libros (LIKE books) PARTITION BY LIST (id); CREATE TABLE libros_1 PARTITION OF libros DEFAULT",
+    )
+    .unwrap();
+    let item = || -> String {
+        Spi::get_one("SELECT relation || ': ' || coalesce(passed_over, '-') FROM reco_sources() WHERE source = 'item'")
+            .unwrap()
+            .unwrap()
+    };
+    assert_eq!(item(), "public.books: public.libro is empty; public.libros is empty");
+    train();
+    assert!(!listed("reco_recommend(1)").is_empty());
+    // Rows decide, in a session that has looked before too.
+    Spi::run("INSERT INTO libros SELECT * FROM books").unwrap();
+    assert_eq!(item(), "public.libros: public.libro is empty");
+    Spi::run("TRUNCATE libros, books").unwrap();
+    assert_eq!(item(), "public.libro: -");
+    Spi::run("INSERT INTO books VALUES (1, 'Uno')").unwrap();
+    assert_eq!(item(), "public.books: public.libro is empty; public.libros is empty");
+}
+
+#[pg_test]
 fn a_column_that_vanished_leaves_the_rest_of_its_source() {
     small_site();
     Spi::run(

@@ -153,6 +153,8 @@ pub struct Table {
     pub unusable: Vec<String>,
     /// Relations that detection did not take, and why.
     pub passed_over: Vec<String>,
+    /// Another table may be taken as soon as an empty one has rows.
+    pub unsettled: bool,
     /// What can be configured and is not, as a statement to run.
     pub advice: Option<String>,
 }

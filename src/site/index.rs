@@ -10,7 +10,7 @@ use super::fragment::Table;
 use crate::failure::Outcome;
 use crate::pg::notice;
 use crate::pg::session;
-use crate::pg::spi::arg;
+use crate::pg::spi::{Connection, arg};
 
 /// Reading less than this from end to end is as quick as opening an index.
 const SMALL_BYTES: i64 = 512 * 1024;
@@ -18,6 +18,14 @@ const SMALL_BYTES: i64 = 512 * 1024;
 thread_local! {
     /// Sources and tables that were checked in this session.
     static CHECKED: RefCell<HashSet<(&'static str, pg_sys::Oid)>> = RefCell::new(HashSet::new());
+}
+
+/// The bytes of a table, or of all partitions of one.
+pub fn bytes(connection: &Connection, table: pg_sys::Oid) -> Outcome<i64> {
+    let sql = "SELECT COALESCE((SELECT pg_catalog.sum(pg_catalog.pg_relation_size(relid))
+                                FROM pg_catalog.pg_partition_tree($1::pg_catalog.regclass)),
+                               pg_catalog.pg_relation_size($1::pg_catalog.regclass))::pg_catalog.int8";
+    Ok(connection.read(sql, &[arg(table)])?.single()?.unwrap_or(0))
 }
 
 impl Site<'_> {
@@ -52,11 +60,7 @@ impl Site<'_> {
             if !CHECKED.with_borrow_mut(|checked| checked.insert((table.kind.name, table.oid))) {
                 continue;
             }
-            let size = self
-                .connection
-                .read("SELECT pg_catalog.pg_relation_size($1::pg_catalog.regclass)", &[arg(table.oid)])?
-                .single()?;
-            if size.unwrap_or(0) < SMALL_BYTES {
+            if bytes(self.connection, table.oid)? < SMALL_BYTES {
                 continue;
             }
             if let Some(statement) = self.missing_index(table)? {

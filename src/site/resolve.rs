@@ -8,6 +8,7 @@ use pgrx::prelude::*;
 use serde_json::{Map, Value};
 
 use super::fragment::{Column, Table};
+use super::index;
 use super::sources::{Mapping, Source, Usable, how_to_map};
 use super::spellings::{self, Kind, Role, SourceKind};
 use crate::failure::{Failure, Outcome};
@@ -71,16 +72,18 @@ pub fn resolve(connection: &Connection, revisions: Vec<i64>, zone: &str) -> Outc
     }
     let configured = configured(connection)?;
     let mapping = Rc::new(Mapping {
-        ratings: find(&configured, &zone),
-        favorites: find(&configured, &zone),
-        items: find(&configured, &zone),
-        users: find(&configured, &zone),
+        ratings: find(connection, &configured, &zone)?,
+        favorites: find(connection, &configured, &zone)?,
+        items: find(connection, &configured, &zone)?,
+        users: find(connection, &configured, &zone)?,
         configured: spellings::ALL
             .into_iter()
             .filter(|kind| configured.iter().any(|c| c.source == kind.name))
             .collect(),
     });
-    CACHED.set(Some((key, Rc::clone(&mapping))));
+    if !mapping.tables().into_iter().any(|(_, table)| table.is_ok_and(|table| table.unsettled)) {
+        CACHED.set(Some((key, Rc::clone(&mapping))));
+    }
     Ok(mapping)
 }
 
@@ -111,12 +114,12 @@ fn configured(connection: &Connection) -> Outcome<Vec<Configured>> {
     rows.iter().map(read).collect()
 }
 
-fn find<S: Source>(configured: &[Configured], zone: &Rc<str>) -> Usable<S> {
+fn find<S: Source>(connection: &Connection, configured: &[Configured], zone: &Rc<str>) -> Outcome<Usable<S>> {
     let table = match configured.iter().find(|c| c.source == S::KIND.name) {
         Some(c) => from_configuration(S::KIND, &c.schema, &c.relation, &c.columns, zone),
-        None => detect(S::KIND, zone),
+        None => detect(connection, S::KIND, zone)?,
     };
-    S::from_table(table?)
+    Ok(table.and_then(S::from_table))
 }
 
 fn from_configuration(
@@ -179,28 +182,56 @@ fn table(
         unusable,
         passed_over: Vec::new(),
         by_key: OnceCell::new(),
+        unsettled: false,
         advice: None,
     })
 }
 
-fn detect(kind: &'static SourceKind, zone: &Rc<str>) -> Usable<Table> {
+/// A table that may be read unasked, and what was passed over for it.
+struct Candidate {
+    relation: catalog::Relation,
+    passed_over: Vec<String>,
+    unsettled: bool,
+}
+
+/// The first of the tables that is safe to read and not empty; of empty ones the first.
+fn candidate(connection: &Connection, kind: &SourceKind) -> Outcome<Usable<Candidate>> {
     let mut passed_over = Vec::new();
-    let mut safe = |relation: &catalog::Relation| match relation.unsafe_to_detect() {
-        None => true,
-        Some(why) => {
-            passed_over
-                .push(format!("{} {why}", pgrx::spi::quote_qualified_identifier(&relation.schema, &relation.name)));
-            false
-        }
+    let mut pass = |relation: &catalog::Relation, why: &str| {
+        let name = pgrx::spi::quote_qualified_identifier(&relation.schema, &relation.name);
+        passed_over.push(format!("{name} {why}"));
     };
-    let found = kind.tables.iter().flat_map(|name| catalog::in_search_path(name)).find(|found| safe(found));
-    let Some(relation) = found else {
+    let mut safe = Vec::new();
+    for relation in kind.tables.iter().flat_map(|name| catalog::in_search_path(name)) {
+        match relation.unsafe_to_detect() {
+            Some(why) => pass(&relation, why),
+            None => safe.push(relation),
+        }
+    }
+    // One table is taken as it is, and its size not asked for.
+    let mut taken = 0;
+    while safe.len() > 1 && taken < safe.len() && index::bytes(connection, safe[taken].oid)? == 0 {
+        taken += 1;
+    }
+    let unsettled = taken > 0;
+    taken %= safe.len().max(1);
+    safe[..taken].iter().for_each(|empty| pass(empty, "is empty"));
+    let Some(relation) = safe.into_iter().nth(taken) else {
         let others = match passed_over.is_empty() {
             true => String::new(),
             false => format!(" (not taken unless configured: {})", passed_over.join("; ")),
         };
-        return Err(format!("none of the tables {} is in the search_path{others}", kind.tables.join(", ")));
+        return Ok(Err(format!("none of the tables {} is in the search_path{others}", kind.tables.join(", "))));
     };
+    Ok(Ok(Candidate { relation, passed_over, unsettled }))
+}
+
+fn detect(connection: &Connection, kind: &'static SourceKind, zone: &Rc<str>) -> Outcome<Usable<Table>> {
+    Ok(candidate(connection, kind)?.and_then(|candidate| detected(kind, candidate, zone)))
+}
+
+fn detected(kind: &'static SourceKind, candidate: Candidate, zone: &Rc<str>) -> Usable<Table> {
+    let Candidate { relation, passed_over, unsettled } = candidate;
     let (all, name) = (columns_of(relation.oid, zone), relation.name.clone());
     let spelled = |role: &Role| role.spellings.iter().find_map(|s| all.iter().find(|c| c.name == **s));
     let column = |role: &Role| match spelled(role).filter(|_| role.kind.is_detected()) {
@@ -214,7 +245,7 @@ fn detect(kind: &'static SourceKind, zone: &Rc<str>) -> Usable<Table> {
     let marks = kind.roles.iter().filter(|role| !role.kind.is_detected());
     let marks = marks.filter_map(|role| Some((role.name, spelled(role).filter(|c| role.kind.accepts(c.type_oid))?)));
     let advice = how_to_leave_out(&table, marks.collect());
-    Ok(Table { passed_over, advice, ..table })
+    Ok(Table { passed_over, unsettled, advice, ..table })
 }
 
 /// How to configure a table that was detected so that the rows which its marks leave out do not count.
