@@ -113,9 +113,14 @@ impl Report {
         let run = store::run(site.connection, Some(key.version))?;
         self.add("model", summary(run.as_ref()));
         match site.active_model() {
-            Ok(served) => {
+            Ok(Some(served)) => {
                 self.cache(cache::storage(key));
-                served.map_or(Ok(()), |served| self.movement(site, &served, run.as_ref()))
+                self.movement(site, &served, run.as_ref())
+            }
+            Ok(None) => {
+                self.attend(&site.is_foreign().unwrap_or_default());
+                ["cache", "staleness", "drift"].into_iter().for_each(|name| self.add(name, Value::Null));
+                Ok(())
             }
             Err(failure) => {
                 self.attend(&format!("model {} cannot be served: {}", key.version, failure.message()));

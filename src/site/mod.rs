@@ -3,10 +3,10 @@
 
 mod fragment;
 mod index;
-mod lost;
 mod resolve;
 mod sources;
 mod spellings;
+mod trained_on;
 
 use std::rc::Rc;
 
@@ -90,14 +90,10 @@ impl<'c> Site<'c> {
     /// nothing may depend on whether they are equal to those: a caller with tables of its own could try one history
     /// after the other for a user whose rows it may not see.
     pub fn reads_what_was_trained_on(&self) -> bool {
-        let Some(trained_on) = &self.trained_on else { return false };
-        let same = |kind: &SourceKind, table: Result<&Table, &str>| {
-            let name = table.ok().map(Table::quoted);
-            trained_on.get(kind.name).and_then(Value::as_str) == name.as_deref()
-        };
         let [ratings, favorites, ..] = self.mapping.tables();
         [ratings, favorites].into_iter().all(|(kind, table)| {
-            same(kind, table) && !table.is_ok_and(|table| catalog::row_security_applies(table.oid))
+            let table = table.ok();
+            self.is_trained_on(kind, table) && !table.is_some_and(|table| catalog::row_security_applies(table.oid))
         })
     }
 
@@ -107,17 +103,18 @@ impl<'c> Site<'c> {
         self.mapping.items().is_none_or(|source| catalog::shows_all_rows(source.table().oid))
     }
 
-    /// The active model, even where `reco.enabled` is off; None where there is none.
+    /// The active model, even where `reco.enabled` is off; None where there is none, or where it is not this site's.
     ///
     /// # Errors
     /// 55000 where there is none and `reco.fallback` is off; XX001 where it is damaged.
     pub fn active_model(&self) -> Outcome<Option<Served>> {
-        match self.active {
+        let foreign = self.is_foreign();
+        match self.active.filter(|_| foreign.is_none()) {
             Some(key) => Ok(Some(Served { version: key.version, model: cache::model(self.connection, key)? })),
             None if settings::fallback() => Ok(None),
             None => Err(Failure::new(
                 PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                "there is no active model, and reco.fallback is off",
+                format!("{}, and reco.fallback is off", foreign.as_deref().unwrap_or("there is no active model")),
             )
             .hint("SELECT * FROM reco_train(); or SET reco.fallback = on;")),
         }

@@ -185,10 +185,9 @@ impl Mapping {
         [table(&self.ratings), table(&self.favorites), table(&self.items), table(&self.users)]
     }
 
-    /// The relation of each source that was found.
-    pub fn relations(&self) -> Map<String, Value> {
-        let named =
-            |(kind, table): (&SourceKind, Result<&Table, &str>)| Some((kind.name.into(), table.ok()?.quoted().into()));
+    /// What `of` says of the table of each source that was found.
+    pub fn of_tables(&self, of: impl Fn(&Table) -> Value) -> Map<String, Value> {
+        let named = |(kind, table): (&SourceKind, Result<&Table, &str>)| Some((kind.name.into(), of(table.ok()?)));
         self.tables().into_iter().filter_map(named).collect()
     }
 

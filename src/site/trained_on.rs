@@ -1,11 +1,13 @@
-//! Sources that were there when the model was trained, and are not any more.
+//! What a model was trained on, compared with what there is now: whether it is this site's model, and sources that are not
+//! there any more.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::sources::how_to_map;
+use super::fragment::Table;
+use super::sources::{Source, how_to_map};
 use super::spellings::SourceKind;
 use super::{Site, ZONE};
 use crate::failure::Outcome;
@@ -14,6 +16,10 @@ use crate::pg::session;
 
 /// Where `reco.model.sources` keeps what an earlier model was trained on, and this one was not.
 const LOST: &str = "lost";
+
+/// Where it keeps the oids of the relations: a name changes when a table or schema is renamed, an oid when it is restored
+/// from a dump.
+const OIDS: &str = "oids";
 
 thread_local! {
     /// What this session was told.
@@ -51,10 +57,11 @@ impl Site<'_> {
         lost.collect()
     }
 
-    /// What a training keeps of the sources: the relation of each, the time zone, and of what was lost the relation that it
+    /// What a training keeps of the sources: the relation of each by name and by oid, the time zone, and of what was lost the relation that it
     /// was. So the next model does not forget it. A training that is forced takes the sources as they are.
     pub fn relations(&self, forced: bool) -> Value {
-        let mut relations = self.mapping.relations();
+        let mut relations = self.mapping.of_tables(|table| table.quoted().into());
+        relations.insert(OIDS.into(), Value::Object(self.mapping.of_tables(|table| table.oid.to_u32().into())));
         relations.insert(ZONE.into(), self.zone.clone().into());
         let lost: Map<String, Value> = self
             .lost()
@@ -68,7 +75,29 @@ impl Site<'_> {
         Value::Object(relations)
     }
 
-    /// Warns once in a session of each source that was lost.
+    /// Whether a source is the relation that it was when the active model was trained, renamed or not.
+    pub(super) fn is_trained_on(&self, kind: &SourceKind, table: Option<&Table>) -> bool {
+        let Some(trained_on) = &self.trained_on else { return false };
+        let name = table.map(Table::quoted);
+        let oid = table.map(|table| u64::from(table.oid.to_u32()));
+        let was = trained_on.get(OIDS).and_then(|oids| oids.get(kind.name)).and_then(Value::as_u64);
+        trained_on.get(kind.name).and_then(Value::as_str) == name.as_deref() || oid.is_some() && was == oid
+    }
+
+    /// Why the active model must not answer: it was trained on another catalogue than the one that the caller's search_path
+    /// leads to, and would list that one's ids. What is configured is one for all.
+    pub fn is_foreign(&self) -> Option<String> {
+        let trained_on = self.trained_on.as_ref()?;
+        let table = self.mapping.items().map(Source::table)?;
+        if table.configured || self.is_trained_on(table.kind, Some(table)) {
+            return None;
+        }
+        let was = trained_on.get(table.kind.name).and_then(Value::as_str).unwrap_or("none");
+        let is = table.quoted();
+        Some(format!("the active model was trained on the catalogue {was}, and it does not answer for {is}"))
+    }
+
+    /// Warns once in a session of each source that was lost, and of a model that does not answer.
     ///
     /// # Errors
     /// Those of [`Mapping::check`](super::Mapping::check).
@@ -79,11 +108,17 @@ impl Site<'_> {
             return Ok(());
         }
         for lost in self.lost() {
-            let sentence = lost.sentence();
-            if TOLD.with_borrow_mut(|told| told.insert(sentence.clone())) {
-                notice::warn(&sentence, &how_to_map(lost.kind));
-            }
+            warn_once(lost.sentence(), &how_to_map(lost.kind));
+        }
+        if let Some(foreign) = self.is_foreign() {
+            warn_once(foreign, "Train with this search_path, or set the one that the model was trained with.");
         }
         Ok(())
+    }
+}
+
+fn warn_once(sentence: String, hint: &str) {
+    if TOLD.with_borrow_mut(|told| told.insert(sentence.clone())) {
+        notice::warn(&sentence, hint);
     }
 }
