@@ -29,6 +29,38 @@ fn a_configured_view_is_read_instead() {
 }
 
 #[pg_test]
+fn a_null_is_refused_where_it_would_do_something_else() {
+    small_site();
+    assert_eq!(fails("SELECT * FROM reco_train(NULL)").0, "22004");
+    let columns = "'{\"user\": \"usuario_id\", \"item\": \"libro_id\"}'";
+    assert_eq!(fails(&format!("SELECT reco_configure('favorite', to_regclass('favoritoz'), {columns})")).0, "22004");
+    assert_eq!(fails("SELECT reco_configure(NULL, 'favorito', '{}')").0, "22023");
+}
+
+#[pg_test]
+fn without_usable_interactions_the_error_names_what_is_there() {
+    small_site();
+    Spi::run("DROP TABLE resena; ALTER TABLE favorito ALTER usuario_id TYPE uuid USING gen_random_uuid()").unwrap();
+    let (state, message) = fails("SELECT * FROM reco_recommend(1)");
+    assert!(state == "42P01" && message.contains("\"usuario_id\" of favorito must be") && message.contains("not uuid"), "{message}");
+}
+
+#[pg_test]
+fn an_empty_search_path_has_the_sources_of_the_model() {
+    Spi::run("CREATE SCHEMA tienda; SET LOCAL search_path = tienda, public").unwrap();
+    small_site();
+    train();
+    let expected = listed("public.reco_recommend(3)");
+    Spi::run("CREATE MATERIALIZED VIEW tienda.portada AS SELECT * FROM public.reco_recommend(3)").unwrap();
+    for path in ["''", "pg_catalog, pg_temp"] {
+        Spi::run(&format!("SET LOCAL search_path = {path}; REFRESH MATERIALIZED VIEW tienda.portada")).unwrap();
+        assert_eq!(listed("tienda.portada"), expected, "{path}");
+    }
+    Spi::run("SET LOCAL search_path = public").unwrap();
+    assert_eq!(fails("SELECT * FROM reco_recommend(3)").0, "42P01");
+}
+
+#[pg_test]
 fn configuring_names_what_is_wrong() {
     small_site();
     let message = |columns: &str| fails(&format!("SELECT reco_configure('rating', 'resena', '{columns}')")).1;

@@ -24,7 +24,12 @@ fn reco_configure(source: Option<&str>, relation: Option<pg_sys::Oid>, columns: 
         (Some(relation), columns) => columns
             .map_or(Ok(Value::Null), |columns| arguments::json("columns", columns))
             .and_then(|columns| configure(source, relation, &columns)),
-        (None, _) => forget(source),
+        (None, None) => forget(source),
+        (None, Some(_)) => Err(Failure::new(
+            PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED,
+            format!("columns are given for \"{source}\", and the relation is NULL"),
+        )
+        .hint(format!("Name the relation, or detect it again: SELECT reco_configure('{source}', NULL, NULL);"))),
     });
 }
 

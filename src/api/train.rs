@@ -38,11 +38,11 @@ type TrainRow = (i64, bool, String, i64, i64, i64, f32, f32, f32, Option<f32>, f
 CREATE FUNCTION reco_train(options jsonb DEFAULT '{}') RETURNS TABLE (
     model_version bigint, promoted boolean, reason text, users bigint, items bigint, interactions bigint,
     precision_at_10 real, ndcg_at_10 real, map_at_10 real, previous_ndcg_at_10 real, seconds real)
-STRICT LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 "#)]
 #[allow(clippy::type_complexity)]
 fn reco_train(
-    options: AnyElement,
+    options: Option<AnyElement>,
 ) -> TableIterator<
     'static,
     (
@@ -59,7 +59,16 @@ fn reco_train(
         name!(seconds, f32),
     ),
 > {
-    TableIterator::once(or_raise(arguments::json("options", options).and_then(train)))
+    TableIterator::once(or_raise(given(options).and_then(train)))
+}
+
+/// A NULL is a mistake of the caller: to answer with no row would say that it was trained.
+fn given(options: Option<AnyElement>) -> Outcome<Value> {
+    let options = options.ok_or_else(|| {
+        Failure::new(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, "the options of a training must not be NULL")
+            .hint("For the defaults: SELECT * FROM reco_train();")
+    })?;
+    arguments::json("options", options)
 }
 
 fn train(options: Value) -> Outcome<TrainRow> {

@@ -62,6 +62,12 @@ pub fn in_search_path(name: &str) -> Vec<Relation> {
     search_path().into_iter().filter_map(of_schema).collect()
 }
 
+/// Whether the search_path leads to no schema of the site: where a dump is restored or a materialized view refreshed.
+pub fn searches_nothing() -> bool {
+    let own = pg_sys::Oid::from(pg_sys::PG_CATALOG_NAMESPACE);
+    search_path().into_iter().all(|schema| schema == own)
+}
+
 /// The schemas that are searched, without the temporary one.
 fn search_path() -> Vec<pg_sys::Oid> {
     let mut schemas = vec![pg_sys::InvalidOid; 16];
@@ -77,7 +83,7 @@ fn search_path() -> Vec<pg_sys::Oid> {
 }
 
 /// None where there is no such relation, or none that has rows.
-fn relation(oid: pg_sys::Oid) -> Option<Relation> {
+pub fn relation(oid: pg_sys::Oid) -> Option<Relation> {
     // SAFETY: a look-up in the system cache; the tuple is released after its values were copied.
     let (kind, persistence, owner) = unsafe {
         let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::RELOID as i32, oid.into());

@@ -68,7 +68,7 @@ impl<'c> Site<'c> {
     fn in_zone(connection: &'c Connection, active: store::Active, zone: String) -> Outcome<Self> {
         heap::hold(heap::OF_A_CALL)?;
         let store::Active { model, trained_on, revisions } = active;
-        let mapping = resolve::resolve(connection, revisions, &zone)?;
+        let mapping = resolve::resolve(connection, revisions, &zone, trained_on.as_ref())?;
         Ok(Site { connection, mapping, active: model, trained_on, zone, served: None })
     }
 

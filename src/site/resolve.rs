@@ -14,7 +14,7 @@ use super::spellings::{self, Kind, Role, SourceKind};
 use crate::failure::{Failure, Outcome};
 use crate::pg::catalog;
 use crate::pg::session;
-use crate::pg::spi::Connection;
+use crate::pg::spi::{Connection, arg};
 
 /// What a mapping was resolved from.
 #[derive(PartialEq, Eq, Clone)]
@@ -63,7 +63,14 @@ fn changes() -> u64 {
 
 /// The mapping as the caller sees it now. `revisions` is what a look-up in `reco.source` gave; `zone` is that of dates and
 /// of timestamps without one.
-pub fn resolve(connection: &Connection, revisions: Vec<i64>, zone: &str) -> Outcome<Rc<Mapping>> {
+/// `trained_on`, what the active model was trained on, is taken where the search_path is empty.
+pub fn resolve(
+    connection: &Connection,
+    revisions: Vec<i64>,
+    zone: &str,
+    trained_on: Option<&Value>,
+) -> Outcome<Rc<Mapping>> {
+    let trained_on = trained_on.filter(|_| catalog::searches_nothing());
     let zone: Rc<str> = zone.into();
     let (search_path, user) = (session::search_path(), session::user());
     let key = Key { revisions, search_path, user, changes: changes(), zone: Rc::clone(&zone) };
@@ -72,16 +79,17 @@ pub fn resolve(connection: &Connection, revisions: Vec<i64>, zone: &str) -> Outc
     }
     let configured = configured(connection)?;
     let mapping = Rc::new(Mapping {
-        ratings: find(connection, &configured, &zone)?,
-        favorites: find(connection, &configured, &zone)?,
-        items: find(connection, &configured, &zone)?,
-        users: find(connection, &configured, &zone)?,
+        ratings: find(connection, &configured, &zone, trained_on)?,
+        favorites: find(connection, &configured, &zone, trained_on)?,
+        items: find(connection, &configured, &zone, trained_on)?,
+        users: find(connection, &configured, &zone, trained_on)?,
         configured: spellings::ALL
             .into_iter()
             .filter(|kind| configured.iter().any(|c| c.source == kind.name))
             .collect(),
     });
-    if !mapping.tables().into_iter().any(|(_, table)| table.is_ok_and(|table| table.unsettled)) {
+    if trained_on.is_none() && !mapping.tables().into_iter().any(|(_, table)| table.is_ok_and(|table| table.unsettled))
+    {
         CACHED.set(Some((key, Rc::clone(&mapping))));
     }
     Ok(mapping)
@@ -114,10 +122,15 @@ fn configured(connection: &Connection) -> Outcome<Vec<Configured>> {
     rows.iter().map(read).collect()
 }
 
-fn find<S: Source>(connection: &Connection, configured: &[Configured], zone: &Rc<str>) -> Outcome<Usable<S>> {
+fn find<S: Source>(
+    connection: &Connection,
+    configured: &[Configured],
+    zone: &Rc<str>,
+    trained_on: Option<&Value>,
+) -> Outcome<Usable<S>> {
     let table = match configured.iter().find(|c| c.source == S::KIND.name) {
         Some(c) => from_configuration(S::KIND, &c.schema, &c.relation, &c.columns, zone),
-        None => detect(connection, S::KIND, zone)?,
+        None => detect(connection, S::KIND, zone, trained_on)?,
     };
     Ok(table.and_then(S::from_table))
 }
@@ -195,14 +208,15 @@ struct Candidate {
 }
 
 /// The first of the tables that is safe to read and not empty; of empty ones the first.
-fn candidate(connection: &Connection, kind: &SourceKind) -> Outcome<Usable<Candidate>> {
+fn candidate(connection: &Connection, kind: &SourceKind, trained_on: Option<&Value>) -> Outcome<Usable<Candidate>> {
     let mut passed_over = Vec::new();
     let mut pass = |relation: &catalog::Relation, why: &str| {
         let name = pgrx::spi::quote_qualified_identifier(&relation.schema, &relation.name);
         passed_over.push(format!("{name} {why}"));
     };
     let mut safe = Vec::new();
-    for relation in kind.tables.iter().flat_map(|name| catalog::in_search_path(name)) {
+    let trained_on = known(connection, kind, trained_on)?;
+    for relation in kind.tables.iter().flat_map(|name| catalog::in_search_path(name)).chain(trained_on) {
         match relation.unsafe_to_detect() {
             Some(why) => pass(&relation, why),
             None => safe.push(relation),
@@ -226,8 +240,21 @@ fn candidate(connection: &Connection, kind: &SourceKind) -> Outcome<Usable<Candi
     Ok(Ok(Candidate { relation, passed_over, unsettled }))
 }
 
-fn detect(connection: &Connection, kind: &'static SourceKind, zone: &Rc<str>) -> Outcome<Usable<Table>> {
-    Ok(candidate(connection, kind)?.and_then(|candidate| detected(kind, candidate, zone)))
+/// The relation that a model was trained on.
+fn known(connection: &Connection, kind: &SourceKind, trained_on: Option<&Value>) -> Outcome<Option<catalog::Relation>> {
+    let Some(name) = trained_on.and_then(|on| on.get(kind.name)?.as_str()) else { return Ok(None) };
+    let sql = "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid::pg_catalog.int8";
+    let oid: Option<i64> = connection.read(sql, &[arg(name.to_owned())])?.single()?;
+    Ok(oid.and_then(|oid| catalog::relation(pg_sys::Oid::from(oid as u32))))
+}
+
+fn detect(
+    connection: &Connection,
+    kind: &'static SourceKind,
+    zone: &Rc<str>,
+    trained_on: Option<&Value>,
+) -> Outcome<Usable<Table>> {
+    Ok(candidate(connection, kind, trained_on)?.and_then(|candidate| detected(kind, candidate, zone)))
 }
 
 fn detected(kind: &'static SourceKind, candidate: Candidate, zone: &Rc<str>) -> Usable<Table> {

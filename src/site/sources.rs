@@ -208,7 +208,12 @@ impl Mapping {
         }
         match (&self.items, &self.ratings, &self.favorites) {
             (Err(problem), ..) => Err(unusable(&ITEM, problem)),
-            (_, Err(problem), Err(_)) => Err(unusable(&RATING, problem)),
+            // Whichever is there is the one that is meant.
+            (_, Err(ratings), Err(favorites)) => Err(Failure::new(
+                PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE,
+                format!("neither the source \"rating\" nor \"favorite\" is usable: {ratings}; {favorites}"),
+            )
+            .hint(how_to_map(&RATING))),
             _ => Ok(()),
         }
     }
