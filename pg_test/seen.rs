@@ -25,6 +25,25 @@ fn a_later_bad_review_withdraws_a_favourite() {
 }
 
 #[pg_test]
+fn of_two_reviews_of_one_day_the_later_row_counts() {
+    small_site();
+    Spi::run(
+        "ALTER TABLE resena ALTER fecha_resena TYPE date;
+         INSERT INTO libro VALUES (31, 'Uno', 9, 99, NULL), (32, 'Otro', 8, 99, NULL);
+         INSERT INTO resena (usuario_id, libro_id, estrellas, fecha_resena) VALUES (41, 31, 5, '2023-01-01'), (41, 31, 1, '2023-01-01')",
+    )
+    .unwrap();
+    let version = train();
+    assert!(truth(&format!("SELECT mean_stars = 1 FROM reco.item_feature WHERE model_version = {version} AND item_id = 31")));
+    assert!(truth("SELECT bool_and(source <> 'fold_in') FROM reco_score(41, '{32}')"));
+    Spi::run("SET LOCAL reco.enabled = off").unwrap();
+    let score = || Spi::get_one::<f32>("SELECT score FROM reco_score(41, '{32}')").unwrap().unwrap();
+    assert_eq!(score(), 0.0);
+    Spi::run("UPDATE resena SET estrellas = 6 - estrellas WHERE usuario_id = 41").unwrap();
+    assert_eq!(score(), 30.0 / 90.0);
+}
+
+#[pg_test]
 fn no_reason_of_a_model_names_a_book_of_one_star() {
     small_site();
     train();

@@ -98,9 +98,9 @@ impl Columns<(i64, ItemInfo)> for Catalog {
 
 impl Columns<Rating> for Reviews {
     fn make_room(&mut self, rows: usize) -> Result<()> {
-        let Ratings { user, item, stars, at } = &mut self.ratings;
+        let Ratings { user, item, stars, at, key } = &mut self.ratings;
         more_room(stars, rows)?;
-        [user, item, at].into_iter().try_for_each(|column| more_room(column, rows))
+        [user, item, at, key].into_iter().try_for_each(|column| more_room(column, rows))
     }
 
     fn push(&mut self, rating: Rating, size: &mut Size) {
@@ -116,6 +116,7 @@ impl Columns<Rating> for Reviews {
         ratings.item.push(rating.item);
         ratings.stars.push(stars);
         ratings.at.push(rating.at);
+        ratings.key.push(rating.key);
     }
 }
 

@@ -39,6 +39,7 @@ impl Site<'_> {
             ratings.item.push(rating.item);
             ratings.stars.push(stars);
             ratings.at.push(rating.at);
+            ratings.key.push(rating.key);
         }
         Ok(reviews)
     }

@@ -64,20 +64,22 @@ pub struct Rating {
     pub stars: Option<f32>,
     /// Seconds since 1970, or [`NONE`].
     pub at: i64,
+    /// Or [`NONE`].
+    pub key: i64,
 }
 
 impl Record for Rating {
     type Of = RatingSource;
 
     fn select_list(source: &RatingSource) -> String {
-        let at = seconds_or_null(source.at.as_ref());
-        [source.user.as_id(), source.item.as_id(), source.stars.as_stars(), at].join(", ")
+        let (at, key) = (seconds_or_null(source.at.as_ref()), id_or_null(source.key.as_ref()));
+        [source.user.as_id(), source.item.as_id(), source.stars.as_stars(), at, key].join(", ")
     }
 
     fn read(row: &mut Row<'_>) -> Outcome<Option<Self>> {
-        let (user, item, stars, at) = (row.take()?, row.take()?, row.take()?, row.take()?);
+        let (user, item, stars, at, key) = (row.take()?, row.take()?, row.take()?, row.take()?, row.take()?);
         let (Some(user), Some(item)) = (user, item) else { return Ok(None) };
-        Ok(Some(Rating { user, item, stars, at: until_now(at) }))
+        Ok(Some(Rating { user, item, stars, at: until_now(at), key: key.unwrap_or(NONE) }))
     }
 }
 

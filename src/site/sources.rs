@@ -26,6 +26,8 @@ pub struct RatingSource {
     pub item: Column,
     pub stars: Column,
     pub at: Option<Column>,
+    /// Tells which of two reviews of the same time is the later one.
+    pub key: Option<Column>,
 }
 
 /// What a user marked as a favourite.
@@ -58,7 +60,8 @@ impl Source for RatingSource {
 
     fn from_table(table: Table) -> Usable<Self> {
         let [user, item, stars] = required(&table, ["user", "item", "stars"])?;
-        Ok(RatingSource { user, item, stars, at: table.column("at").cloned(), table })
+        let [at, key] = ["at", "key"].map(|role| table.column(role).cloned());
+        Ok(RatingSource { user, item, stars, at, key, table })
     }
 
     fn table(&self) -> &Table {

@@ -134,6 +134,7 @@ pub static RATING: SourceKind = SourceKind {
                 "fecha",
             ],
         ),
+        role("key", Kind::Id, false, &["id", "id_resena", "resena_id", "id_reseña", "review_id", "rating_id"]),
         DELETED,
         ACTIVE,
     ],

@@ -56,8 +56,13 @@ mod tests {
 
     #[test]
     fn the_matrix_holds_what_feedback_says_is_liked() {
-        let ratings =
-            Ratings { user: vec![1, 1, 2], item: vec![5, 6, 6], stars: vec![5.0, 2.0, 3.0], at: vec![NONE; 3] };
+        let ratings = Ratings {
+            user: vec![1, 1, 2],
+            item: vec![5, 6, 6],
+            stars: vec![5.0, 2.0, 3.0],
+            at: vec![NONE; 3],
+            key: vec![],
+        };
         let favorites = Favorites { user: vec![1], item: vec![7], at: vec![NONE] };
         let data = Dataset::build(Sources { ratings, favorites, ..Sources::default() }).unwrap();
         let cut = Cut::new(data, 4.0);

@@ -187,6 +187,7 @@ mod tests {
             item: rows.iter().map(|r| r.1).collect(),
             stars: rows.iter().map(|r| r.2).collect(),
             at: rows.iter().map(|r| r.3).collect(),
+            key: vec![],
         };
         Cut::new(Dataset::build(Sources { ratings, ..Sources::default() }).unwrap(), 4.0)
     }

@@ -36,7 +36,7 @@ impl Size {
 
     /// Bytes of the columns that hold what was read.
     pub fn bytes(&self) -> u64 {
-        (self.interactions * 28 + self.catalog * 32 + self.accounts * 16) as u64
+        (self.interactions * 36 + self.catalog * 32 + self.accounts * 16) as u64
     }
 }
 
@@ -74,7 +74,7 @@ impl Distinct {
 /// predicting stars takes.
 pub fn estimate_memory(size: &Size, params: &ValidParams) -> u64 {
     let (interactions, users, items) = (size.interactions, size.users.count(), size.items.count());
-    let per_interaction = 28 + 4 * (18 + 8) + 8 + ratings::BYTES_PER_RATING;
+    let per_interaction = 36 + 4 * (18 + 8) + 8 + ratings::BYTES_PER_RATING;
     let per_row = 3 * 4 * most_factors(params.factors) + 200 + ratings::BYTES_PER_ROW;
     // Without the option the core may shrink to users and items with one positive.
     let shared_items = items.min(interactions / params.min_interactions.unwrap_or(1).max(1));

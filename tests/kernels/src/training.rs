@@ -69,6 +69,7 @@ fn sources() -> Sources {
             item: reviews.iter().map(|r| r.book_id).collect(),
             stars: reviews.iter().map(|r| f32::from(r.stars)).collect(),
             at: reviews.iter().map(|r| r.reviewed).collect(),
+            key: Vec::new(),
         },
         favorites: Favorites {
             user: favorites.iter().map(|f| f.user_id).collect(),

@@ -19,6 +19,7 @@ pub fn load(data: &Path) -> Outcome<Sources> {
             item: read(folder, "rating.item")?,
             stars: read(folder, "rating.stars")?,
             at: read(folder, "rating.at")?,
+            key: Vec::new(),
         },
         favorites: Favorites {
             user: read(folder, "favorite.user")?,

@@ -37,6 +37,7 @@ fn rows(all: &Ratings, of: &[usize]) -> Ratings {
         item: of.iter().map(|i| all.item[*i]).collect(),
         stars: of.iter().map(|i| all.stars[*i]).collect(),
         at: of.iter().map(|i| all.at[*i]).collect(),
+        key: Vec::new(),
     }
 }
 

@@ -121,16 +121,18 @@ pub(super) struct Interaction {
     pub user: u32,
     pub item: u32,
     pub at: i64,
+    /// [`NONE`] for a favourite, and without one.
+    pub key: i64,
     /// 0: a favourite.
     pub stars: f32,
 }
 
 impl Interaction {
-    /// By user, item and time, so that the latest review of a pair comes last. Stars break ties of time, so that the
-    /// result does not depend on the order of reading.
+    /// By user, item, time and key, so that the latest review of a pair comes last. Stars break ties, so that the result does
+    /// not depend on the order of reading.
     pub fn order(&self, other: &Interaction) -> std::cmp::Ordering {
-        (self.user, self.item, self.at)
-            .cmp(&(other.user, other.item, other.at))
+        (self.user, self.item, self.at, self.key)
+            .cmp(&(other.user, other.item, other.at, other.key))
             .then(self.stars.total_cmp(&other.stars))
     }
 }

@@ -1,7 +1,7 @@
 //! One user's interactions at query time.
 
 use super::events::{DISLIKED_STARS, Events, Interaction, Row};
-use super::sources::{Favorites, Ratings};
+use super::sources::{Favorites, NONE, Ratings};
 
 /// One user's interactions as they are now, merged as in training.
 #[derive(Debug, Default, Clone)]
@@ -19,13 +19,13 @@ impl History {
     pub fn new(ratings: &Ratings, favorites: &Favorites, index: impl Fn(i64) -> Option<u32>) -> History {
         let rated = (0..ratings.item.len())
             .filter(|i| (1.0..=5.0).contains(&ratings.stars[*i]))
-            .map(|i| (ratings.item[i], ratings.at[i], ratings.stars[i]));
-        let favored = (0..favorites.item.len()).map(|i| (favorites.item[i], favorites.at[i], 0.0));
+            .map(|i| (ratings.item[i], ratings.at[i], ratings.key(i), ratings.stars[i]));
+        let favored = (0..favorites.item.len()).map(|i| (favorites.item[i], favorites.at[i], NONE, 0.0));
         let mut unknown = 0;
         let mut interactions = Vec::new();
-        for (id, at, stars) in rated.chain(favored) {
+        for (id, at, key, stars) in rated.chain(favored) {
             match index(id) {
-                Some(item) => interactions.push(Interaction { user: 0, item, at, stars }),
+                Some(item) => interactions.push(Interaction { user: 0, item, at, key, stars }),
                 None => unknown += 1,
             }
         }

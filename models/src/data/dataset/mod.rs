@@ -45,7 +45,7 @@ impl Dataset {
     /// use reco_models::{Dataset, NONE, Ratings, Sources};
     ///
     /// let ratings =
-    ///     Ratings { user: vec![7, 7, 3], item: vec![20, 10, 10], stars: vec![5.0, 2.0, 4.0], at: vec![NONE; 3] };
+    ///     Ratings { user: vec![7, 7, 3], item: vec![20, 10, 10], stars: vec![5.0, 2.0, 4.0], at: vec![NONE; 3], key: vec![] };
     /// let data = Dataset::build(Sources { ratings, ..Sources::default() })?;
     /// assert_eq!(data.users, [3, 7]);
     /// assert_eq!(data.items, [10, 20]);
@@ -176,6 +176,7 @@ fn merge(users: &[i64], items: &[i64], ratings: &Ratings, favorites: &Favorites)
             user: rank(users, &ratings.user[i]),
             item: rank(items, &ratings.item[i]),
             at: ratings.at[i],
+            key: ratings.key(i),
             stars: ratings.stars[i],
         })
         .collect();
@@ -183,6 +184,7 @@ fn merge(users: &[i64], items: &[i64], ratings: &Ratings, favorites: &Favorites)
         user: rank(users, &favorites.user[i]),
         item: rank(items, &favorites.item[i]),
         at: favorites.at[i],
+        key: NONE,
         stars: 0.0,
     }));
     interactions.par_sort_unstable_by(Interaction::order);
@@ -200,6 +202,7 @@ mod tests {
                 item: vec![20, 10, 10, 20],
                 stars: vec![2.0, 5.0, 4.0, 5.0],
                 at: vec![100, NONE, 50, 200],
+                key: vec![],
             },
             favorites: Favorites { user: vec![7, 9], item: vec![20, 30], at: vec![150, 300] },
             catalog: Catalog { id: vec![40, 10], category: vec![1, 2], author: vec![NONE, 5], published: vec![0, 0] },
@@ -250,6 +253,7 @@ mod tests {
             item: r.iter().map(|i| all.ratings.item[*i]).collect(),
             stars: r.iter().map(|i| all.ratings.stars[*i]).collect(),
             at: r.iter().map(|i| all.ratings.at[*i]).collect(),
+            key: vec![],
         };
         let favorites = Favorites {
             user: vec![7; f.len() + 1],
@@ -263,9 +267,23 @@ mod tests {
     }
 
     #[test]
+    fn of_reviews_of_one_day_the_one_with_the_highest_key_counts() {
+        let stars = |key: Vec<i64>, at: Vec<i64>| {
+            let ratings = Ratings { user: vec![1; 2], item: vec![2; 2], stars: vec![5.0, 1.0], at, key };
+            let history = History::new(&ratings, &Favorites::default(), |_| Some(0));
+            let data = Dataset::build(Sources { ratings, ..Sources::default() }).unwrap();
+            assert_eq!(history.row().stars, data.events.stars);
+            data.events.stars[0]
+        };
+        assert_eq!((stars(vec![7, 8], vec![100; 2]), stars(vec![8, 7], vec![100; 2])), (1.0, 5.0));
+        assert_eq!((stars(vec![7, 8], vec![NONE; 2]), stars(vec![7, 8], vec![200, 100])), (1.0, 5.0));
+        assert_eq!(stars(vec![], vec![100; 2]), 5.0);
+    }
+
+    #[test]
     fn a_later_review_with_few_stars_withdraws_a_favourite() {
         let merged = |stars: f32, reviewed: i64, favored: i64| {
-            let ratings = Ratings { user: vec![1], item: vec![2], stars: vec![stars], at: vec![reviewed] };
+            let ratings = Ratings { user: vec![1], item: vec![2], stars: vec![stars], at: vec![reviewed], key: vec![] };
             let favorites = Favorites { user: vec![1], item: vec![2], at: vec![favored] };
             let history = History::new(&ratings, &favorites, |_| Some(0));
             let data = Dataset::build(Sources { ratings, favorites, ..Sources::default() }).unwrap();

@@ -12,6 +12,16 @@ pub struct Ratings {
     pub stars: Vec<f32>,
     /// Seconds since 1970, or [`NONE`].
     pub at: Vec<i64>,
+    /// Of reviews with the same time the one with the highest key is the latest. Empty where the table has none; then it is
+    /// the one with most stars.
+    pub key: Vec<i64>,
+}
+
+impl Ratings {
+    /// The key of a row, [`NONE`] without one.
+    pub fn key(&self, row: usize) -> i64 {
+        self.key.get(row).copied().unwrap_or(NONE)
+    }
 }
 
 /// Favourites, one element per row of the table; all columns are equally long.

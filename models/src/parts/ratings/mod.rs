@@ -186,13 +186,13 @@ impl RatingModel {
 
 /// The latest review of each item, in the order of items; more stars break ties, as in training.
 fn latest(reviews: &Ratings) -> Vec<(i64, f32)> {
-    let mut all: Vec<(i64, i64, f32)> = (0..reviews.item.len())
-        .map(|i| (reviews.item[i], reviews.at[i], reviews.stars[i]))
+    let mut all: Vec<(i64, i64, i64, f32)> = (0..reviews.item.len())
+        .map(|i| (reviews.item[i], reviews.at[i], reviews.key(i), reviews.stars[i]))
         .filter(|(.., stars)| (1.0..=5.0).contains(stars))
         .collect();
-    all.sort_unstable_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)).then(b.2.total_cmp(&a.2)));
+    all.sort_unstable_by(|a, b| (b.0, b.1, b.2).cmp(&(a.0, a.1, a.2)).then(b.3.total_cmp(&a.3)));
     all.dedup_by_key(|(id, ..)| *id);
-    all.iter().rev().map(|(id, _, stars)| (*id, *stars)).collect()
+    all.iter().rev().map(|(id, .., stars)| (*id, *stars)).collect()
 }
 
 /// Holds out a tenth of the ratings, and compares the model with one that has biases only. None where training part or
@@ -243,6 +243,7 @@ fn reviews(data: &Dataset, user: usize) -> Ratings {
         item: rated.iter().map(|i| data.items[row.item[*i] as usize]).collect(),
         stars: rated.iter().map(|i| row.stars[*i]).collect(),
         at: rated.iter().map(|i| row.at[*i]).collect(),
+        key: Vec::new(),
     }
 }
 

@@ -219,6 +219,7 @@ mod tests {
             item: vec![10, 11, 12, 10],
             stars: vec![5.0, 5.0, 2.0, 4.0],
             at: vec![NONE; 4],
+            key: vec![],
         };
         let catalog = Catalog {
             id: vec![10, 11, 12, 13],
