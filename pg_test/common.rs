@@ -1,10 +1,11 @@
 // Sites and helpers that the tests of this folder share.
 
 /// Forty readers of thirty books, half of whom like the odd ones and half the even ones, and a reader without
-/// interactions, 41. The sources are detected.
+/// interactions, 41. The sources are detected. One test at a time has a site, because one at a time may train.
 fn small_site() {
     Spi::run(
-        "CREATE TABLE libro (id int PRIMARY KEY, titulo text, categoria_id int, autor_id int, fecha_publicacion date);
+        "SELECT pg_advisory_xact_lock(1);
+         CREATE TABLE libro (id int PRIMARY KEY, titulo text, categoria_id int, autor_id int, fecha_publicacion date);
          CREATE TABLE resena (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, usuario_id int, libro_id int,
              estrellas smallint, fecha_resena timestamptz);
          CREATE TABLE favorito (usuario_id int, libro_id int, PRIMARY KEY (usuario_id, libro_id));
