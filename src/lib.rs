@@ -45,6 +45,7 @@ mod tests {
     include!("../pg_test/lost.rs");
     include!("../pg_test/plans.rs");
     include!("../pg_test/predict.rs");
+    include!("../pg_test/guests.rs");
     include!("../pg_test/recommend.rs");
     include!("../pg_test/registry.rs");
     include!("../pg_test/repeated.rs");

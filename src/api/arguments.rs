@@ -10,11 +10,44 @@ use serde_json::Value;
 use crate::failure::{Failure, Outcome};
 use crate::settings;
 
-/// The elements of an argument that is a list of ids.
+/// The most ids of a filter: eight megabytes. A filter is not scored, so `reco.max_candidates` says nothing of it.
+const MOST_OF_A_FILTER: usize = 1_000_000;
+
+/// The elements of an argument that is a list of ids to score.
+///
+/// # Errors
+/// 22004 with a NULL in it, 2202E with more than one dimension, 54000 where it is too long.
 pub fn ids(name: &str, array: Array<i64>) -> Outcome<Vec<i64>> {
+    let (limit, hint) = (settings::max_candidates(), "Ask in several calls, or raise reco.max_candidates.");
+    ids_up_to(limit, hint, name, array)
+}
+
+/// The elements of an argument that says which ids are allowed: ascending, each once.
+///
+/// # Errors
+/// Those of [`ids`].
+pub fn filter(name: &str, array: Array<i64>) -> Outcome<Vec<i64>> {
+    let mut ids = ids_up_to(MOST_OF_A_FILTER, "A filter that long excludes little.", name, array)?;
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(ids)
+}
+
+/// The most liked items that an argument may give. They are folded in like those of a user, of whom few have as many.
+const MOST_LIKED: usize = 1000;
+
+/// The liked items of somebody without an account.
+///
+/// # Errors
+/// Those of [`ids`].
+pub fn liked(array: Array<i64>) -> Outcome<Vec<i64>> {
+    ids_up_to(MOST_LIKED, "Give the latest of them.", "item_ids", array)
+}
+
+fn ids_up_to(limit: usize, hint: &str, name: &str, array: Array<i64>) -> Outcome<Vec<i64>> {
     // Nothing is copied before the length is checked.
     let (length, nulls) = (array.len(), array.contains_nulls());
-    let mut values = if nulls || length > settings::max_candidates() { Vec::new() } else { room(length)? };
+    let mut values = if nulls || length > limit { Vec::new() } else { room(length)? };
     values.extend(array.iter().take(values.capacity()).flatten());
     // SAFETY: the array is a valid argument of this call.
     let dimensions = unsafe { pgrx::array::RawArray::from_array(array) }.map_or(1, |raw| raw.dims().len());
@@ -27,11 +60,11 @@ pub fn ids(name: &str, array: Array<i64>) -> Outcome<Vec<i64>> {
         return Err(Failure::new(code, format!("{name} must not contain NULL"))
             .hint(format!("Leave it out: array_remove({name}, NULL).")));
     }
-    let limit = settings::max_candidates();
     if length > limit {
         let code = PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED;
-        return Err(Failure::new(code, format!("the length of {name} must be at most {limit}, not {length}"))
-            .hint("Ask in several calls, or raise reco.max_candidates."));
+        return Err(
+            Failure::new(code, format!("the length of {name} must be at most {limit}, not {length}")).hint(hint)
+        );
     }
     Ok(values)
 }

@@ -7,6 +7,7 @@ use reco_models::{ItemInfo, Model, NONE, Target};
 
 use super::record::Title;
 use crate::failure::Outcome;
+use crate::pg::session;
 use crate::pg::spi::arg;
 use crate::site::{Column, Site};
 
@@ -55,6 +56,17 @@ impl Site<'_> {
         };
         each_once(&mut items);
         Ok(FoundItems { items })
+    }
+
+    /// The same for any number of ids: in portions, between which the call can be cancelled.
+    pub fn items_in_portions(&self, ids: &[i64]) -> Outcome<Vec<(i64, ItemInfo)>> {
+        const PORTION: usize = 10_000;
+        let mut found = Vec::new();
+        for ids in ids.chunks(PORTION) {
+            session::pause();
+            found.extend_from_slice(self.items(ids.to_vec())?.as_slice());
+        }
+        Ok(found)
     }
 
     /// At most `most` items, those with the highest ids first; none below `least`.

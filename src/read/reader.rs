@@ -1,6 +1,6 @@
 //! A user with everything that the sources say of one now, as the model or the rules need it.
 
-use reco_models::{Favorites, Feedback, History, Model, NONE, Taste, User, fingerprint};
+use reco_models::{Favorites, Feedback, History, Model, NONE, Ratings, Taste, User, fingerprint};
 
 use super::interactions::Reviews;
 use super::items::FoundItems;
@@ -65,6 +65,22 @@ impl Site<'_> {
         Ok(ModelReader { history, seen: seen(&reviews, &favorites), registered, stored })
     }
 
+    /// Somebody of whom only the liked items are known, as if all were favourites of this moment.
+    pub fn guest(&self, served: &Served, liked: &[i64]) -> ModelReader {
+        let favorites = guests_favorites(liked);
+        let history = served.model.history(&Ratings::default(), &favorites);
+        ModelReader { history, seen: seen(&Reviews::default(), &favorites), registered: NONE, stored: None }
+    }
+
+    /// The same, as the rules see one.
+    pub fn rules_guest(&self, liked: &[i64]) -> Outcome<RulesReader> {
+        let favorites = guests_favorites(liked);
+        let liked = self.items(favorites.item.clone())?;
+        let taste = Taste::of(liked.as_slice().iter().map(|(_, info)| *info));
+        let seen = seen(&Reviews::default(), &favorites);
+        Ok(RulesReader { seen, liked, disliked: Vec::new(), taste, now: session::now() })
+    }
+
     pub fn rules_reader(&self, user: i64) -> Outcome<RulesReader> {
         let (reviews, favorites) = (self.reviews_of(user)?, self.favorites_of(user)?);
         let seen = seen(&reviews, &favorites);
@@ -77,6 +93,13 @@ impl Site<'_> {
         let taste = Taste::of(liked.as_slice().iter().map(|(_, info)| *info));
         Ok(RulesReader { seen, liked, disliked, taste, now: session::now() })
     }
+}
+
+fn guests_favorites(liked: &[i64]) -> Favorites {
+    let mut item = liked.to_vec();
+    item.sort_unstable();
+    item.dedup();
+    Favorites { user: vec![0; item.len()], at: vec![session::now(); item.len()], item }
 }
 
 fn seen(reviews: &Reviews, favorites: &Favorites) -> Vec<i64> {

@@ -3,11 +3,13 @@
 //! What the model knows is found through the candidates of `reco-models`; what the catalogue has beyond it is read; and
 //! nothing is shown that a look-up with the caller's rights does not find.
 
+use std::collections::HashSet;
+
 use reco_models::{
     EXHAUSTIVE, Exposure, Parts, Pick, RARELY, ServedModel, Target, User, diversify, explore, explore_seed, require,
 };
 
-use super::{Recommendation, Request};
+use super::{Recommendation, Request, Who};
 use crate::api::reason;
 use crate::failure::Outcome;
 use crate::pg::session::{now, pause};
@@ -58,8 +60,11 @@ impl Selection {
     }
 }
 
-pub fn recommend(site: &Site<'_>, served: &Served, user: i64, request: &Request) -> Outcome<Vec<Recommendation>> {
-    let reader = site.reader(served, user)?;
+pub fn recommend(site: &Site<'_>, served: &Served, who: &Who, request: &Request) -> Outcome<Vec<Recommendation>> {
+    let (user, reader) = match who {
+        Who::User(user) => (*user, site.reader(served, *user)?),
+        Who::Guest(liked) => (liked.iter().fold(0, |sum, id| sum ^ id), site.guest(served, liked)),
+    };
     let excluded = request.excluded(&reader.seen);
     ByModel { site, served, request, user, reader, excluded }.recommend()
 }
@@ -69,6 +74,7 @@ struct ByModel<'a> {
     site: &'a Site<'a>,
     served: &'a Served,
     request: &'a Request,
+    /// What exploration is seeded with: the user's id, or a guest's liked items as a number.
     user: i64,
     reader: ModelReader,
     /// Ids, ascending.
@@ -113,9 +119,10 @@ impl ByModel<'_> {
         let rare_wanted = if explore > 0.0 { EXPLORE_POOL } else { 0 };
         let best_wanted = listed + rare_wanted;
         let mut selection = Selection { best_wanted, rare_wanted, best: Vec::new(), rare: Vec::new() };
-        match category {
-            Some(category) => self.select_in_category(user, category, &mut selection)?,
-            None => self.select_in_catalogue(user, &mut selection)?,
+        match (category, &self.request.among) {
+            (Some(category), _) => self.select_in_category(user, category, &mut selection)?,
+            (None, Some(among)) => self.select_among(user, among, &mut selection)?,
+            (None, None) => self.select_in_catalogue(user, &mut selection)?,
         }
         Ok(selection)
     }
@@ -131,6 +138,29 @@ impl ByModel<'_> {
             known.extend(excluded);
             known.sort_unstable();
             let others: Vec<(i64, Target)> = self.with_ids(&self.without(&known)).collect();
+            self.take_present(self.model().rank(user, &others, pause), selection)?;
+        }
+        Ok(())
+    }
+
+    /// From the ids that the site allows.
+    fn select_among(&self, user: &User<'_>, among: &[i64], selection: &mut Selection) -> Outcome<()> {
+        let allowed: Vec<i64> = among.iter().copied().filter(|id| self.is_allowed(*id)).collect();
+        require(allowed.len() as u64 * OF_AN_ITEM)?;
+        let known = self.known(&allowed);
+        let unknown: Vec<i64> = allowed.into_iter().filter(|id| self.model().items().index(*id).is_none()).collect();
+        let newcomers = self.site.items_in_portions(&unknown)?;
+        let candidates = match known.len() > EXHAUSTIVE {
+            true => self.candidates(user, &self.without(&known), None)?,
+            false => known.clone(),
+        };
+        let newcomers = newcomers.into_iter().map(|(id, info)| (id, Target::Newcomer(info)));
+        let items: Vec<(i64, Target)> = self.with_ids(&candidates).chain(newcomers).collect();
+        self.take_present(self.model().rank(user, &items, pause), selection)?;
+        if selection.best.len() < self.request.n && candidates.len() < known.len() {
+            let looked_at: HashSet<u32> = candidates.into_iter().collect();
+            let others: Vec<u32> = known.into_iter().filter(|item| !looked_at.contains(item)).collect();
+            let others: Vec<(i64, Target)> = self.with_ids(&others).collect();
             self.take_present(self.model().rank(user, &others, pause), selection)?;
         }
         Ok(())
@@ -163,7 +193,8 @@ impl ByModel<'_> {
     }
 
     fn is_allowed(&self, id: i64) -> bool {
-        self.excluded.binary_search(&id).is_err()
+        let among = self.request.among.as_ref();
+        self.excluded.binary_search(&id).is_err() && among.is_none_or(|among| among.binary_search(&id).is_ok())
     }
 
     /// Items of the model that are worth scoring.

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use reco_models::{ItemInfo, Scored};
 
-use super::{Recommendation, Request};
+use super::{Recommendation, Request, Who};
 use crate::api::reason;
 use crate::api::score::by_taste;
 use crate::failure::Outcome;
@@ -14,10 +14,13 @@ use crate::site::Site;
 /// Items that are looked at, of each kind: the liked authors' and categories', and the newest.
 const POOL: i64 = 2000;
 
-pub fn recommend(site: &Site<'_>, user: i64, request: &Request) -> Outcome<Vec<Recommendation>> {
-    let reader = site.rules_reader(user)?;
+pub fn recommend(site: &Site<'_>, who: &Who, request: &Request) -> Outcome<Vec<Recommendation>> {
+    let reader = match who {
+        Who::User(user) => site.rules_reader(*user)?,
+        Who::Guest(liked) => site.rules_guest(liked)?,
+    };
     let excluded = request.excluded(&reader.seen);
-    let mut items = pool(site, &reader, request.category)?;
+    let mut items = pool(site, &reader, request)?;
     items.retain(|(id, _)| excluded.binary_search(id).is_err());
     each_once(&mut items);
     let mut scored: Vec<(Scored, i64, ItemInfo)> =
@@ -32,8 +35,13 @@ pub fn recommend(site: &Site<'_>, user: i64, request: &Request) -> Outcome<Vec<R
     Ok(scored.into_iter().zip(reasons).map(recommendation).collect())
 }
 
-fn pool(site: &Site<'_>, reader: &RulesReader, category: Option<i64>) -> Outcome<Vec<(i64, ItemInfo)>> {
-    if let Some(category) = category {
+fn pool(site: &Site<'_>, reader: &RulesReader, request: &Request) -> Outcome<Vec<(i64, ItemInfo)>> {
+    if let Some(among) = &request.among {
+        let mut items = site.items_in_portions(among)?;
+        items.retain(|(_, info)| request.category.is_none_or(|category| info.category == category));
+        return Ok(items);
+    }
+    if let Some(category) = request.category {
         return site.category(category, Some(POOL));
     }
     let mut items = site.by_authors(reader.taste.authors().to_vec(), Some(POOL))?;

@@ -1,4 +1,5 @@
-//! `reco_recommend`: the best of the whole catalogue as it is in the caller's snapshot.
+//! `reco_recommend` and `reco_recommend_for`: the best of the whole catalogue as it is in the caller's snapshot, for a user
+//! of the site or for somebody of whom only some liked items are known.
 
 mod by_model;
 mod by_rules;
@@ -7,10 +8,15 @@ mod request;
 use pgrx::prelude::*;
 use reco_models::{Parts, Scored};
 
+use crate::api::arguments;
 use crate::failure::or_raise;
 use crate::pg::spi;
 use crate::site::Site;
 use request::Request;
+
+/// A row of the answer, as both functions declare it: pgrx reads the types of a table in the signature itself.
+type Row =
+    (i32, i64, f32, Option<f32>, Option<f32>, Option<f32>, &'static str, Option<i64>, Option<String>, Option<f32>);
 
 /// The top n, best first.
 #[pg_extern(stable, parallel_safe)]
@@ -23,6 +29,7 @@ fn reco_recommend(
     exclude_seen: default!(Option<bool>, "true"),
     diversity: default!(Option<f64>, "0"),
     explore: default!(Option<f64>, "0"),
+    among: default!(Option<Array<i64>>, "NULL"),
 ) -> TableIterator<
     'static,
     (
@@ -38,21 +45,65 @@ fn reco_recommend(
         name!(propensity, Option<f32>),
     ),
 > {
-    let request = or_raise(Request::new(n, exclude, category, exclude_seen, diversity, explore));
-    let Some(user) = user_id else { return TableIterator::new(Vec::new()) };
+    let request = or_raise(Request::new(n, exclude, category, exclude_seen, diversity, explore, among));
+    TableIterator::new(answer(user_id.map(Who::User), &request))
+}
+
+/// The top n for somebody who likes some items and has no account: a guest, or a basket.
+#[pg_extern(stable, parallel_safe)]
+#[allow(clippy::type_complexity, clippy::too_many_arguments)]
+fn reco_recommend_for(
+    item_ids: Option<Array<i64>>,
+    n: default!(Option<f64>, "10"),
+    exclude: default!(Option<Array<i64>>, "'{}'"),
+    category: default!(Option<i64>, "NULL"),
+    diversity: default!(Option<f64>, "0"),
+    explore: default!(Option<f64>, "0"),
+    among: default!(Option<Array<i64>>, "NULL"),
+) -> TableIterator<
+    'static,
+    (
+        name!(rank, i32),
+        name!(item_id, i64),
+        name!(score, f32),
+        name!(collaborative, Option<f32>),
+        name!(content_based, Option<f32>),
+        name!(popularity, Option<f32>),
+        name!(source, &'static str),
+        name!(model_version, Option<i64>),
+        name!(reason, Option<String>),
+        name!(propensity, Option<f32>),
+    ),
+> {
+    let request = or_raise(Request::new(n, exclude, category, None, diversity, explore, among));
+    let liked = item_ids.map(|array| or_raise(arguments::liked(array)));
+    TableIterator::new(answer(liked.map(Who::Guest), &request))
+}
+
+/// Whom the items are for.
+enum Who {
+    User(i64),
+    /// The ids of the liked items.
+    Guest(Vec<i64>),
+}
+
+/// No rows for nobody.
+fn answer(who: Option<Who>, request: &Request) -> Vec<Row> {
+    let Some(who) = who else { return Vec::new() };
     let (list, version) = or_raise(spi::connect(|connection| {
         let site = Site::answering(connection)?;
         match &site.served {
-            Some(served) => Ok((by_model::recommend(&site, served, user, &request)?, Some(served.version))),
-            None => Ok((by_rules::recommend(&site, user, &request)?, None)),
+            Some(served) => Ok((by_model::recommend(&site, served, &who, request)?, Some(served.version))),
+            None => Ok((by_rules::recommend(&site, &who, request)?, None)),
         }
     }));
-    TableIterator::new(list.into_iter().zip(1..).map(move |(recommendation, rank)| {
+    let row = |(recommendation, rank): (Recommendation, i32)| {
         let Recommendation { item, scored, reason, propensity } = recommendation;
         let Scored { score, parts, rung } = scored;
         let Parts { collaborative, content_based, popularity } = parts;
         (rank, item, score, collaborative, content_based, popularity, rung.name(), version, reason, propensity)
-    }))
+    };
+    list.into_iter().zip(1..).map(row).collect()
 }
 
 struct Recommendation {

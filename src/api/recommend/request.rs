@@ -2,7 +2,7 @@
 
 use pgrx::prelude::*;
 
-use crate::api::arguments::{count, ids, share};
+use crate::api::arguments::{count, filter, ids, share};
 use crate::failure::Outcome;
 
 /// The arguments, checked.
@@ -10,6 +10,8 @@ pub struct Request {
     /// 1 to 1000.
     pub n: usize,
     pub category: Option<i64>,
+    /// The only ids that may be listed, ascending, each once; None: all.
+    pub among: Option<Vec<i64>>,
     /// 0 to 1.
     pub diversity: f32,
     /// 0 to 1.
@@ -21,7 +23,8 @@ pub struct Request {
 
 impl Request {
     /// # Errors
-    /// Those of [`count`], [`ids`] and [`share`].
+    /// Those of [`count`], [`ids`], [`filter`] and [`share`].
+    #[allow(clippy::too_many_arguments)] // Those of the SQL functions.
     pub fn new(
         n: Option<f64>,
         exclude: Option<Array<i64>>,
@@ -29,6 +32,7 @@ impl Request {
         exclude_seen: Option<bool>,
         diversity: Option<f64>,
         explore: Option<f64>,
+        among: Option<Array<i64>>,
     ) -> Outcome<Request> {
         let mut exclude = exclude.map_or(Ok(Vec::new()), |array| ids("exclude", array))?;
         exclude.sort_unstable();
@@ -36,6 +40,7 @@ impl Request {
             n: count(n)?,
             exclude,
             category,
+            among: among.map(|array| filter("among", array)).transpose()?,
             exclude_seen: exclude_seen.unwrap_or(true),
             diversity: share("diversity", diversity)?,
             explore: share("explore", explore)?,
