@@ -62,7 +62,7 @@ fn call_everything() {
         "SELECT rating FROM public.reco_predict_rating(1, '{1,2}')",
         "SELECT source FROM public.reco_sources()",
         "SELECT public.reco_health()",
-        "SELECT version FROM public.reco_models",
+        "SELECT version FROM public.reco_models()",
         "SELECT public.reco_rollback()",
         "SELECT public.reco_activate(2)",
         "SELECT public.reco_drop_model(1)",
@@ -185,7 +185,7 @@ fn stars_out_of_range_do_not_break_their_reader() {
     small_site();
     for stars in ["'NaN'", "1e300", "-1e300", "0"] {
         Spi::run("ALTER TABLE resena ALTER estrellas TYPE numeric; DELETE FROM resena WHERE usuario_id = 41").unwrap();
-        if !truth("SELECT EXISTS (SELECT FROM reco_models)") {
+        if !truth("SELECT EXISTS (SELECT FROM reco_models())") {
             train();
         }
         Spi::run(&format!("INSERT INTO resena (usuario_id, libro_id, estrellas) VALUES (41, 1, {stars}), (41, 3, 5), (41, 5, 4)")).unwrap();

@@ -58,14 +58,14 @@ fn a_detected_source_that_breaks_needs_attention_until_it_is_accepted() {
     assert!(health("{attention}").contains("was public.resena, and nothing of it is read now"), "{}", health("{attention}"));
     // A training does not make it forgotten, even where its model is served.
     Spi::run("SELECT reco_train()").unwrap();
-    assert!(truth("SELECT sources #>> '{lost,rating}' = 'public.resena' FROM reco_models ORDER BY version DESC LIMIT 1"));
-    Spi::run("SELECT reco_activate(max(version)) FROM reco_models").unwrap();
+    assert!(truth("SELECT sources #>> '{lost,rating}' = 'public.resena' FROM reco_models() ORDER BY version DESC LIMIT 1"));
+    Spi::run("SELECT reco_activate(max(version)) FROM reco_models()").unwrap();
     assert!(health("{attention}").contains("was public.resena"));
     Spi::run("SELECT reco_train()").unwrap();
-    assert!(truth("SELECT sources #>> '{lost,rating}' = 'public.resena' FROM reco_models ORDER BY version DESC LIMIT 1"));
+    assert!(truth("SELECT sources #>> '{lost,rating}' = 'public.resena' FROM reco_models() ORDER BY version DESC LIMIT 1"));
     train();
     assert!(!health("{attention}").contains("was public.resena"), "{}", health("{attention}"));
     Spi::run("ALTER TABLE resena RENAME puntos TO estrellas").unwrap();
     train();
-    assert!(truth("SELECT sources ->> 'rating' = 'public.resena' AND NOT sources ? 'lost' FROM reco_models WHERE active"));
+    assert!(truth("SELECT sources ->> 'rating' = 'public.resena' AND NOT sources ? 'lost' FROM reco_models() WHERE active"));
 }

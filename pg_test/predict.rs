@@ -22,7 +22,7 @@ fn stars_are_predicted_from_the_reviews_as_they_are() {
     Spi::run("INSERT INTO resena (usuario_id, libro_id, estrellas) VALUES (41, 1, 5), (41, 2, 2)").unwrap();
     assert!(stars(41, 6) < before - 0.5 && stars(41, 5) > stars(41, 6) + 1.0);
     assert!(truth(
-        "SELECT (choice -> 'ratings' ->> 'rmse')::float8 < (choice -> 'ratings' ->> 'baseline_rmse')::float8 FROM reco_models"
+        "SELECT (choice -> 'ratings' ->> 'rmse')::float8 < (choice -> 'ratings' ->> 'baseline_rmse')::float8 FROM reco_models()"
     ));
 }
 
@@ -39,5 +39,5 @@ fn what_cannot_be_predicted_is_an_error_or_null() {
     assert!(truth(&format!(
         "SELECT bool_and(rating IS NULL AND model_version = {version}) FROM reco_predict_rating(1, '{{1, 2}}')"
     )));
-    assert!(truth("SELECT choice -> 'ratings' = 'null' FROM reco_models"));
+    assert!(truth("SELECT choice -> 'ratings' = 'null' FROM reco_models()"));
 }

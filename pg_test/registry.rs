@@ -4,7 +4,7 @@
 fn each_rollback_goes_further_back() {
     small_site();
     let (first, second, third) = (train(), train(), train());
-    let active = || -> Option<i64> { Spi::get_one("SELECT version FROM reco_models WHERE active").ok().flatten() };
+    let active = || -> Option<i64> { Spi::get_one("SELECT version FROM reco_models() WHERE active").ok().flatten() };
     assert_eq!(active(), Some(third));
     let back = || -> Option<i64> { Spi::get_one("SELECT reco_rollback()").unwrap() };
     assert_eq!((back(), back()), (Some(second), Some(first)));

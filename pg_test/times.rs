@@ -45,7 +45,7 @@ fn times_without_a_zone_are_in_the_zone_of_the_training() {
     let version = train();
     let latest = format!("(SELECT max(latest_at) FROM reco.item_feature WHERE model_version = {version})");
     assert!(truth(&format!("SELECT {latest} = timestamptz '2022-01-01 12:00-05'")));
-    assert!(truth("SELECT sources ->> 'time_zone' = 'America/Lima' FROM reco_models WHERE active"));
+    assert!(truth("SELECT sources ->> 'time_zone' = 'America/Lima' FROM reco_models() WHERE active"));
     // Whoever asks, in whatever zone, has the history that was trained on.
     for zone in ["UTC", "Asia/Tokyo", "America/Lima"] {
         Spi::run(&format!("SET LOCAL TimeZone = '{zone}'")).unwrap();

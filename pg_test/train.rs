@@ -18,12 +18,12 @@ fn stars_out_of_range_are_skipped_and_counted() {
     let skipping = train();
     assert!(truth(&format!(
         "SELECT skipped = '{{\"reviews\": {}, \"skipped\": 2, \"example\": {{\"user\": 7, \"item\": 5, \"stars\": \"0\"}}}}'
-             AND interactions = (SELECT interactions FROM reco_models WHERE version = {clean})
-             AND ndcg_at_10 = (SELECT ndcg_at_10 FROM reco_models WHERE version = {clean})
-         FROM reco_models WHERE version = {skipping}",
+             AND interactions = (SELECT interactions FROM reco_models() WHERE version = {clean})
+             AND ndcg_at_10 = (SELECT ndcg_at_10 FROM reco_models() WHERE version = {clean})
+         FROM reco_models() WHERE version = {skipping}",
         rows + 2
     )));
-    assert!(truth(&format!("SELECT skipped IS NULL FROM reco_models WHERE version = {clean}")));
+    assert!(truth(&format!("SELECT skipped IS NULL FROM reco_models() WHERE version = {clean}")));
     assert_eq!((health("{model,skipped,skipped}"), health("{last_run,skipped,example,user}")), ("2".into(), "7".into()));
     let (state, message) = fails("SELECT * FROM reco_train('{\"strict\": true}')");
     let named = format!("estrellas of public.resena is not 1 to 5 in 2 of {} reviews", rows + 2);

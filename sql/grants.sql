@@ -11,7 +11,7 @@ GRANT EXECUTE ON FUNCTION
 TO @extowner@ WITH GRANT OPTION;
 
 GRANT USAGE ON SCHEMA reco TO PUBLIC;
-GRANT SELECT ON reco.source, reco.model, reco.activation, reco.metric, reco_models TO PUBLIC;
+GRANT SELECT ON reco.source, reco.model, reco.activation, reco.metric TO PUBLIC;
 
 -- The factors and features of users and items are personal data: they have to be granted table by table.
 GRANT SELECT ON ALL TABLES IN SCHEMA reco TO @extowner@ WITH GRANT OPTION;

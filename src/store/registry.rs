@@ -124,5 +124,5 @@ fn exists(connection: &Connection, version: i64) -> Outcome<()> {
         return Ok(());
     }
     Err(Failure::new(PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT, format!("there is no model {version}"))
-        .hint("SELECT version, active, ndcg_at_10 FROM reco_models;"))
+        .hint("SELECT version, active, ndcg_at_10 FROM reco_models();"))
 }

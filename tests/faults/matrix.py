@@ -204,7 +204,7 @@ def promotion_under(level):
         other.query("COMMIT;")
         check(site.scores(other) != site.before, f"{level}: the promotion is not seen")
         other.query("SELECT reco_rollback();")
-        other.query("SELECT reco_drop_model(max(version)) FROM reco_models;")
+        other.query("SELECT reco_drop_model(max(version)) FROM reco_models();")
         other.close()
         return "each sees its snapshot"
     return fault

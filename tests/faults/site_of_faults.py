@@ -98,8 +98,8 @@ class Site:
         found = self.observer.query(ROWS)
         if found != self.rows:
             # The training went on to its end.
-            self.observer.query("SELECT reco_rollback() WHERE (SELECT max(version) FROM reco_models WHERE active) > 2;")
-            self.observer.query("SELECT reco_drop_model(version) FROM reco_models WHERE version > 2 AND NOT active;")
+            self.observer.query("SELECT reco_rollback() WHERE (SELECT max(version) FROM reco_models() WHERE active) > 2;")
+            self.observer.query("SELECT reco_drop_model(version) FROM reco_models() WHERE version > 2 AND NOT active;")
             found = self.observer.query(ROWS)
         check(found == self.rows, f"{what}: the rows were {self.rows} and are {found}")
         left = [path.name for path in FILES.iterdir() if path.name.endswith(".part")]

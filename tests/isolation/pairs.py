@@ -49,7 +49,7 @@ class Bench:
         return versions
 
     def active(self):
-        lines = self.observer.query("SELECT version FROM reco_models WHERE active;")
+        lines = self.observer.query("SELECT version FROM reco_models() WHERE active;")
         return int(lines[0]) if lines else None
 
     def waits_for_a_lock(self, session):

@@ -27,7 +27,7 @@ CALL predict_fold(4);
 
 SELECT fold, count(*), round(sqrt(avg((esperado - estrellas) ^ 2))::numeric, 4) AS rmse FROM prediccion GROUP BY fold ORDER BY fold;
 
-SELECT choice -> 'ratings' AS measured_by_the_last_training FROM reco_models ORDER BY version DESC LIMIT 1;
+SELECT choice -> 'ratings' AS measured_by_the_last_training FROM reco_models() ORDER BY version DESC LIMIT 1;
 
 DO $$
 DECLARE

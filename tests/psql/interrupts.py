@@ -173,7 +173,7 @@ def terminate_in_every_phase(bench, phases):
 def next_training_works(bench):
     lines = bench.trainer.finish(bench.trainer.start("SELECT * FROM reco_train('{\"force\": true}');"))
     check(first_error(lines) is None, f"the next training failed: {lines[-3:]}")
-    check(bench.observer.query("SELECT count(*) FROM reco_models WHERE active;") == ["1"], "no model is active")
+    check(bench.observer.query("SELECT count(*) FROM reco_models() WHERE active;") == ["1"], "no model is active")
     source = bench.trainer.query(
         "SELECT DISTINCT source FROM reco_score("
         "(SELECT usuario_id FROM resena WHERE estrellas >= 4 GROUP BY 1 ORDER BY count(*) DESC LIMIT 1),"

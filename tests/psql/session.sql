@@ -31,7 +31,7 @@ DECLARE
   r record;
   seen bigint[] := '{}';
   scores real[] := '{}';
-  served float8[] := coalesce((SELECT weights::float8[] FROM reco_models WHERE active), '{0.5,0.3,0.2}');
+  served float8[] := coalesce((SELECT weights::float8[] FROM reco_models() WHERE active), '{0.5,0.3,0.2}');
   weight float8;
   mean float8;
   explained float8;
@@ -78,7 +78,7 @@ SELECT pg_temp.must(NOT EXISTS (
 
 SELECT * FROM reco_score(:reader, ARRAY[:book, :other_book]);
 SELECT pg_temp.check_scores(:reader, :'shelf', '{rules}');
-SELECT pg_temp.must(NOT EXISTS (SELECT FROM reco_models), 'reco_models has rows before the first training');
+SELECT pg_temp.must(NOT EXISTS (SELECT FROM reco_models()), 'reco_models has rows before the first training');
 SELECT pg_temp.must(count(*) = 50, 'without a model a row has a part that is not the rules'' or a model version')
 FROM reco_score(:reader, :'shelf')
 WHERE source = 'rules' AND collaborative IS NULL AND popularity IS NULL AND content_based = score AND model_version IS NULL;
@@ -93,13 +93,13 @@ BEGIN;
 SELECT * FROM reco_train('{"force": true}');
 SELECT pg_temp.check_scores(:reader, :'shelf', '{hybrid}') AS inside_the_transaction;
 ROLLBACK;
-SELECT pg_temp.must(NOT EXISTS (SELECT FROM reco_models), 'the rolled-back training left a model');
+SELECT pg_temp.must(NOT EXISTS (SELECT FROM reco_models()), 'the rolled-back training left a model');
 SELECT pg_temp.check_scores(:reader, :'shelf', '{rules}') AS after_the_rollback;
 
 \echo === the first training
 SELECT * FROM reco_train();
-SELECT * FROM reco_models;
-SELECT pg_temp.must(count(*) = 1, 'the first training did not leave one active model') FROM reco_models WHERE active;
+SELECT * FROM reco_models();
+SELECT pg_temp.must(count(*) = 1, 'the first training did not leave one active model') FROM reco_models() WHERE active;
 
 \echo === scores with titles
 SELECT l.titulo, round(s.score::numeric, 3) AS score, s.source
@@ -188,7 +188,7 @@ BEGIN;
 SELECT * FROM reco_train('{"force": true}');
 ROLLBACK;
 SELECT pg_temp.must(reco_scores(:reader, :'shelf') = :'with_model', 'a training that was rolled back changed the scores');
-SELECT pg_temp.must(count(*) = 1, 'a training that was rolled back left a model') FROM reco_models;
+SELECT pg_temp.must(count(*) = 1, 'a training that was rolled back left a model') FROM reco_models();
 
 \echo === an analyst without special rights scores, and cannot train
 CREATE ROLE reco_analyst;

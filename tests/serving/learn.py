@@ -19,7 +19,7 @@ BOOKS = """
 SELECT id, COALESCE(categoria_id, 0), COALESCE(autor_id, 0), COALESCE(date_part('year', fecha_publicacion), 0)::int
 FROM libro ORDER BY id
 """
-CHOICE = "SELECT weights, (choice ->> 'trees')::int, COALESCE((options ->> 'factors')::int, 50) FROM reco_models WHERE active"
+CHOICE = "SELECT weights, (choice ->> 'trees')::int, COALESCE((options ->> 'factors')::int, 50) FROM reco_models() WHERE active"
 LEAVES = 16
 EPOCHS = 5
 # Readers whose likes train the forest, and random books for each like.

@@ -50,7 +50,7 @@ def prepare(data_set, quick):
         version, promoted, reason, readers, books, interactions = connection.execute(
             "SELECT model_version, promoted, reason, users, items, interactions FROM reco_train(%s)", (options,)
         ).fetchone()
-        size = connection.execute("SELECT bytes FROM reco_models WHERE version = %s", (version,)).fetchone()[0]
+        size = connection.execute("SELECT bytes FROM reco_models() WHERE version = %s", (version,)).fetchone()[0]
     if not promoted:
         sys.exit(f"compare: the first model is not served: {reason}")
     report.say(f"{readers} readers, {books} books, {interactions} interactions")

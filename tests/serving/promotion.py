@@ -27,7 +27,7 @@ def measure(requests, quick):
     report.heading("A promotion under load")
     bench = cluster.Bench(requests)
     calls = {SCORES: 9, BEST: 1} if cluster.has("reco_recommend") else {SCORES: 1}
-    before = cluster.value("SELECT version FROM reco_models WHERE active")
+    before = cluster.value("SELECT version FROM reco_models() WHERE active")
     training, watch = Training(), Watch(requests)
     runs = []
     seconds = QUICK_SECONDS if quick else SECONDS

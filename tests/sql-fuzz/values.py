@@ -11,7 +11,7 @@ INTERVALS = ("7 days", "1 year", "1 second", "1 microsecond", "0", "-1 day", "17
 TEXTS = ("", "rating", "favorite", "item", "user", "RATING", " ", "ñandú", "a" * 5000, "';--", '"', "\\", "\x01\x7f", "𝄞", "%s")
 RELATIONS = ("resena", "favorito", "libro", "usuario", "odd_reviews", "good_reviews", "failing_reviews", "slow_reviews",
              "recursive_reviews", "kept_reviews", "empty_reviews", "parted", "parted_low", "hidden", "elsewhere.resena",
-             "\"odd \"\"name';--ñ\"", "pg_class", "information_schema.tables", "reco.model", "reco_models", "pg_temp.passing")
+             "\"odd \"\"name';--ñ\"", "pg_class", "information_schema.tables", "reco.model", "pg_temp.passing")
 COLUMNS = ("u", "i", "stars", "exact", "at", "day", "label", "doc", "many", "id", "ti tle", "year", "category", "author",
            "published", "usuario_id", "libro_id", "estrellas", "fecha_resena", "titulo", "ctid", "oid", "nowhere", "", "u; --")
 ROLES = ("user", "item", "stars", "at", "id", "category", "author", "published", "title")

@@ -24,7 +24,7 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// As the column `choice` of `reco_models` shows it; the reference lists the keys.
+    /// As the column `choice` of `reco_models()` shows it; the reference lists the keys.
     pub fn report(&self) -> Value {
         json!({
             "split": self.split.name(),

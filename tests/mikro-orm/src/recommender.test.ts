@@ -48,7 +48,7 @@ async function rolledBack(work: (em: SqlEntityManager) => Promise<void>): Promis
 }
 
 async function modelCount(em: SqlEntityManager = orm.em.fork()): Promise<number> {
-  const [row] = await em.execute<{ count: string }[]>('select count(*) from reco_models');
+  const [row] = await em.execute<{ count: string }[]>('select count(*) from reco_models()');
   return Number(row!.count);
 }
 
@@ -58,7 +58,7 @@ function assertUnit(value: number, what: string): void {
 
 /** What the parts weigh in the model that is served, in the order of PARTS. */
 async function servedWeights(): Promise<number[]> {
-  const [row] = await orm.em.fork().execute<{ weights: number[] }[]>('select weights from reco_models where active');
+  const [row] = await orm.em.fork().execute<{ weights: number[] }[]>('select weights from reco_models() where active');
   return row!.weights;
 }
 
