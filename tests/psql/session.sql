@@ -69,6 +69,12 @@ SELECT array_agg(libro_id ORDER BY libro_id) AS shelf
 FROM (SELECT libro_id FROM resena WHERE estrellas >= 4 GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 50) liked \gset
 SELECT (:'shelf'::bigint[])[1] AS book, (:'shelf'::bigint[])[2] AS other_book \gset
 
+\echo === only functions are in the schema of the site
+SELECT pg_temp.must(NOT EXISTS (
+  SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid, LATERAL pg_identify_object(d.classid, d.objid, 0) o
+  WHERE e.extname = 'reco' AND d.deptype = 'e' AND o.schema = 'public' AND o.type <> 'function'),
+  'reco has something in public that is no function');
+
 \echo === before any training: what is mapped, and the rules answer
 SELECT * FROM reco_sources();
 SELECT pg_temp.must(NOT EXISTS (
