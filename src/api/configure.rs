@@ -47,7 +47,8 @@ fn forget(source: &str) -> Outcome<()> {
 
 fn configure(source: &str, relation: pg_sys::Oid, columns: &Value) -> Outcome<()> {
     let Value::Object(columns) = columns else {
-        return Err(Failure::invalid(format!("columns must be a JSON object of column names, not {columns}"))
+        let twice = if columns.is_string() { ", a text that a client has encoded twice" } else { "" };
+        return Err(Failure::invalid(format!("columns must be a JSON object of column names, not {columns}{twice}"))
             .hint("For example '{\"user\": \"usuario_id\", \"item\": \"libro_id\", \"stars\": \"estrellas\"}'."));
     };
     spi::connect(|connection| {

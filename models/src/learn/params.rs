@@ -115,7 +115,10 @@ impl Params {
     pub fn from_json(options: &Value) -> Result<Self> {
         let mut params = Params::default();
         let Value::Object(map) = options else {
-            return Err(wrong("options", options, "a JSON object such as {\"factors\": 64}"));
+            // As postgres.js sends a text for a jsonb parameter.
+            let twice =
+                if options.is_string() { " (not a text that holds one: the client has encoded it twice)" } else { "" };
+            return Err(wrong("options", options, &format!("a JSON object such as {{\"factors\": 64}}{twice}")));
         };
         for (name, value) in map {
             params.set(name, value)?;
@@ -312,7 +315,8 @@ mod tests {
         assert!(message(json!({"weights": {"collaborative": 2}})).contains("from 0 to 1"));
         assert!(message(json!({"weights": {"collaborative": 0}})).contains("not all 0"));
         assert!(message(json!({"split": "none"})).contains("temporal"));
-        assert!(message(json!([1])).contains("JSON object"));
+        assert!(message(json!([1])).contains("JSON object") && !message(json!([1])).contains("twice"));
+        assert!(message(json!("{\"factors\": 64}")).contains("twice"));
         for bad in [json!("30"), json!(30), json!("0s"), json!("25h"), json!("-1s"), json!("s"), json!("1 day")] {
             assert!(message(json!({"budget": bad})).contains("from 1s to 24h"), "{bad}");
         }
