@@ -5,6 +5,7 @@ Fences, in README.md and docs/reference.md:
   text  after a sql block: its column headers must be those that psql printed (the figures may differ)
   pgsql is not run, unless it ends with "-- SQLSTATE xxxxx": then it must fail with that SQLSTATE
   sh    is not run, but every command in it must exist
+  ts, python, java  in the reference: each line is one of tests/clients
 """
 
 import json
@@ -270,6 +271,16 @@ def check_mapping(reference):
     same("spellings", written, there)
 
 
+def check_clients(reference):
+    """Each line that shows a client is run by tests/clients."""
+    tested = {line.strip() for path in ROOT.glob("tests/clients/*/*") for line in path.read_text(encoding="utf-8").split("\n")}
+    shown = [line.strip() for b in reference.blocks if b.language in ("ts", "python", "java") for line in b.text.split("\n")]
+    code = [line for line in shown if line and not line.startswith(("//", "#"))]
+    check(code, "docs/reference.md shows no client")
+    for line in code:
+        check(line in tested, f"docs/reference.md: no client of tests/clients runs: {line}")
+
+
 def check_notification(reference, printed):
     payload = re.search(r'with payload "(\{.*\})" received', "".join(printed.values()))
     if not payload:
@@ -318,6 +329,7 @@ def main():
     settings = check_settings(reference)
     check_options(reference)
     check_mapping(reference)
+    check_clients(reference)
     check_notification(reference, printed[reference])
     check_names([readme, reference], functions, relations, settings)
     check_architecture(others[0])

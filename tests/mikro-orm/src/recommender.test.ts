@@ -268,6 +268,24 @@ test('an array can be passed through MikroORM in these spellings, and not as a b
   await assert.rejects(em.execute('select reco_scores(?, ?)', [1, [5, 3]]), { code: '42883' });
 });
 
+test('every public function takes the parameters of MikroORM', async () => {
+  const items = arrayLiteral(SOME_BOOKS);
+  const calls: [string, unknown[]][] = [
+    ['reco_recommend(?, ?, exclude => ?, diversity => ?, explore => ?)', [KNOWN_USER, 4, items, 0.5, 0.5]],
+    ['reco_recommend(?, ?, among => ?)', ['1', 4n, items]],
+    ['reco_recommend_for(?, ?)', [items, 4]],
+    ['reco_explain(?, ?)', [KNOWN_USER, '3']],
+    ['reco_predict_rating(?, ?)', [1, items]],
+    ['reco_similar(?, ?)', [3n, 4]],
+    ['reco_trending(?, ?)', [4, '1 hour']],
+  ];
+  for (const [call, values] of calls) {
+    const numbered = values.reduce((text: string, _, place) => text.replace('?', `$${place + 1}`), call);
+    const { rows } = await client.query(`select * from ${numbered}`, values);
+    assert.deepEqual(await orm.em.fork().execute(`select * from ${call}`, values), rows, call);
+  }
+});
+
 test('node-pg sends a JavaScript array as one untyped parameter', async () => {
   const expected = await recommender().score(KNOWN_USER, SOME_BOOKS);
   const { rows } = await client.query('select * from reco_score($1, $2)', [KNOWN_USER, SOME_BOOKS]);
