@@ -8,8 +8,7 @@ PROPERTIES = {
             SELECT r.* FROM a, reco_score({0}, a.items) WITH ORDINALITY r)
         SELECT 'VIOLATION score ' || r::text FROM r, a WHERE score IS NULL OR NOT score BETWEEN 0 AND 1
             OR NOT coalesce(collaborative, 0) BETWEEN 0 AND 1 OR NOT coalesce(content_based, 0) BETWEEN 0 AND 1
-            OR NOT coalesce(popularity, 0) BETWEEN 0 AND 1 OR r.item_id <> (SELECT x FROM unnest(a.items)
-                WITH ORDINALITY y(x, n) WHERE n = r.ordinality)
+            OR NOT coalesce(popularity, 0) BETWEEN 0 AND 1 OR item_id IS DISTINCT FROM items[array_lower(items, 1) + ordinality::int - 1]
         UNION ALL SELECT 'VIOLATION number of rows' FROM a
         WHERE {0} IS NOT NULL AND items IS NOT NULL AND (SELECT count(*) FROM r) <> cardinality(items);""",
     "reco_scores": """SELECT 'VIOLATION scores differ' FROM (SELECT {0} AS u, {1} AS items) a
