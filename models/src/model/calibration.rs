@@ -13,6 +13,8 @@ use crate::math::simd::{LANES, dispatch};
 use crate::math::vector::Simd;
 
 const STEPS: usize = 64;
+/// No knot is further from 0, so that the difference of two is a number.
+const LIMIT: f32 = f32::MAX / 4.0;
 
 /// A monotone, piecewise linear map from raw scores to numbers from 0 to 1. `knots[j]` is the raw score that maps to `j / STEPS`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,9 +24,10 @@ pub struct Calibration {
 
 impl Calibration {
     /// From a sample of raw scores of random (user, item) pairs, and the number of items that are ranked. Values that are
-    /// not finite are left out.
+    /// not finite are left out; numbers beyond a quarter of the largest one count as that.
     pub fn fit(mut sample: Vec<f32>, items: usize) -> Calibration {
         sample.retain(|v| v.is_finite());
+        sample.iter_mut().for_each(|v| *v = v.clamp(-LIMIT, LIMIT));
         if sample.is_empty() {
             sample.push(0.0);
         }
@@ -39,10 +42,10 @@ impl Calibration {
         Calibration { knots }
     }
 
-    /// Whether the knots are as [`Calibration::fit`] makes them: finite, ascending, and of the right number.
+    /// Whether the knots are as [`Calibration::fit`] makes them: within the limit, ascending, and of the right number.
     pub fn valid(&self) -> bool {
         self.knots.len() == STEPS + 1
-            && self.knots.iter().all(|k| k.is_finite())
+            && self.knots.iter().all(|k| k.abs() <= LIMIT)
             && self.knots.windows(2).all(|w| w[0] <= w[1])
     }
 
@@ -188,5 +191,14 @@ mod tests {
         assert_eq!((tied.apply(0.4), tied.apply(0.5), tied.apply(0.6)), (0.0, 0.0, 1.0));
         assert!(Calibration::fit(vec![], 0).valid());
         assert!(Calibration::fit(vec![f32::NAN, f32::INFINITY], 10).valid());
+    }
+
+    #[test]
+    fn the_largest_numbers_give_valid_calibrations() {
+        let calibration = Calibration::fit(vec![f32::MIN, 0.0, f32::MAX], 1);
+        assert!(calibration.valid(), "{calibration:?}");
+        assert_eq!((calibration.apply(f32::MIN), calibration.apply(f32::MAX)), (0.0, 1.0));
+        let wide = Calibration { knots: (0..=STEPS).map(|j| if j < 32 { f32::MIN } else { f32::MAX }).collect() };
+        assert!(!wide.valid(), "between its knots a score would be no number");
     }
 }

@@ -71,7 +71,8 @@ fn ask(model: ServedModel, rng: &mut Pcg64Mcg) {
     let n = ids.len().min(4);
     let item = |rng: &mut Pcg64Mcg| if ids.is_empty() { 1 } else { ids[rng.random_range(0..ids.len())] };
     let liked: Vec<i64> = (0..n).map(|_| item(rng)).collect();
-    let reviews = Ratings { user: vec![9; n], item: liked.clone(), stars: vec![5.0; n], at: vec![NONE; n] };
+    let reviews =
+        Ratings { user: vec![9; n], item: liked.clone(), stars: vec![5.0; n], at: vec![NONE; n], key: vec![NONE; n] };
     let history = model.history(&reviews, &Favorites::default());
     let info = ItemInfo { category: 1, author: 1, published: 0 };
     if let Ok(user) = model.user(history.row(), NONE, None) {
@@ -82,7 +83,7 @@ fn ask(model: ServedModel, rng: &mut Pcg64Mcg) {
         assert_eq!(scored.len(), targets.len());
         assert!(model.rank(&user, &items, || ()).count() <= items.len());
         let _ = model.explain(&user, targets[0]);
-        let _ = model.reasons(&user, &[(targets[0], scored[0].parts)]);
+        let _ = model.reasons(&user, &[(targets[0], scored[0].parts)], || ());
         let _ = model.candidates(&user, &[], None, || ());
     }
     let target = if ids.is_empty() { Target::Unknown } else { Target::Known(0) };
