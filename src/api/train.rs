@@ -116,7 +116,9 @@ fn run(connection: &Connection, params: &ValidParams, begun: Instant) -> Outcome
     let Read { sources, size, skipped } = site.read_all(say, |size| check_memory(size, params))?;
     skipped.check(site.mapping.ratings(), params.strict)?;
     check_memory(&size, params)?;
-    reco_models::require(reco_models::estimate_memory(&size, params).saturating_sub(size.bytes()))?;
+    let needed = reco_models::estimate_memory(&size, params);
+    notice::say(&format!("needs up to {} MB of memory", needed.div_ceil(1 << 20)));
+    reco_models::require(needed.saturating_sub(size.bytes()))?;
     let champion = match site.active {
         Some(key) => store::load_champion(connection, key.version)?,
         None => None,
