@@ -251,6 +251,14 @@ def file_replaced(make):
     return fault
 
 
+def file_cut(site, session):
+    """Cut while sessions map it: they must not read what is no longer there."""
+    check(site.scores(session) == site.before, "other scores")
+    os.truncate(site.model_file(), 4096)
+    check(site.scores(session) == site.before, "other scores")
+    return "the same scores"
+
+
 WHOLE = (
     ("statement_timeout", "training", statement_timeout), ("lock_timeout", "reading", lock_timeout),
     ("ROLLBACK", "training", rolled_back), ("ROLLBACK TO", "training", rolled_back_to_a_savepoint),
@@ -263,6 +271,7 @@ WHOLE = (
     ("file deleted", "scoring", file_replaced(lambda path: None)),
     ("file torn", "scoring", file_replaced(lambda path: path.write_bytes(b"recomodl" * 100))),
     ("file foreign", "scoring", file_replaced(lambda path: path.write_bytes(b"GIF89a" * 1000))),
+    ("file cut while mapped", "scoring", file_cut),
     ("file is a pipe", "scoring", file_replaced(os.mkfifo)),
     ("file is a link", "scoring", file_replaced(lambda path: path.symlink_to("/dev/zero"))),
 )
