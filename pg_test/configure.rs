@@ -156,3 +156,35 @@ fn a_column_that_vanished_leaves_the_rest_of_its_source() {
     assert!(!listed("reco_recommend(1, 5, category => 1)").is_empty());
     assert!(health("{attention}").contains("autor_id"));
 }
+
+#[pg_test]
+fn a_column_of_a_fitting_type_is_found_beside_one_of_another() {
+    small_site();
+    Spi::run("ALTER TABLE libro ADD category_id int; UPDATE libro SET category_id = categoria_id;
+              ALTER TABLE libro ALTER categoria_id TYPE box USING NULL")
+        .unwrap();
+    assert!(truth("SELECT columns ->> 'category' = 'category_id' AND missing IS NULL FROM reco_sources() WHERE source = 'item'"));
+    Spi::run("ALTER TABLE libro DROP category_id").unwrap();
+    assert!(truth("SELECT missing LIKE '%categoria_id%not box%' FROM reco_sources() WHERE source = 'item'"));
+}
+
+#[pg_test]
+fn the_index_that_is_missing_behind_views_is_named() {
+    small_site();
+    Spi::run(
+        "ALTER TABLE resena RENAME usuario_id TO \"the reader\";
+         CREATE VIEW inner_view AS SELECT libro_id AS item_id, \"the reader\" AS who FROM resena WHERE estrellas > 0;
+         CREATE VIEW outer_view AS SELECT who AS user_id, item_id, 5 AS stars FROM inner_view
+             UNION ALL SELECT usuario_id AS user_id, libro_id, 5 FROM favorito;
+         SELECT reco_configure('rating', 'outer_view', '{\"user\": \"user_id\", \"item\": \"item_id\", \"stars\": \"stars\"}')",
+    )
+    .unwrap();
+    let advice = || Spi::get_one::<String>("SELECT advice FROM reco_sources() WHERE source = 'rating'").unwrap();
+    assert_eq!(advice().as_deref(), Some("CREATE INDEX ON public.resena (\"the reader\");"));
+    assert_eq!(health("{missing_indexes}"), r#"["CREATE INDEX ON public.resena (\"the reader\");"]"#);
+    Spi::run("CREATE INDEX ON resena (\"the reader\")").unwrap();
+    assert_eq!(advice(), None);
+    // What the view computes has no index that could help.
+    Spi::run("CREATE OR REPLACE VIEW outer_view AS SELECT who + 0 AS user_id, item_id, 5 AS stars FROM inner_view").unwrap();
+    assert_eq!(advice(), None);
+}

@@ -127,7 +127,8 @@ fn found(site: &Site<'_>, table: &Table) -> Outcome<SourceRow> {
     let lacking: Vec<&str> = table.lacking();
     let lacking = (!lacking.is_empty()).then(|| format!("no column for {}", lacking.join(", ")));
     let missing: Vec<String> = lacking.into_iter().chain(table.unusable.iter().cloned()).collect();
-    let advice: Vec<String> = site.missing_index(table)?.into_iter().chain(table.advice.clone()).collect();
+    let indexes = site.missing_indexes(table)?.into_iter().map(|missing| missing.statement);
+    let advice: Vec<String> = indexes.chain(table.advice.clone()).collect();
     let listed = |sentences: &[String]| (!sentences.is_empty()).then(|| sentences.join("; "));
     Ok((
         table.kind.name.into(),

@@ -79,7 +79,7 @@ impl Report {
         for (kind, table) in site.mapping.tables() {
             match table {
                 Ok(table) => {
-                    indexes.extend(site.missing_index(table)?);
+                    indexes.extend(site.missing_indexes(table)?.into_iter().map(|missing| missing.statement));
                     // Of a detected table this is how the site is; of a configured one something broke.
                     for problem in table.unusable.iter().filter(|_| table.configured) {
                         self.attend(&format!("{}: {problem}", kind.name));

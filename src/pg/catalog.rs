@@ -116,12 +116,14 @@ pub fn row_security_applies(relation: pg_sys::Oid) -> bool {
 /// Whether the caller is known to see every row of a relation. Not where policies apply, nor through a view, which may
 /// ask who reads, nor without the right to read the whole relation.
 pub fn shows_all_rows(relation: pg_sys::Oid) -> bool {
-    // SAFETY: look-ups in the system caches.
-    let (is_view, allowed) = unsafe {
-        let read = pg_sys::pg_class_aclcheck(relation, pg_sys::GetUserId(), pg_sys::ACL_SELECT as _);
-        (pg_sys::get_rel_relkind(relation) as u8 == b'v', read == pg_sys::AclResult::ACLCHECK_OK)
-    };
-    allowed && !is_view && !row_security_applies(relation)
+    // SAFETY: a look-up in the system caches.
+    let read = unsafe { pg_sys::pg_class_aclcheck(relation, pg_sys::GetUserId(), pg_sys::ACL_SELECT as _) };
+    read == pg_sys::AclResult::ACLCHECK_OK && !is_view(relation) && !row_security_applies(relation)
+}
+
+pub fn is_view(relation: pg_sys::Oid) -> bool {
+    // SAFETY: a look-up in the system caches.
+    unsafe { pg_sys::get_rel_relkind(relation) as u8 == b'v' }
 }
 
 /// Whether a role's policies may run with the caller's rights unasked.

@@ -260,7 +260,10 @@ fn detect(
 fn detected(kind: &'static SourceKind, candidate: Candidate, zone: &Rc<str>) -> Usable<Table> {
     let Candidate { relation, passed_over, unsettled } = candidate;
     let (all, name) = (columns_of(relation.oid, zone), relation.name.clone());
-    let spelled = |role: &Role| role.spellings.iter().find_map(|s| all.iter().find(|c| c.name == **s));
+    let spelled = |role: &Role| {
+        let named = || role.spellings.iter().filter_map(|spelling| all.iter().find(|c| c.name == **spelling));
+        named().find(|column| role.kind.accepts(column.type_oid)).or_else(|| named().next())
+    };
     let column = |role: &Role| match spelled(role).filter(|_| role.kind.is_detected()) {
         Some(column) => typed(role, column, &name).map(Some),
         None if role.required => {
