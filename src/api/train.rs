@@ -13,6 +13,7 @@ use super::arguments;
 use crate::cache;
 use crate::failure::{Failure, Outcome, or_raise};
 use crate::pg::catalog::row_security_applies;
+use crate::pg::headroom;
 use crate::pg::lock;
 use crate::pg::notice;
 use crate::pg::owner::as_owner;
@@ -117,7 +118,8 @@ fn run(connection: &Connection, params: &ValidParams, begun: Instant) -> Outcome
     skipped.check(site.mapping.ratings(), params.strict)?;
     check_memory(&size, params)?;
     let needed = reco_models::estimate_memory(&size, params);
-    notice::say(&format!("needs up to {} MB of memory", needed.div_ceil(1 << 20)));
+    let left = headroom::left().map_or(String::new(), |left| format!("; the system has {} MB left", left >> 20));
+    notice::say(&format!("needs up to {} MB of memory{left}", needed.div_ceil(1 << 20)));
     reco_models::require(needed.saturating_sub(size.bytes()))?;
     let champion = match site.active {
         Some(key) => store::load_champion(connection, key.version)?,
@@ -284,9 +286,10 @@ impl Progress {
         Progress { step: String::new(), said: Instant::now() }
     }
 
-    /// Whoever trains calls it often, so the client is looked for here.
+    /// Whoever trains calls it often, so the client and the memory are looked for here.
     fn say(&mut self, step: &str, share: f32, rows: usize) {
         watch_client();
+        or_raise(headroom::watch(settings::threads()));
         if self.step == step && self.said.elapsed() < PATIENCE {
             return;
         }

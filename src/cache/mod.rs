@@ -14,6 +14,7 @@ use std::rc::Rc;
 use reco_models::{Model, ServedModel, require};
 
 use crate::failure::Outcome;
+use crate::pg::headroom;
 use crate::pg::session::pause;
 use crate::pg::spi::Connection;
 use crate::store::{self, ModelKey};
@@ -104,7 +105,9 @@ fn open(connection: &Connection, key: ModelKey) -> Outcome<Entry> {
         return Ok(entry);
     }
     let stored = store::served(connection, key.version)?;
-    require(IMAGE * (*stored).as_ref().len() as u64)?;
+    let bytes = IMAGE * (*stored).as_ref().len() as u64;
+    headroom::require(bytes)?;
+    require(bytes)?;
     let model = reco_models::decode(&stored)?;
     match file::write(&name, &reco_models::image(&model, key.hash, pause)?) {
         Ok(()) => {

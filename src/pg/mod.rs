@@ -1,7 +1,8 @@
 //! Thin, safe wrappers of what PostgreSQL offers: catalogue look-ups, memory contexts, notices, rights, the session,
-//! SPI, subtransactions, worker threads, and Rust's memory.
+//! SPI, subtransactions, worker threads, and memory: Rust's, and what the system has left.
 
 pub mod catalog;
+pub mod headroom;
 pub mod heap;
 pub mod lock;
 pub mod memory;
