@@ -40,9 +40,9 @@ fn a_null_is_refused_where_it_would_do_something_else() {
 #[pg_test]
 fn without_usable_interactions_the_error_names_what_is_there() {
     small_site();
-    Spi::run("DROP TABLE resena; ALTER TABLE favorito ALTER usuario_id TYPE uuid USING gen_random_uuid()").unwrap();
+    Spi::run("DROP TABLE resena; ALTER TABLE favorito ALTER usuario_id TYPE bytea USING int4send(usuario_id)").unwrap();
     let (state, message) = fails("SELECT * FROM reco_recommend(1)");
-    assert!(state == "42P01" && message.contains("\"usuario_id\" of favorito must be") && message.contains("not uuid"), "{message}");
+    assert!(state == "42P01" && message.contains("\"usuario_id\" of favorito must be") && message.contains("not bytea"), "{message}");
 }
 
 #[pg_test]

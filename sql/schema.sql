@@ -146,6 +146,14 @@ CREATE TABLE reco.item_feature (
 );
 COMMENT ON TABLE reco.item_feature IS 'What the content model knew of each item at training time; popularity before calibration.';
 
+CREATE TABLE reco.key (
+    model_version bigint NOT NULL,
+    id            bigint NOT NULL,
+    key           text   NOT NULL,
+    PRIMARY KEY (model_version, id)
+);
+COMMENT ON TABLE reco.key IS 'The keys that ids of a model stand for, where users or items have keys that are not integers.';
+
 -- One statement each: the catalogue row is updated by every call.
 SELECT pg_catalog.pg_extension_config_dump('reco.source', '');
 SELECT pg_catalog.pg_extension_config_dump('reco.revision_seq', '');
@@ -159,3 +167,4 @@ SELECT pg_catalog.pg_extension_config_dump('reco.user_factor', '');
 SELECT pg_catalog.pg_extension_config_dump('reco.item_factor', '');
 SELECT pg_catalog.pg_extension_config_dump('reco.user_feature', '');
 SELECT pg_catalog.pg_extension_config_dump('reco.item_feature', '');
+SELECT pg_catalog.pg_extension_config_dump('reco.key', '');

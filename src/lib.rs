@@ -42,6 +42,7 @@ mod tests {
     include!("../pg_test/explain.rs");
     include!("../pg_test/health.rs");
     include!("../pg_test/hostile.rs");
+    include!("../pg_test/keys.rs");
     include!("../pg_test/lost.rs");
     include!("../pg_test/plans.rs");
     include!("../pg_test/predict.rs");

@@ -7,7 +7,7 @@ use reco_models::{Evidence, MOST_POINTS, PART_NAMES};
 
 use crate::failure::{Outcome, or_raise};
 use crate::pg::spi;
-use crate::site::{Served, Site};
+use crate::site::{Column, ItemSource, Served, Site};
 
 /// Component, evidence, contribution, and the liked item that the evidence is about.
 type Contribution = (&'static str, String, f64, Option<i64>);
@@ -51,7 +51,7 @@ fn by_model(site: &Site<'_>, served: &Served, user: i64, item: i64) -> Outcome<V
         });
         let titles = site.titles(liked.collect())?;
         rows.extend(terms.iter().map(|term| {
-            let (evidence, liked) = describe(term.evidence, ids, &titles, shows_values);
+            let (evidence, liked) = describe(site, term.evidence, ids, &titles, shows_values);
             (PART_NAMES[term.part], evidence, term.contribution, liked)
         }));
     }
@@ -60,6 +60,7 @@ fn by_model(site: &Site<'_>, served: &Served, user: i64, item: i64) -> Outcome<V
 
 /// The evidence as text, which programs can parse too, and the liked item that it is about, if any.
 fn describe(
+    site: &Site<'_>,
     evidence: Evidence,
     ids: &[i64],
     titles: &HashMap<i64, String>,
@@ -74,7 +75,8 @@ fn describe(
         }
         Evidence::Liked(item) => {
             let id = ids[item as usize];
-            (titles.get(&id).map_or(format!("liked {id}"), |title| format!("liked {id}: {title}")), Some(id))
+            let name = site.named(site.mapping.items().map(|source| &source.id), id);
+            (titles.get(&id).map_or(format!("liked {name}"), |title| format!("liked {name}: {title}")), Some(id))
         }
     }
 }
@@ -83,8 +85,11 @@ fn by_rules(site: &Site<'_>, user: i64, item: i64) -> Outcome<Vec<Contribution>>
     let reader = site.rules_reader(user)?;
     let info = site.items(vec![item])?.get_or_unknown(item);
     let points = reader.taste.points(info, reader.now);
-    let names =
-        [format!("category {}", info.category), format!("author {}", info.author), "published within a year".into()];
+    let named = |column: fn(&ItemSource) -> &Option<Column>, id| {
+        site.named(site.mapping.items().and_then(|source| column(source).as_ref()), id)
+    };
+    let (category, author) = (named(|s| &s.category, info.category), named(|s| &s.author, info.author));
+    let names = [format!("category {category}"), format!("author {author}"), "published within a year".into()];
     let row = |(name, points): (String, f32)| -> Contribution {
         let share = f64::from(points) / f64::from(MOST_POINTS);
         ("rules", format!("{name}: {points} of {MOST_POINTS} points"), share, None)

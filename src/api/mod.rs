@@ -4,6 +4,7 @@ mod arguments;
 mod configure;
 mod explain;
 mod health;
+mod key;
 mod predict;
 mod reason;
 mod recommend;

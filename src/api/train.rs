@@ -14,6 +14,7 @@ use crate::cache;
 use crate::failure::{Failure, Outcome, or_raise};
 use crate::pg::catalog::row_security_applies;
 use crate::pg::headroom;
+use crate::pg::keys::Keys;
 use crate::pg::lock;
 use crate::pg::notice;
 use crate::pg::owner::as_owner;
@@ -94,6 +95,7 @@ struct Finished {
     sources: Value,
     /// What of them was skipped.
     skipped: Value,
+    keys: Keys,
     /// The version that was active when the run began, and that the gate compared with.
     champion: Option<i64>,
 }
@@ -114,7 +116,7 @@ fn run(connection: &Connection, params: &ValidParams, begun: Instant) -> Outcome
     warn_of_row_security(&site);
     site.lost().iter().for_each(|lost| notice::say(&lost.sentence()));
     let say = |table: &str, rows| progress.say(&format!("reading {table}"), 0.0, rows);
-    let Read { sources, size, skipped } = site.read_all(say, |size| check_memory(size, params))?;
+    let Read { sources, size, skipped, keys } = site.read_all(say, |size| check_memory(size, params))?;
     skipped.check(site.mapping.ratings(), params.strict)?;
     check_memory(&size, params)?;
     let needed = reco_models::estimate_memory(&size, params);
@@ -142,7 +144,7 @@ fn run(connection: &Connection, params: &ValidParams, begun: Instant) -> Outcome
         timing.insert(key(phase), rounded(seconds));
     }
     let (sources, champion) = (site.relations(params.force), site.active.map(|key| key.version));
-    Ok(Finished { trained, timing, sources, skipped: skipped.report(), champion })
+    Ok(Finished { trained, timing, sources, skipped: skipped.report(), keys, champion })
 }
 
 /// Shares of a whole run at which reading ends and storing begins.
@@ -173,7 +175,7 @@ fn store_and_report(
     force: bool,
     begun: Instant,
 ) -> Outcome<TrainRow> {
-    let Finished { mut trained, mut timing, sources, skipped, champion } = finished;
+    let Finished { mut trained, mut timing, sources, skipped, keys, champion } = finished;
     let mut progress = Progress::new();
     let storing = Instant::now();
     progress.say("storing", STORE_SHARE, 0);
@@ -185,7 +187,7 @@ fn store_and_report(
         withhold_if_overtaken(&mut trained.decision, champion, store::active_now(connection)?);
     }
     let trained = &trained;
-    let saved = store::Saved { trained, options, sources, skipped, created_by: session_user() };
+    let saved = store::Saved { trained, keys, options, sources, skipped, created_by: session_user() };
     let stored = store::save(connection, &saved, |share| {
         progress.say("storing", STORE_SHARE + (1.0 - STORE_SHARE) * share, 0);
     })?;

@@ -144,15 +144,21 @@ fn is_trusted(owner: pg_sys::Oid) -> bool {
     }
 }
 
-/// Name and type of each column; of a domain, the type that it is over.
-pub fn columns(relation: pg_sys::Oid) -> Vec<(String, pg_sys::Oid)> {
+/// Name, type and collation of each column; of a domain, the type that it is over.
+pub fn columns(relation: pg_sys::Oid) -> Vec<(String, pg_sys::Oid, pg_sys::Oid)> {
     // SAFETY: locked while it is read; an error, should it be gone, unwinds.
     let relation = unsafe { PgRelation::with_lock(relation, pg_sys::AccessShareLock as _) };
     let columns = relation.tuple_desc();
     // SAFETY: a look-up of a type that a column has.
     let type_of = |oid| unsafe { pg_sys::getBaseType(oid) };
     let there = columns.iter().filter(|column| !column.is_dropped());
-    there.map(|column| (column.name().to_owned(), type_of(column.type_oid().value()))).collect()
+    there.map(|column| (column.name().to_owned(), type_of(column.type_oid().value()), column.attcollation)).collect()
+}
+
+/// Whether texts are equal only where their bytes are.
+pub fn compares_bytes(collation: pg_sys::Oid) -> bool {
+    // SAFETY: a look-up of a collation that a column has.
+    collation == pg_sys::InvalidOid || unsafe { pg_sys::get_collation_isdeterministic(collation) }
 }
 
 pub fn database_exists(database: u32) -> bool {

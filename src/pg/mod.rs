@@ -4,6 +4,7 @@
 pub mod catalog;
 pub mod headroom;
 pub mod heap;
+pub mod keys;
 pub mod lock;
 pub mod memory;
 pub mod notice;

@@ -12,9 +12,11 @@ use std::rc::Rc;
 
 use pgrx::pg_sys;
 use pgrx::{FromDatum, IntoDatum};
+use reco_models::Key;
 
 use crate::failure::{Failure, Outcome};
 use crate::pg::catalog;
+use crate::pg::keys;
 use crate::pg::session;
 
 /// One parameter.
@@ -183,6 +185,22 @@ impl Row<'_> {
             Ok(T::from_datum(datum, is_null))
         }
     }
+
+    /// The next column as an id: an integer, or what stands for a key, which this backend knows from then on.
+    pub fn take_id(&mut self) -> Outcome<Option<i64>> {
+        match self.rows.types.get(self.column) {
+            Some(&(pg_sys::UUIDOID | pg_sys::TEXTOID)) => self.take_key()?.map(keys::remember).transpose(),
+            _ => self.take(),
+        }
+    }
+
+    /// The next column as a key that is no integer.
+    pub fn take_key(&mut self) -> Outcome<Option<Key>> {
+        match self.rows.types.get(self.column) {
+            Some(&pg_sys::UUIDOID) => Ok(self.take::<pgrx::Uuid>()?.map(|uuid| Key::Uuid(*uuid.as_bytes()))),
+            _ => Ok(self.take::<String>()?.map(|text| Key::of_text(&text))),
+        }
+    }
 }
 
 /// What a column is read as: a copy, which outlives the result.
@@ -197,6 +215,7 @@ impl Value for String {}
 impl Value for Vec<u8> {}
 impl Value for Vec<f32> {}
 impl Value for Vec<i64> {}
+impl Value for pgrx::Uuid {}
 impl Value for pgrx::JsonB {}
 
 /// A statement and the code that reads its result do not agree: a bug of the extension.

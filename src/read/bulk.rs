@@ -5,6 +5,7 @@ use reco_models::{Accounts, Catalog, Favorites, ItemInfo, Ratings, Result, Size,
 use super::record::{Account, Favorite, Rating, Record, STARS, statement};
 use super::skipped::Skipped;
 use crate::failure::Outcome;
+use crate::pg::keys::{self, Keys};
 use crate::pg::subtransaction::without_locks;
 use crate::site::{Site, Source};
 
@@ -25,6 +26,8 @@ pub struct Read {
     pub size: Size,
     /// Reviews that are not among the sources.
     pub skipped: Skipped,
+    /// Of users with an interaction, and of items, categories and authors, where the sources have keys.
+    pub keys: Keys,
 }
 
 /// Reviews, and those of them that have to be skipped.
@@ -48,14 +51,17 @@ impl Site<'_> {
             check(size)
         };
         let (mut all, mut reviews, mut size) = (Sources::default(), Reviews::default(), Size::default());
-        without_locks(|| {
-            self.read_source::<(i64, ItemInfo)>(self.mapping.items(), &mut all.catalog, &mut size, &mut watch)?;
-            self.read_source::<Rating>(self.mapping.ratings(), &mut reviews, &mut size, &mut watch)?;
-            self.read_source::<Favorite>(self.mapping.favorites(), &mut all.favorites, &mut size, &mut watch)?;
-            self.read_source::<Account>(self.mapping.users(), &mut all.accounts, &mut size, &mut watch)
+        let keys = without_locks(|| {
+            let ((), keys) = keys::collect(|| {
+                self.read_source::<(i64, ItemInfo)>(self.mapping.items(), &mut all.catalog, &mut size, &mut watch)?;
+                self.read_source::<Rating>(self.mapping.ratings(), &mut reviews, &mut size, &mut watch)?;
+                self.read_source::<Favorite>(self.mapping.favorites(), &mut all.favorites, &mut size, &mut watch)
+            })?;
+            self.read_source::<Account>(self.mapping.users(), &mut all.accounts, &mut size, &mut watch)?;
+            Outcome::Ok(keys)
         })?;
         all.ratings = reviews.ratings;
-        Ok(Read { sources: all, size, skipped: reviews.skipped })
+        Ok(Read { sources: all, size, skipped: reviews.skipped, keys })
     }
 
     fn read_source<R: Record>(

@@ -9,7 +9,7 @@ use super::record::Title;
 use crate::failure::Outcome;
 use crate::pg::session;
 use crate::pg::spi::arg;
-use crate::site::{Column, Site};
+use crate::site::{Column, Site, Source};
 
 /// Items that were looked up by id.
 pub struct FoundItems {
@@ -44,14 +44,17 @@ pub fn each_once(items: &mut Vec<(i64, ItemInfo)>) {
 }
 
 fn where_any(column: &Column) -> String {
-    format!("WHERE {} OPERATOR(pg_catalog.=) ANY ($1)", column.quoted())
+    format!("WHERE {}", column.is_any("$1"))
 }
 
 impl Site<'_> {
     /// Those of the given items that the catalogue has.
     pub fn items(&self, ids: Vec<i64>) -> Outcome<FoundItems> {
         let mut items: Vec<(i64, ItemInfo)> = match self.mapping.items().filter(|_| !ids.is_empty()) {
-            Some(source) => self.select(source, &where_any(&source.id), &[arg(ids)])?,
+            Some(source) => {
+                let ids = self.ids_as_arg(source.table(), &source.id, ids)?;
+                self.select(source, &where_any(&source.id), &[ids])?
+            }
             None => Vec::new(),
         };
         each_once(&mut items);
@@ -106,13 +109,14 @@ impl Site<'_> {
     fn grouped(&self, column: Option<&Column>, keys: Vec<i64>, most: Option<i64>) -> Outcome<Vec<(i64, ItemInfo)>> {
         let columns = self.mapping.items().zip(column).filter(|_| !keys.is_empty());
         let Some((source, column)) = columns else { return Ok(Vec::new()) };
+        let keys = self.ids_as_arg(source.table(), column, keys)?;
         match most {
             Some(most) => {
                 let clauses = format!("{} ORDER BY {} DESC LIMIT $2", where_any(column), source.id.quoted());
-                self.select(source, &clauses, &[arg(keys), arg(most)])
+                self.select(source, &clauses, &[keys, arg(most)])
             }
             // Not ordered: that would be a sort of the category, or a walk through the whole primary key.
-            None => self.select(source, &where_any(column), &[arg(keys)]),
+            None => self.select(source, &where_any(column), &[keys]),
         }
     }
 
@@ -120,7 +124,8 @@ impl Site<'_> {
     pub fn titles(&self, ids: Vec<i64>) -> Outcome<HashMap<i64, String>> {
         let source = self.mapping.items().filter(|source| source.title.is_some() && !ids.is_empty());
         let Some(source) = source else { return Ok(HashMap::new()) };
-        let titles = self.select::<Title>(source, &where_any(&source.id), &[arg(ids)])?;
+        let ids = self.ids_as_arg(source.table(), &source.id, ids)?;
+        let titles = self.select::<Title>(source, &where_any(&source.id), &[ids])?;
         let named = titles.into_iter().filter(|found| !found.title.trim().is_empty());
         Ok(named.map(|found| (found.item, found.title)).collect())
     }

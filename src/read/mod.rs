@@ -4,6 +4,7 @@
 mod bulk;
 mod interactions;
 mod items;
+mod keys;
 mod reader;
 mod recent;
 mod record;

@@ -4,7 +4,7 @@ use super::record::STARS;
 use crate::failure::Outcome;
 use crate::pg::session;
 use crate::pg::spi::{Row, arg};
-use crate::site::{InteractionSource, Site, stars_or_null};
+use crate::site::{Column, InteractionSource, Site, stars_or_null};
 
 /// Rows of one look at the cursor.
 const BATCH: i64 = 10_000;
@@ -19,15 +19,18 @@ pub struct Event {
 
 impl Event {
     /// None without a time.
-    fn select(source: &InteractionSource<'_>) -> Option<String> {
-        let (user, item, stars) = (source.user.as_id(), source.item.as_id(), stars_or_null(source.stars));
+    fn select(source: &InteractionSource<'_>, others: &[InteractionSource<'_>]) -> Option<String> {
+        let users: Vec<&Column> = others.iter().map(|other| other.user).collect();
+        let items: Vec<&Column> = others.iter().map(|other| other.item).collect();
+        let (user, item) = (source.user.as_id_like(&users), source.item.as_id_like(&items));
+        let stars = stars_or_null(source.stars);
         let (table, at) = (source.table.rows(), source.at?);
         let (since, until) = (at.since("$1"), at.until("$3"));
         Some(format!("SELECT {user}, {item}, {stars} FROM {table} WHERE {since} AND {until}"))
     }
 
     fn read(row: &mut Row<'_>) -> Outcome<Option<Event>> {
-        let (user, item) = (row.take()?, row.take()?);
+        let (user, item) = (row.take_id()?, row.take_id()?);
         let stars = row.take()?.filter(|stars| STARS.contains(stars));
         Ok(user.zip(item).map(|(user, item)| Event { user, item, stars }))
     }
@@ -39,11 +42,12 @@ impl Site<'_> {
     pub fn events(&self, since: f64, most: i64) -> Outcome<Option<Vec<Event>>> {
         let sql = "SELECT pg_catalog.has_table_privilege($1::pg_catalog.oid, 'SELECT')";
         let mut parts = Vec::new();
-        for source in self.mapping.interactions() {
+        let sources: Vec<_> = self.mapping.interactions().collect();
+        for source in &sources {
             if self.connection.read(sql, &[arg(source.table.oid)])?.single()? != Some(true) {
                 return Ok(None);
             }
-            parts.extend(Event::select(&source));
+            parts.extend(Event::select(source, &sources));
         }
         if parts.is_empty() {
             return Ok(None);

@@ -6,7 +6,7 @@ use reco_models::{ItemInfo, NONE, require, room};
 
 use crate::failure::Outcome;
 use crate::pg::session;
-use crate::pg::spi::{Arg, Row, arg};
+use crate::pg::spi::{Arg, Row};
 use crate::site::{
     Column, FavoriteSource, ItemSource, RatingSource, Site, Source, UserSource, id_or_null, seconds_or_null,
     text_or_null,
@@ -45,11 +45,11 @@ impl Site<'_> {
         Ok(records)
     }
 
-    /// The rows whose `key` has this value. There is one key and one kind of row for each source.
+    /// The rows of a user, whom `key` names. There is one key and one kind of row for each source.
     pub(super) fn of_key<R: Record>(&self, source: &R::Of, key: &Column, value: i64) -> Outcome<Vec<R>> {
-        let clauses = || format!("WHERE {} OPERATOR(pg_catalog.=) $1", key.quoted());
-        let sql = source.table().by_key.get_or_init(|| statement::<R>(source, &clauses()));
-        let rows = self.connection.read(sql, &[arg(value)])?;
+        let Some(value) = self.user_as_arg(key, value)? else { return Ok(Vec::new()) };
+        let sql = source.table().by_key.get_or_init(|| statement::<R>(source, &format!("WHERE {}", key.is("$1"))));
+        let rows = self.connection.read(sql, &[value])?;
         rows.iter().filter_map(|mut row| R::read(&mut row).transpose()).collect()
     }
 }
@@ -77,7 +77,7 @@ impl Record for Rating {
     }
 
     fn read(row: &mut Row<'_>) -> Outcome<Option<Self>> {
-        let (user, item, stars, at, key) = (row.take()?, row.take()?, row.take()?, row.take()?, row.take()?);
+        let (user, item, stars, at, key) = (row.take_id()?, row.take_id()?, row.take()?, row.take()?, row.take()?);
         let (Some(user), Some(item)) = (user, item) else { return Ok(None) };
         Ok(Some(Rating { user, item, stars, at: until_now(at), key: key.unwrap_or(NONE) }))
     }
@@ -98,7 +98,7 @@ impl Record for Favorite {
     }
 
     fn read(row: &mut Row<'_>) -> Outcome<Option<Self>> {
-        let (user, item, at) = (row.take()?, row.take()?, row.take()?);
+        let (user, item, at) = (row.take_id()?, row.take_id()?, row.take()?);
         let (Some(user), Some(item)) = (user, item) else { return Ok(None) };
         Ok(Some(Favorite { user, item, at: until_now(at) }))
     }
@@ -114,7 +114,7 @@ impl Record for (i64, ItemInfo) {
     }
 
     fn read(row: &mut Row<'_>) -> Outcome<Option<Self>> {
-        let (id, category, author, published) = (row.take()?, row.take()?, row.take()?, row.take()?);
+        let (id, category, author, published) = (row.take_id()?, row.take_id()?, row.take_id()?, row.take()?);
         let info = ItemInfo {
             category: category.unwrap_or(NONE),
             author: author.unwrap_or(NONE),
@@ -137,7 +137,7 @@ impl Record for Title {
     }
 
     fn read(row: &mut Row<'_>) -> Outcome<Option<Self>> {
-        let (item, title) = (row.take()?, row.take()?);
+        let (item, title) = (row.take_id()?, row.take()?);
         Ok(item.zip(title).map(|(item, title)| Title { item, title }))
     }
 }
@@ -156,7 +156,7 @@ impl Record for Account {
     }
 
     fn read(row: &mut Row<'_>) -> Outcome<Option<Self>> {
-        let (user, since) = (row.take()?, row.take()?);
+        let (user, since) = (row.take_id()?, row.take()?);
         Ok(user.map(|user| Account { user, since: until_now(since) }))
     }
 }

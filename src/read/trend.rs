@@ -1,9 +1,11 @@
 //! Decayed counts of the interactions: summed by PostgreSQL, which may use an index on their times.
 
+use pgrx::pg_sys;
+
 use crate::failure::Outcome;
 use crate::pg::session;
-use crate::pg::spi::{Row, arg};
-use crate::site::{InteractionSource, Site, Source};
+use crate::pg::spi::{Arg, Row, arg};
+use crate::site::{Column, InteractionSource, ItemSource, Site, Source};
 
 pub struct Trend {
     pub item: i64,
@@ -17,7 +19,7 @@ impl Trend {
     const COLUMNS: &str = "t.item, t.score, t.interactions";
 
     fn read(row: &mut Row<'_>) -> Outcome<Option<Trend>> {
-        let (item, score, interactions) = (row.take()?, row.take()?, row.take()?);
+        let (item, score, interactions) = (row.take_id()?, row.take()?, row.take()?);
         let (Some(item), Some(score), Some(interactions)) = (item, score, interactions) else { return Ok(None) };
         Ok(Some(Trend { item, score, interactions }))
     }
@@ -39,12 +41,10 @@ impl Site<'_> {
     /// 42703 where a category is given, and the catalogue has no column for it.
     pub fn trending(&self, half_life: f64, category: Option<i64>, most: i64) -> Outcome<Option<Vec<Trend>>> {
         let Some(catalog) = self.mapping.items() else { return Ok(None) };
-        let filter = match category {
-            Some(_) => format!("s.{} OPERATOR(pg_catalog.=) $5", catalog.category()?.quoted()),
-            // The parameter has to have a type even where it is not used.
-            None => "$5::pg_catalog.int8 IS NULL".into(),
-        };
-        let timed: Vec<String> = self.mapping.interactions().filter_map(|source| timed(&source)).collect();
+        let (filter, of_category) = self.in_category(catalog, category)?;
+        let sources = self.mapping.interactions();
+        let columns: Vec<&Column> = sources.map(|source| source.item).chain([&catalog.id]).collect();
+        let timed: Vec<String> = self.mapping.interactions().filter_map(|source| timed(&source, &columns)).collect();
         if timed.is_empty() {
             return Ok(None);
         }
@@ -59,24 +59,45 @@ impl Site<'_> {
                             '{MOST_HALF_LIVES}'::pg_catalog.float8))) AS score
                  FROM ({}) i WHERE item IS NOT NULL GROUP BY item
              ) t
-             WHERE EXISTS (SELECT FROM {} WHERE s.{} OPERATOR(pg_catalog.=) t.item AND {filter})
+             WHERE EXISTS (SELECT FROM {} WHERE {} OPERATOR(pg_catalog.=) t.item AND {filter})
              ORDER BY t.score DESC, t.item LIMIT $4",
             Trend::COLUMNS,
             timed.join(" UNION ALL "),
             catalog.table().rows(),
-            catalog.id.quoted(),
+            match catalog.id.has_keys() {
+                true => comparable(&catalog.id, &columns),
+                false => format!("s.{}", catalog.id.quoted()),
+            },
         );
         let now = session::now() as f64;
         let since = (now - HALF_LIVES * half_life).max(LONG_AGO);
-        let rows = self.connection.read(&sql, &[arg(now), arg(half_life), arg(since), arg(most), arg(category)])?;
+        let rows = self.connection.read(&sql, &[arg(now), arg(half_life), arg(since), arg(most), of_category])?;
         let trends = rows.iter().filter_map(|mut row| Trend::read(&mut row).transpose());
         trends.collect::<Outcome<Vec<_>>>().map(Some)
     }
+
+    /// A condition on the catalogue, and its parameter 5, which has to have a type even where it is not used.
+    fn in_category(&self, catalog: &ItemSource, category: Option<i64>) -> Outcome<(String, Arg)> {
+        let Some(category) = category else { return Ok(("$5::pg_catalog.int8 IS NULL".into(), arg(None::<i64>))) };
+        let column = catalog.category()?;
+        Ok(match column.has_keys() {
+            true => (column.is_any("$5"), self.ids_as_arg(catalog.table(), column, vec![category])?),
+            false => (format!("s.{}", column.is("$5")), arg(category)),
+        })
+    }
+}
+
+/// An id that equals the same of other columns. Keys of several columns may have several collations, and PostgreSQL would
+/// not know by which to compare.
+fn comparable(column: &Column, others: &[&Column]) -> String {
+    let id = column.as_id_like(others);
+    let is_text = column.has_keys() && others.iter().any(|other| other.type_oid != pg_sys::UUIDOID);
+    if is_text { format!("({id}) COLLATE pg_catalog.\"C\"") } else { id }
 }
 
 /// Item and time in seconds of what is recent enough ($3), or None without a time.
-fn timed(source: &InteractionSource<'_>) -> Option<String> {
+fn timed(source: &InteractionSource<'_>, columns: &[&Column]) -> Option<String> {
     let at = source.at?;
-    let (item, table) = (source.item.as_id(), source.table.rows());
+    let (item, table) = (comparable(source.item, columns), source.table.rows());
     Some(format!("SELECT {item} AS item, {} AS at FROM {table} WHERE {}", at.as_seconds(), at.since("$3")))
 }

@@ -13,6 +13,7 @@ pub struct Column {
     pub name: String,
     /// Of a domain, the type that it is over.
     pub type_oid: pg_sys::Oid,
+    pub collation: pg_sys::Oid,
     /// Small integers are years: see [`Column::as_seconds`].
     pub may_be_year: bool,
     /// That dates and timestamps without a time zone are in.
@@ -35,8 +36,39 @@ impl Column {
         pgrx::spi::quote_identifier(&self.name)
     }
 
+    /// Whether its values are keys, for which ids stand, and not integers.
+    pub fn has_keys(&self) -> bool {
+        [pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::VARCHAROID, pg_sys::BPCHAROID].contains(&self.type_oid)
+    }
+
+    /// Read by [`Row::take_id`](crate::pg::spi::Row::take_id).
     pub fn as_id(&self) -> String {
-        format!("{}::pg_catalog.int8", self.quoted())
+        match self.type_oid {
+            pg_sys::UUIDOID => self.quoted(),
+            _ if self.has_keys() => self.as_text(),
+            _ => format!("{}::pg_catalog.int8", self.quoted()),
+        }
+    }
+
+    /// The same, in one type with the same of another column.
+    pub fn as_id_like(&self, others: &[&Column]) -> String {
+        let is_uuid = |column: &Column| column.type_oid == pg_sys::UUIDOID;
+        match others.iter().all(|other| is_uuid(other) == is_uuid(self)) {
+            true => self.as_id(),
+            false => self.as_text(),
+        }
+    }
+
+    /// A condition: the column has the value of a parameter.
+    pub fn is(&self, parameter: &str) -> String {
+        let cast = if self.type_oid == pg_sys::BPCHAROID { "::pg_catalog.bpchar" } else { "" };
+        format!("{} OPERATOR(pg_catalog.=) {parameter}{cast}", self.quoted())
+    }
+
+    /// A condition: the column has one of the values of a parameter.
+    pub fn is_any(&self, parameter: &str) -> String {
+        let cast = if self.type_oid == pg_sys::BPCHAROID { "::pg_catalog.bpchar[]" } else { "" };
+        format!("{} OPERATOR(pg_catalog.=) ANY ({parameter}{cast})", self.quoted())
     }
 
     pub fn as_stars(&self) -> String {

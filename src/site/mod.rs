@@ -8,10 +8,11 @@ mod sources;
 mod spellings;
 mod trained_on;
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use pgrx::PgSqlErrorCode;
-use reco_models::ServedModel;
+use reco_models::{Key, ServedModel};
 use serde_json::Value;
 
 use crate::cache;
@@ -43,6 +44,8 @@ pub struct Site<'c> {
     zone: String,
     /// The model that answers; None where the rules do, and where the call needs no model.
     pub served: Option<Served>,
+    /// The user whose key was looked for last, and the key; None where nothing has it.
+    pub reader: RefCell<Option<(i64, Option<Key>)>>,
 }
 
 /// A model that is open, and its version.
@@ -69,7 +72,7 @@ impl<'c> Site<'c> {
         heap::hold(heap::OF_A_CALL)?;
         let store::Active { model, trained_on, revisions } = active;
         let mapping = resolve::resolve(connection, revisions, &zone, trained_on.as_ref())?;
-        Ok(Site { connection, mapping, active: model, trained_on, zone, served: None })
+        Ok(Site { connection, mapping, active: model, trained_on, zone, served: None, reader: RefCell::default() })
     }
 
     /// A site that can answer: its sources suffice, and the model is open if it is the one to answer.

@@ -78,7 +78,7 @@ pub fn resolve(
         return Ok(found);
     }
     let configured = configured(connection)?;
-    let mapping = Rc::new(Mapping {
+    let mapping = Mapping {
         ratings: find(connection, &configured, &zone, trained_on)?,
         favorites: find(connection, &configured, &zone, trained_on)?,
         items: find(connection, &configured, &zone, trained_on)?,
@@ -87,7 +87,8 @@ pub fn resolve(
             .into_iter()
             .filter(|kind| configured.iter().any(|c| c.source == kind.name))
             .collect(),
-    });
+    };
+    let mapping = Rc::new(mapping.of_one_kind());
     if trained_on.is_none() && !mapping.tables().into_iter().any(|(_, table)| table.is_ok_and(|table| table.unsettled))
     {
         CACHED.set(Some((key, Rc::clone(&mapping))));
@@ -298,6 +299,12 @@ fn how_to_leave_out(table: &Table, marks: Vec<(&str, &Column)>) -> Option<String
 }
 
 fn typed(role: &Role, column: &Column, relation: &str) -> Usable<Column> {
+    if role.kind == Kind::Id && column.has_keys() && !catalog::compares_bytes(column.collation) {
+        return Err(format!(
+            "column \"{}\" of {relation} has a collation for which other bytes may be the same key",
+            column.name
+        ));
+    }
     if role.kind.accepts(column.type_oid) {
         return Ok(Column { may_be_year: role.kind == Kind::TimeOrYear, ..column.clone() });
     }
@@ -308,7 +315,13 @@ fn typed(role: &Role, column: &Column, relation: &str) -> Usable<Column> {
 fn columns_of(relation: pg_sys::Oid, zone: &Rc<str>) -> Vec<Column> {
     catalog::columns(relation)
         .into_iter()
-        .map(|(name, type_oid)| Column { name, type_oid, may_be_year: false, zone: Rc::clone(zone) })
+        .map(|(name, type_oid, collation)| Column {
+            name,
+            type_oid,
+            collation,
+            may_be_year: false,
+            zone: Rc::clone(zone),
+        })
         .collect()
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::fragment::{Column, Table};
 use super::spellings::{FAVORITE, ITEM, RATING, SourceKind, USER};
 use crate::failure::{Failure, Outcome};
+use crate::pg::catalog;
 
 /// A source, or a sentence that says why it is not usable. That is no error yet, because the other sources may suffice.
 pub type Usable<S> = Result<S, String>;
@@ -183,6 +184,18 @@ impl Mapping {
         ratings.into_iter().chain(favorites)
     }
 
+    /// Without the sources whose users or items are integers where those of the others are keys: nothing of them would ever
+    /// meet. The catalogue decides for items, the reviews for users.
+    pub(super) fn of_one_kind(self) -> Mapping {
+        let Mapping { ratings, favorites, items, users, configured } = self;
+        let ratings = like(ratings, |source| &source.item, &items, |source| &source.id);
+        let favorites = like(favorites, |source| &source.item, &items, |source| &source.id);
+        let favorites = like(favorites, |source| &source.user, &ratings, |source| &source.user);
+        let users = like(users, |source| &source.id, &ratings, |source| &source.user);
+        let users = like(users, |source| &source.id, &favorites, |source| &source.user);
+        Mapping { ratings, favorites, items, users, configured }
+    }
+
     /// The table of each source, or why it is not usable.
     pub fn tables(&self) -> [(&'static SourceKind, Result<&Table, &str>); 4] {
         [table(&self.ratings), table(&self.favorites), table(&self.items), table(&self.users)]
@@ -220,6 +233,25 @@ impl Mapping {
             _ => Ok(()),
         }
     }
+}
+
+/// The source, if the ids in its column are of the same kind as those in the column of the other, where that is usable.
+fn like<S: Source, O: Source>(
+    source: Usable<S>,
+    column: fn(&S) -> &Column,
+    other: &Usable<O>,
+    other_column: fn(&O) -> &Column,
+) -> Usable<S> {
+    let source = source?;
+    let Ok(other) = other else { return Ok(source) };
+    if column(&source).has_keys() == other_column(other).has_keys() {
+        return Ok(source);
+    }
+    let described = |table: &Table, column: &Column| {
+        format!("column \"{}\" of {} is {}", column.name, table.quoted(), catalog::type_name(column.type_oid))
+    };
+    let (this, that) = (described(source.table(), column(&source)), described(other.table(), other_column(other)));
+    Err(format!("{this}, and {that}: an integer and a key are never the same"))
 }
 
 fn table<S: Source>(source: &Usable<S>) -> (&'static SourceKind, Result<&Table, &str>) {

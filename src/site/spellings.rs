@@ -5,7 +5,10 @@ use pgrx::pg_sys;
 /// What a column may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// Of a user, an item, a category or an author.
     Id,
+    /// What grows with every row.
+    Serial,
     Stars,
     /// A date, a timestamp, or an integer that counts seconds or milliseconds since 1970.
     Time,
@@ -22,7 +25,8 @@ impl Kind {
     /// The types that are accepted, in words.
     pub fn types(self) -> &'static str {
         match self {
-            Kind::Id => "smallint, integer or bigint",
+            Kind::Id => "smallint, integer, bigint, uuid or text",
+            Kind::Serial => "smallint, integer or bigint",
             Kind::Stars => "a number",
             Kind::Time => "date, timestamp, timestamptz, or an integer or bigint of seconds or milliseconds since 1970",
             Kind::TimeOrYear => {
@@ -42,14 +46,16 @@ impl Kind {
     pub fn accepts(self, type_oid: pg_sys::Oid) -> bool {
         let integer = [pg_sys::INT2OID, pg_sys::INT4OID, pg_sys::INT8OID].contains(&type_oid);
         let time = [pg_sys::DATEOID, pg_sys::TIMESTAMPOID, pg_sys::TIMESTAMPTZOID].contains(&type_oid);
+        let text = [pg_sys::TEXTOID, pg_sys::VARCHAROID, pg_sys::BPCHAROID].contains(&type_oid);
         match self {
-            Kind::Id => integer,
+            Kind::Id => integer || text || type_oid == pg_sys::UUIDOID,
+            Kind::Serial => integer,
             Kind::Stars => integer || [pg_sys::FLOAT4OID, pg_sys::FLOAT8OID, pg_sys::NUMERICOID].contains(&type_oid),
             Kind::Time => time || integer && type_oid != pg_sys::INT2OID,
             Kind::TimeOrYear => time || integer,
             Kind::Deleted => time || type_oid == pg_sys::BOOLOID,
             Kind::Active => type_oid == pg_sys::BOOLOID,
-            Kind::Text => [pg_sys::TEXTOID, pg_sys::VARCHAROID, pg_sys::BPCHAROID].contains(&type_oid),
+            Kind::Text => text,
         }
     }
 }
@@ -134,7 +140,7 @@ pub static RATING: SourceKind = SourceKind {
                 "fecha",
             ],
         ),
-        role("key", Kind::Id, false, &["id", "id_resena", "resena_id", "id_reseña", "review_id", "rating_id"]),
+        role("key", Kind::Serial, false, &["id", "id_resena", "resena_id", "id_reseña", "review_id", "rating_id"]),
         DELETED,
         ACTIVE,
     ],

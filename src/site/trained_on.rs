@@ -11,6 +11,7 @@ use super::sources::{Source, how_to_map};
 use super::spellings::SourceKind;
 use super::{Site, ZONE};
 use crate::failure::Outcome;
+use crate::pg::catalog;
 use crate::pg::notice;
 use crate::pg::session;
 
@@ -20,6 +21,9 @@ const LOST: &str = "lost";
 /// Where it keeps the oids of the relations: a name changes when a table or schema is renamed, an oid when it is restored
 /// from a dump.
 const OIDS: &str = "oids";
+
+/// Where it keeps which of the sources had keys, for which ids stand, and of what type; nothing where all are integers.
+const KEYS: &str = "keys";
 
 thread_local! {
     /// What this session was told.
@@ -63,6 +67,15 @@ impl Site<'_> {
         let mut relations = self.mapping.of_tables(|table| table.quoted().into());
         relations.insert(OIDS.into(), Value::Object(self.mapping.of_tables(|table| table.oid.to_u32().into())));
         relations.insert(ZONE.into(), self.zone.clone().into());
+        let of_keys = |table: &Table| {
+            let column = table.column(table.kind.key).filter(|column| column.has_keys());
+            column.map_or(Value::Null, |column| catalog::type_name(column.type_oid).into())
+        };
+        let mut keys = self.mapping.of_tables(of_keys);
+        keys.retain(|_, type_name| !type_name.is_null());
+        if !keys.is_empty() {
+            relations.insert(KEYS.into(), Value::Object(keys));
+        }
         let lost: Map<String, Value> = self
             .lost()
             .into_iter()
@@ -88,7 +101,13 @@ impl Site<'_> {
     /// leads to, and would list that one's ids. What is configured is one for all.
     pub fn is_foreign(&self) -> Option<String> {
         let trained_on = self.trained_on.as_ref()?;
-        let table = self.mapping.items().map(Source::table)?;
+        let items = self.mapping.items()?;
+        let table = items.table();
+        let had_keys = trained_on.get(KEYS).is_some_and(|keys| keys.get(table.kind.name).is_some());
+        if had_keys != items.id.has_keys() {
+            let (id, is) = (items.id.quoted(), catalog::type_name(items.id.type_oid));
+            return Some(format!("the active model was trained when {id} of {} was not {is} yet", table.quoted()));
+        }
         if table.configured || self.is_trained_on(table.kind, Some(table)) {
             return None;
         }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use reco_models::{Model, NONE, Trained, fingerprint, summarise};
 
 use crate::failure::Outcome;
+use crate::pg::keys::Keys;
 use crate::pg::memory::scoped;
 use crate::pg::session::pause;
 use crate::pg::spi::{Arg, Connection, arg};
@@ -192,5 +193,24 @@ fn write_user_features(connection: &Connection, version: i64, trained: &Trained,
          FROM pg_catalog.generate_series(1, $2) i",
         &args,
     )?;
+    Ok(())
+}
+
+/// The keys that ids of the model stand for.
+pub fn write_keys(connection: &Connection, version: i64, keys: &Keys) -> Outcome<()> {
+    // By id, so that the index is filled from end to end.
+    let mut ids: Vec<i64> = keys.keys().copied().collect();
+    ids.sort_unstable();
+    for ids in ids.chunks(BATCH) {
+        pause();
+        let texts: Vec<String> = ids.iter().map(|id| keys[id].to_string()).collect();
+        scoped(|| {
+            connection.write(
+                "INSERT INTO reco.key (model_version, id, key)
+                 SELECT $1, id, key FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS t(id, key)",
+                &[arg(version), arg(ids.to_vec()), arg(texts)],
+            )
+        })?;
+    }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use pgrx::prelude::*;
 use std::sync::Arc;
 
-use reco_models::{Bytes, Champion, HeldOut, room};
+use reco_models::{Bytes, Champion, HeldOut, Key, room};
 use serde_json::Value;
 
 use crate::failure::{Failure, Outcome};
@@ -104,5 +104,17 @@ pub fn user_factor(connection: &Connection, version: i64, user: i64) -> Outcome<
         let Some(mut row) = rows.first() else { return Ok(None) };
         let (fingerprint, factor) = (row.take()?, row.take()?);
         Ok(fingerprint.zip(factor).map(|(fingerprint, factor)| UserFactor { fingerprint, factor }))
+    })
+}
+
+/// The keys of those of the ids that a model knows.
+pub fn keys(connection: &Connection, version: i64, ids: Vec<i64>) -> Outcome<Vec<Key>> {
+    as_owner(|| {
+        let rows = connection.read(
+            "SELECT key FROM reco.key
+             WHERE model_version OPERATOR(pg_catalog.=) $1 AND id OPERATOR(pg_catalog.=) ANY ($2)",
+            &[arg(version), arg(ids)],
+        )?;
+        rows.iter().filter_map(|mut row| row.take_key().transpose()).collect()
     })
 }

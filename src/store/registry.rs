@@ -46,6 +46,7 @@ pub fn delete(connection: &Connection, version: i64) -> Outcome<()> {
         ("item_factor", "model_version"),
         ("user_feature", "model_version"),
         ("item_feature", "model_version"),
+        ("key", "model_version"),
         ("model", "version"),
     ] {
         let sql = format!("DELETE FROM reco.{table} WHERE {key} OPERATOR(pg_catalog.=) $1");

@@ -4,6 +4,7 @@ use reco_models::Trained;
 use serde_json::Value;
 
 use crate::failure::Outcome;
+use crate::pg::keys::Keys;
 use crate::pg::memory::scoped;
 use crate::pg::owner::as_owner;
 use crate::pg::session::pause;
@@ -17,6 +18,8 @@ const CHUNK: usize = 4 << 20;
 /// What of a run is stored besides the models themselves.
 pub struct Saved<'a> {
     pub trained: &'a Trained,
+    /// Where ids stand for keys.
+    pub keys: Keys,
     pub options: Value,
     /// The relation that each source is.
     pub sources: Value,
@@ -48,6 +51,7 @@ pub fn save(connection: &Connection, saved: &Saved<'_>, mut progress: impl FnMut
         write_metrics(connection, version, saved.trained)?;
         features::write_items(connection, version, &saved.trained.model, |share| progress(0.1 + 0.5 * share))?;
         features::write_users(connection, version, saved.trained, |share| progress(0.6 + 0.4 * share))?;
+        features::write_keys(connection, version, &saved.keys)?;
         if saved.trained.decision.promoted {
             registry::push(connection, version, &saved.created_by)?;
         }
@@ -99,7 +103,7 @@ fn write_model(
     seconds: f64,
     phases: Value,
 ) -> Outcome<()> {
-    let Saved { trained, options, sources, skipped, created_by } = saved;
+    let Saved { trained, options, sources, skipped, created_by, .. } = saved;
     let ensemble = trained.evaluation.ensemble();
     let data = &trained.data;
     connection.write(

@@ -195,18 +195,16 @@ def same(what, written, there):
 
 
 def check_functions(reference, functions):
-    headings = dict(re.findall(r"^### `(\w+)\((.*)\)`$", reference.text, re.M))
-    same("functions", set(headings), {f["name"] for f in functions})
-    for f in functions:
-        if f["name"] not in headings:
-            continue
-        section = reference.section(rf"`{f['name']}\([^\n]*\)`")
-        written = headings[f["name"]], (re.search(r"^Returns `(.*)`$", section, re.M) or ["", "nothing"])[1]
-        there = plain_type(f["arguments"]), plain_type(f["result"])
-        check(written == there, f"docs/reference.md: {f['name']}: written {written}, there {there}")
+    headings = set(re.findall(r"^### `(\w+\(.*\))`$", reference.text, re.M))
+    results = {f"{f['name']}({plain_type(f['arguments'])})": plain_type(f["result"]) for f in functions}
+    same("functions", headings, set(results))
+    for name in headings & set(results):
+        section = reference.section(f"`{re.escape(name)}`")
+        written, there = (re.search(r"^Returns `(.*)`$", section, re.M) or ["", "nothing"])[1], results[name]
+        check(written == there, f"docs/reference.md: {name}: written {written}, there {there}")
         words = set(quoted(section))
-        columns = re.findall(r"[(,] ?(\w+) \w", there[1])
-        check(words >= set(columns), f"docs/reference.md: {f['name']} does not explain {set(columns) - words}")
+        columns = re.findall(r"[(,] ?(\w+) \w", there)
+        check(words >= set(columns), f"docs/reference.md: {name} does not explain {set(columns) - words}")
 
 
 def check_relations(reference, relations):

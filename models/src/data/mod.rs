@@ -5,5 +5,6 @@ pub mod cut;
 pub mod dataset;
 pub mod feedback;
 pub mod items;
+pub mod key;
 pub mod room;
 pub mod split;

@@ -6,7 +6,8 @@
 use std::collections::HashSet;
 
 use reco_models::{
-    EXHAUSTIVE, Exposure, Parts, Pick, RARELY, ServedModel, Target, User, diversify, explore, explore_seed, require,
+    EXHAUSTIVE, Exposure, ItemInfo, Parts, Pick, RARELY, ServedModel, Target, User, diversify, explore, explore_seed,
+    require,
 };
 
 use super::{Recommendation, Request, Who};
@@ -223,16 +224,30 @@ impl ByModel<'_> {
         .collect()
     }
 
+    /// The id above which newcomers are looked for; None where ids do not ascend.
+    fn highest_known(&self) -> Option<i64> {
+        let ids = &self.model().items().id;
+        (!self.site.has_keys_of_items()).then(|| ids[ids.len() - LATE_COMMITS])
+    }
+
     /// What the catalogue has and the model does not know. All of it in a small catalogue; in a large one only what has
     /// a higher id than what the model knows, because reading all of it would cost more than everything else.
     fn newcomers(&self) -> Outcome<Vec<(i64, Target)>> {
         let ids = &self.model().items().id;
+        let is_new = |(id, _): &(i64, ItemInfo)| self.model().items().index(*id).is_none();
+        // Ids that stand for keys have no order. The keys have one, and where they ascend the highest are new.
+        if self.site.has_keys_of_items()
+            && ids.len() > EXHAUSTIVE
+            && !self.site.newest(None, LATE_COMMITS as i64)?.iter().any(is_new)
+        {
+            return Ok(Vec::new());
+        }
         let (least, known, most) = match ids.len() <= EXHAUSTIVE {
             true => (None, ids.len(), settings::max_candidates()),
-            false => (Some(ids[ids.len() - LATE_COMMITS]), LATE_COMMITS, MOST_NEWCOMERS),
+            false => (self.highest_known(), LATE_COMMITS, MOST_NEWCOMERS),
         };
         let mut found = self.site.newest(least, (known + most) as i64)?;
-        found.retain(|(id, _)| self.model().items().index(*id).is_none() && self.is_allowed(*id));
+        found.retain(|item| is_new(item) && self.is_allowed(item.0));
         each_once(&mut found);
         found.drain(..found.len().saturating_sub(most));
         Ok(found.into_iter().map(|(id, info)| (id, Target::Newcomer(info))).collect())
