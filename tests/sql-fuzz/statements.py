@@ -36,6 +36,8 @@ PROPERTIES = {
         SELECT 'VIOLATION predict ' || r::text FROM r WHERE NOT coalesce(rating, 1) BETWEEN 1 AND 5
         UNION ALL SELECT 'VIOLATION number of rows' FROM a
         WHERE {0} IS NOT NULL AND items IS NOT NULL AND (SELECT count(*) FROM r) <> cardinality(items);""",
+    "reco_id": "SELECT 'VIOLATION id ' || reco_id({0}) WHERE reco_id({0}) >= 0 OR reco_id({0}) <> reco_id(upper({0}::text)) AND {0}::text ~ '^[0-9a-f]{{8}}-';",
+    "reco_key": "SELECT 'VIOLATION key of ' || {0} WHERE {0} >= 0 AND reco_key({0}) IS NOT NULL OR reco_id(reco_key({0})) <> {0};",
     "reco_health": """SELECT 'VIOLATION health' WHERE reco_health() ->> 'status' NOT IN ('ok', 'attention');""",
 }
 # As a site has it: what other sessions mapped and rolled back is set right.

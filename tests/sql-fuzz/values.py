@@ -18,6 +18,7 @@ ROLES = ("user", "item", "stars", "at", "id", "category", "author", "published",
 # What makes a source of the odd tables, so that some mappings are taken.
 FITTING = ({"user": "u", "item": "i", "stars": "stars", "at": "at"}, {"user": "u", "item": "i", "stars": "stars"},
            {"user": "u", "item": "i"}, {"user": "u", "item": "i", "stars": "exact", "at": "day"},
+           {"user": "label", "item": "i", "stars": "stars"},
            {"id": "id", "category": "category", "author": "author", "published": "year", "title": "ti tle"}, {"id": "id"})
 
 
@@ -36,7 +37,7 @@ class Values:
         self.makers = {
             "bigint": self.bigint, "integer": self.integer, "smallint": self.integer, "real": self.real,
             "double precision": self.double, "boolean": lambda: self.random.choice(("true", "false")),
-            "text": self.text, "interval": lambda: quoted(self.random.choice(INTERVALS)),
+            "text": self.text, "uuid": self.uuid, "interval": lambda: quoted(self.random.choice(INTERVALS)),
             "jsonb": lambda: quoted(self.json_text()), "regclass": lambda: quoted(self.random.choice(RELATIONS)),
         }
 
@@ -51,8 +52,13 @@ class Values:
         return f"{self.makers[name]()}::{name}"
 
     def bigint(self):
+        if self.random.random() < 0.05:
+            return f"reco_id({self.text()})"
         chosen = self.random.choice(BIGINTS) if self.random.random() < 0.15 else self.random.randint(0, 130)
         return f"'{chosen}'"
+
+    def uuid(self):
+        return quoted(f"{self.random.randint(0, 130):032x}")
 
     def integer(self):
         chosen = self.random.choice(INTEGERS) if self.random.random() < 0.3 else self.random.randint(1, 60)
