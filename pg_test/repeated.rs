@@ -13,7 +13,7 @@ fn an_item_that_the_catalogue_repeats_has_one_place() {
     )
     .unwrap();
     let version = train();
-    assert!(truth(&format!("SELECT count(*) = 30 AND bool_and(category = (item_id <> 30)::int)
+    assert!(truth(&format!("SELECT count(*) = 30 AND bool_and(category = 0 AND more_categories IS NOT DISTINCT FROM CASE WHEN item_id <> 30 THEN '{{1}}'::bigint[] END)
         FROM reco.item_feature WHERE model_version = {version}")));
     // Newcomers, in two categories each.
     Spi::run(

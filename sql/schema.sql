@@ -16,7 +16,7 @@ $$;
 CREATE SCHEMA reco;
 
 CREATE TABLE reco.source (
-    source          text        PRIMARY KEY CHECK (source IN ('rating', 'favorite', 'item', 'user')),
+    source          text        PRIMARY KEY CHECK (source IN ('rating', 'favorite', 'item', 'user', 'category', 'author')),
     relation_schema name        NOT NULL,
     relation_name   name        NOT NULL,
     columns         jsonb       NOT NULL,
@@ -142,6 +142,8 @@ CREATE TABLE reco.item_feature (
     positives     int    NOT NULL,
     latest_at     timestamptz,
     popularity    real   NOT NULL,
+    more_categories bigint[],
+    more_authors  bigint[],
     PRIMARY KEY (model_version, item_id)
 );
 COMMENT ON TABLE reco.item_feature IS 'What the content model knew of each item at training time; popularity before calibration.';

@@ -56,6 +56,7 @@ mod tests {
     include!("../pg_test/seen.rs");
     include!("../pg_test/settings.rs");
     include!("../pg_test/similar.rs");
+    include!("../pg_test/tags.rs");
     include!("../pg_test/tenants.rs");
     include!("../pg_test/times.rs");
     include!("../pg_test/train.rs");

@@ -61,10 +61,11 @@ mod serve;
 
 pub use control::{Control, Phase};
 pub use data::column::Bytes;
-pub use data::dataset::{Accounts, Catalog, Dataset, Favorites, History, NONE, Ratings, Row, Sources};
+pub use data::dataset::{Accounts, Catalog, Dataset, Favorites, History, Links, NONE, Ratings, Row, Sources};
 pub use data::feedback::Feedback;
 pub use data::items::{Exposure, ItemInfo, ItemTable};
 pub use data::key::Key;
+pub use data::labels::{Labels, Lists};
 pub use data::room::{is_asking, more_room, require, room};
 pub use data::split::{HeldOut, SplitKind};
 pub use error::{Error, Result};

@@ -19,12 +19,8 @@ fn targets(trained: &Trained, seed: usize) -> Vec<Target> {
     let items = &trained.model.items();
     let known = (0..8).map(|i| Target::Known(((seed * 7919 + i * 104_729) % items.len()) as u32));
     let newcomers = [
-        ItemInfo {
-            category: items.category[seed % items.len()],
-            author: items.author[0],
-            published: items.published[0],
-        },
-        ItemInfo { category: NONE, author: NONE, published: NONE },
+        ItemInfo::new(items.category.of(seed % items.len()), items.author.of(0), items.published[0]),
+        ItemInfo::default(),
     ];
     known.chain(newcomers.map(Target::Newcomer)).chain([Target::Unknown]).collect()
 }
@@ -84,7 +80,7 @@ fn contributions_sum_to_the_score_on_every_rung() {
             let targets = targets(&trained, seed);
             let scores = trained.model.score(user, &targets);
             for (target, expected) in targets.iter().zip(scores) {
-                let (scored, terms) = trained.model.explain(user, *target).unwrap();
+                let (scored, terms) = trained.model.explain(user, target).unwrap();
                 assert_eq!(scored, expected);
                 check_sums(&trained, &scored, &terms);
                 for term in &terms {
@@ -121,7 +117,7 @@ fn a_liked_item_with_the_same_users_explains_the_collaborative_part() {
     let history = trained.model.history(&Default::default(), &favorites);
     let user = trained.model.user(history.row(), NONE, None).unwrap();
     for (target, own, other) in [(7, 4, 14), (17, 14, 4)] {
-        let (_, terms) = trained.model.explain(&user, Target::Known(target)).unwrap();
+        let (_, terms) = trained.model.explain(&user, &Target::Known(target)).unwrap();
         let of = |item| {
             let mut rows = terms.iter().filter(|t| t.evidence == Evidence::Liked(item));
             rows.next().map_or(0.0, |t| t.contribution)
@@ -143,12 +139,12 @@ fn a_reason_is_the_first_term_of_the_explanation() {
         let targets: Vec<Target> =
             targets(&trained, seed).into_iter().filter(|t| t.index().is_none_or(|i| !row.item.contains(&i))).collect();
         let scored = trained.model.score(user, &targets);
-        let pairs: Vec<_> = targets.iter().copied().zip(scored.iter().map(|s| s.parts)).collect();
+        let pairs: Vec<_> = targets.iter().cloned().zip(scored.iter().map(|s| s.parts)).collect();
         let mut pauses = 0;
         let reasons = trained.model.reasons(user, &pairs, || pauses += 1).unwrap();
         assert!(pauses > pairs.len(), "{pauses}");
         for (target, reason) in targets.iter().zip(reasons) {
-            let (_, terms) = trained.model.explain(user, *target).unwrap();
+            let (_, terms) = trained.model.explain(user, target).unwrap();
             let gain = |part: usize| -> f64 {
                 let counted = |t: &&Term| t.part == part && !matches!(t.evidence, Evidence::Base | Evidence::Unknown);
                 terms.iter().filter(counted).map(|t| t.contribution).sum()
@@ -182,14 +178,14 @@ fn a_reason_is_the_first_term_of_the_explanation() {
 
 #[test]
 fn the_rules_name_a_liked_item() {
-    let info = |category, author, published| ItemInfo { category, author, published };
+    let info = |category, author, published| ItemInfo::new([category], [author], published);
     let liked = [(11, info(1, 7, NONE)), (12, info(2, 8, NONE))];
-    let taste = Taste::of(liked.iter().map(|(_, info)| *info));
+    let taste = Taste::of(liked.iter().map(|(_, info)| info));
     let now = 1_000_000_000;
-    assert_eq!(taste.reason(info(2, 7, NONE), now, &liked), Some(Reason::Category(12)));
-    assert_eq!(taste.reason(info(9, 7, NONE), now, &liked), Some(Reason::Author(11)));
-    assert_eq!(taste.reason(info(9, 9, now - 5), now, &liked), Some(Reason::New));
-    assert_eq!(taste.reason(info(NONE, NONE, NONE), now, &liked), None);
-    let points: f32 = taste.points(info(2, 7, now - 5), now).iter().sum();
+    assert_eq!(taste.reason(&info(2, 7, NONE), now, &liked), Some(Reason::Category(12)));
+    assert_eq!(taste.reason(&info(9, 7, NONE), now, &liked), Some(Reason::Author(11)));
+    assert_eq!(taste.reason(&info(9, 9, now - 5), now, &liked), Some(Reason::New));
+    assert_eq!(taste.reason(&info(NONE, NONE, NONE), now, &liked), None);
+    let points: f32 = taste.points(&info(2, 7, now - 5), now).iter().sum();
     assert_eq!(points, MOST_POINTS);
 }

@@ -118,7 +118,7 @@ fn sources() -> Outcome<Vec<SourceRow>> {
                 Ok((kind.name.into(), None, None, configured, Some(problem.into()), None, None))
             }
         };
-        site.mapping.tables().into_iter().map(row).collect()
+        site.mapping.noteworthy().map(row).collect()
     })
 }
 

@@ -7,7 +7,7 @@ use reco_models::{Evidence, MOST_POINTS, PART_NAMES};
 
 use crate::failure::{Outcome, or_raise};
 use crate::pg::spi;
-use crate::site::{Column, ItemSource, Served, Site};
+use crate::site::{Column, Served, Site};
 
 /// Component, evidence, contribution, and the liked item that the evidence is about.
 type Contribution = (&'static str, String, f64, Option<i64>);
@@ -44,7 +44,7 @@ fn by_model(site: &Site<'_>, served: &Served, user: i64, item: i64) -> Outcome<V
     // Counts and means are of all readers and the whole catalogue.
     let shows_values = site.reads_what_was_trained_on() && site.shows_whole_catalogue();
     for target in site.targets(model, &[item])? {
-        let (_, terms) = model.explain(&user, target)?;
+        let (_, terms) = model.explain(&user, &target)?;
         let liked = terms.iter().filter_map(|term| match term.evidence {
             Evidence::Liked(item) => Some(ids[item as usize]),
             Evidence::Base | Evidence::Named(..) | Evidence::Unknown => None,
@@ -84,12 +84,16 @@ fn describe(
 fn by_rules(site: &Site<'_>, user: i64, item: i64) -> Outcome<Vec<Contribution>> {
     let reader = site.rules_reader(user)?;
     let info = site.items(vec![item])?.get_or_unknown(item);
-    let points = reader.taste.points(info, reader.now);
-    let named = |column: fn(&ItemSource) -> &Option<Column>, id| {
-        site.named(site.mapping.items().and_then(|source| column(source).as_ref()), id)
+    let points = reader.taste.points(&info, reader.now);
+    let named = |role: &str, columns: Vec<&Column>, id: Option<i64>| {
+        let column = columns.into_iter().find(|column| column.has_keys());
+        id.map_or(String::new(), |id| format!("{role} {}", site.named(column, id)))
     };
-    let (category, author) = (named(|s| &s.category, info.category), named(|s| &s.author, info.author));
-    let names = [format!("category {category}"), format!("author {author}"), "published within a year".into()];
+    let names = [
+        named("category", site.mapping.category_columns(), reader.taste.category_of(&info)),
+        named("author", site.mapping.author_columns(), reader.taste.author_of(&info)),
+        "published within a year".into(),
+    ];
     let row = |(name, points): (String, f32)| -> Contribution {
         let share = f64::from(points) / f64::from(MOST_POINTS);
         ("rules", format!("{name}: {points} of {MOST_POINTS} points"), share, None)

@@ -76,7 +76,7 @@ impl Report {
 
     fn sources(&mut self, site: &Site<'_>) -> Outcome<()> {
         let (mut sources, mut indexes) = (Vec::new(), Vec::new());
-        for (kind, table) in site.mapping.tables() {
+        for (kind, table) in site.mapping.noteworthy() {
             match table {
                 Ok(table) => {
                     indexes.extend(site.missing_indexes(table)?.into_iter().map(|missing| missing.statement));

@@ -25,7 +25,7 @@ pub fn by_model(
 /// Why each item is recommended by the rules.
 pub fn by_rules(site: &Site<'_>, reader: &RulesReader, items: &[ItemInfo]) -> Outcome<Vec<Option<String>>> {
     let reasons: Vec<_> =
-        items.iter().map(|info| reader.taste.reason(*info, reader.now, reader.liked.as_slice())).collect();
+        items.iter().map(|info| reader.taste.reason(info, reader.now, reader.liked.as_slice())).collect();
     sentences(site, &reasons, &reader.disliked)
 }
 

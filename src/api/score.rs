@@ -83,13 +83,13 @@ fn by_rules(site: &Site<'_>, user: i64, items: &[i64]) -> Outcome<Vec<Scored>> {
     for some in items.chunks(LOOKED_UP) {
         pause();
         let found = site.items(some.to_vec())?;
-        scored.extend(some.iter().map(|id| by_taste(&reader, found.get_or_unknown(*id))));
+        scored.extend(some.iter().map(|id| by_taste(&reader, &found.get_or_unknown(*id))));
     }
     Ok(scored)
 }
 
 /// The score that the rules give.
-pub fn by_taste(reader: &RulesReader, item: ItemInfo) -> Scored {
+pub fn by_taste(reader: &RulesReader, item: &ItemInfo) -> Scored {
     let score = reader.taste.score(item, reader.now);
     Scored { score, parts: Parts { content_based: Some(score), ..Parts::default() }, rung: Rung::Rules }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use pgrx::prelude::*;
-use reco_models::{ItemInfo, Kinship, NONE, Similar, Target};
+use reco_models::{Kinship, Similar, Target};
 
 use super::arguments::count;
 use crate::failure::{Outcome, or_raise};
@@ -59,16 +59,16 @@ fn by_model(site: &Site<'_>, served: &Served, item: i64, n: usize) -> Outcome<Ve
     let model = &served.model;
     let items = model.items();
     let Some(target) = site.targets(model, &[item])?.into_iter().next() else { return Ok(Vec::new()) };
-    let info = match target {
-        Target::Known(index) => items.info(index),
-        Target::Newcomer(info) => info,
+    let info = match &target {
+        Target::Known(index) => items.info(*index),
+        Target::Newcomer(info) => info.clone(),
         Target::Unknown => return Ok(Vec::new()),
     };
     let mut most = n + 16;
     loop {
-        let similar = model.similar(target, info, most, pause)?;
+        let similar = model.similar(&target, &info, most, pause)?;
         let ids = similar.iter().map(|s| items.id[s.item as usize]).collect();
-        let present = site.items(ids)?;
+        let present = site.present(ids)?;
         let exhausted = similar.len() < most;
         let kin = |s: Similar| (items.id[s.item as usize], s.similarity, s.kinship);
         let kin: Vec<Kin> = similar.into_iter().map(kin).filter(|(id, ..)| present.contains(*id)).take(n).collect();
@@ -87,11 +87,12 @@ const SAME_AUTHOR: f32 = 0.2;
 const SAME_CATEGORY: f32 = 0.1;
 
 fn by_catalogue(site: &Site<'_>, item: i64, n: usize) -> Outcome<Vec<Kin>> {
-    let Some(ItemInfo { category, author, .. }) = site.items(vec![item])?.get(item) else { return Ok(Vec::new()) };
-    let some = |key: i64| if key == NONE { Vec::new() } else { vec![key] };
-    let of_author = site.by_authors(some(author), POOL)?.into_iter().map(|(id, _)| (id, SAME_AUTHOR, Kinship::Author));
-    let of_category =
-        site.in_categories(some(category), POOL)?.into_iter().map(|(id, _)| (id, SAME_CATEGORY, Kinship::Category));
+    let found = site.items(vec![item])?;
+    let Some(info) = found.get(item) else { return Ok(Vec::new()) };
+    let of_authors = site.by_authors(info.authors().collect(), POOL)?;
+    let of_authors = of_authors.into_iter().map(|(id, _)| (id, SAME_AUTHOR, Kinship::Author));
+    let of_categories = site.in_categories(info.categories().collect(), POOL)?;
+    let of_categories = of_categories.into_iter().map(|(id, _)| (id, SAME_CATEGORY, Kinship::Category));
     let mut listed = HashSet::from([item]);
-    Ok(of_author.chain(of_category).filter(|(id, ..)| listed.insert(*id)).take(n).collect())
+    Ok(of_authors.chain(of_categories).filter(|(id, ..)| listed.insert(*id)).take(n).collect())
 }

@@ -216,6 +216,7 @@ impl Value for Vec<u8> {}
 impl Value for Vec<f32> {}
 impl Value for Vec<i64> {}
 impl Value for pgrx::Uuid {}
+impl Value for Vec<Option<i64>> {}
 impl Value for pgrx::JsonB {}
 
 /// A statement and the code that reads its result do not agree: a bug of the extension.

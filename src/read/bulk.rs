@@ -1,8 +1,8 @@
-//! All four sources at once, for a training: under one snapshot, into flat columns.
+//! All sources at once, for a training: under one snapshot, into flat columns.
 
-use reco_models::{Accounts, Catalog, Favorites, ItemInfo, Ratings, Result, Size, Sources, more_room};
+use reco_models::{Accounts, Catalog, Favorites, ItemInfo, Links, NONE, Ratings, Result, Size, Sources, more_room};
 
-use super::record::{Account, Favorite, Rating, Record, STARS, statement};
+use super::record::{Account, Favorite, Link, Rating, Record, STARS, statement};
 use super::skipped::Skipped;
 use crate::failure::Outcome;
 use crate::pg::keys::{self, Keys};
@@ -54,6 +54,9 @@ impl Site<'_> {
         let keys = without_locks(|| {
             let ((), keys) = keys::collect(|| {
                 self.read_source::<(i64, ItemInfo)>(self.mapping.items(), &mut all.catalog, &mut size, &mut watch)?;
+                let Catalog { more_categories, more_authors, .. } = &mut all.catalog;
+                self.read_source::<Link<_>>(self.mapping.categories(), more_categories, &mut size, &mut watch)?;
+                self.read_source::<Link<_>>(self.mapping.authors(), more_authors, &mut size, &mut watch)?;
                 self.read_source::<Rating>(self.mapping.ratings(), &mut reviews, &mut size, &mut watch)?;
                 self.read_source::<Favorite>(self.mapping.favorites(), &mut all.favorites, &mut size, &mut watch)
             })?;
@@ -95,10 +98,34 @@ impl Columns<(i64, ItemInfo)> for Catalog {
 
     fn push(&mut self, (id, info): (i64, ItemInfo), size: &mut Size) {
         size.item(id);
+        let (mut categories, mut authors) = (info.categories(), info.authors());
         self.id.push(id);
-        self.category.push(info.category);
-        self.author.push(info.author);
+        self.category.push(categories.next().unwrap_or(NONE));
+        self.author.push(authors.next().unwrap_or(NONE));
         self.published.push(info.published);
+        push_all(&mut self.more_categories, id, categories, size);
+        push_all(&mut self.more_authors, id, authors, size);
+    }
+}
+
+fn push_all(links: &mut Links, item: i64, keys: impl Iterator<Item = i64>, size: &mut Size) {
+    for key in keys {
+        size.link();
+        links.item.push(item);
+        links.key.push(key);
+    }
+}
+
+impl<L> Columns<Link<L>> for Links {
+    fn make_room(&mut self, rows: usize) -> Result<()> {
+        more_room(&mut self.item, rows)?;
+        more_room(&mut self.key, rows)
+    }
+
+    fn push(&mut self, link: Link<L>, size: &mut Size) {
+        size.link();
+        self.item.push(link.item);
+        self.key.push(link.key);
     }
 }
 

@@ -1,15 +1,14 @@
 //! What the catalogue says of items now.
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use reco_models::{ItemInfo, Model, NONE, Target};
 
-use super::record::Title;
+use super::record::{Link, Title};
 use crate::failure::Outcome;
 use crate::pg::session;
 use crate::pg::spi::arg;
-use crate::site::{Column, Site, Source};
+use crate::site::{Column, LinkSource, Linked, Site, Source};
 
 /// Items that were looked up by id.
 pub struct FoundItems {
@@ -18,13 +17,13 @@ pub struct FoundItems {
 }
 
 impl FoundItems {
-    pub fn get(&self, id: i64) -> Option<ItemInfo> {
-        self.items.binary_search_by_key(&id, |(id, _)| *id).ok().map(|i| self.items[i].1)
+    pub fn get(&self, id: i64) -> Option<&ItemInfo> {
+        self.items.binary_search_by_key(&id, |(id, _)| *id).ok().map(|i| &self.items[i].1)
     }
 
     /// An item that the catalogue does not have is one that nothing is known of.
     pub fn get_or_unknown(&self, id: i64) -> ItemInfo {
-        self.get(id).unwrap_or(ItemInfo { category: NONE, author: NONE, published: NONE })
+        self.get(id).cloned().unwrap_or_default()
     }
 
     pub fn contains(&self, id: i64) -> bool {
@@ -36,20 +35,39 @@ impl FoundItems {
     }
 }
 
-/// Orders by id, and leaves one of each: a view of books and their categories has some several times. The last of its
-/// attributes is the one that a training takes too.
+/// Orders by id, and leaves one of each: a view of books and their categories has some several times. That one has what all
+/// of them have, as in a training.
 pub fn each_once(items: &mut Vec<(i64, ItemInfo)>) {
-    items.sort_unstable_by_key(|(id, info)| (*id, Reverse((info.category, info.author, info.published))));
-    items.dedup_by_key(|(id, _)| *id);
+    items.sort_by_key(|(id, _)| *id);
+    items.dedup_by(|(id, info), (kept, all)| {
+        if id == kept {
+            all.add(info);
+        }
+        id == kept
+    });
 }
 
 fn where_any(column: &Column) -> String {
     format!("WHERE {}", column.is_any("$1"))
 }
 
+/// Which role of the items is asked for.
+#[derive(Clone, Copy)]
+enum Group {
+    Category,
+    Author,
+}
+
 impl Site<'_> {
     /// Those of the given items that the catalogue has.
     pub fn items(&self, ids: Vec<i64>) -> Outcome<FoundItems> {
+        let mut found = self.present(ids)?;
+        self.add_links(&mut found.items)?;
+        Ok(found)
+    }
+
+    /// The same without what link tables say of them.
+    pub fn present(&self, ids: Vec<i64>) -> Outcome<FoundItems> {
         let mut items: Vec<(i64, ItemInfo)> = match self.mapping.items().filter(|_| !ids.is_empty()) {
             Some(source) => {
                 let ids = self.ids_as_arg(source.table(), &source.id, ids)?;
@@ -59,6 +77,35 @@ impl Site<'_> {
         };
         each_once(&mut items);
         Ok(FoundItems { items })
+    }
+
+    /// Adds the categories and authors that link tables have of these items, of which each is there once, by ascending id.
+    fn add_links(&self, items: &mut [(i64, ItemInfo)]) -> Outcome<()> {
+        self.add_links_of(self.mapping.categories(), items, |key| ItemInfo::new([key], [], NONE))?;
+        self.add_links_of(self.mapping.authors(), items, |key| ItemInfo::new([], [key], NONE))
+    }
+
+    fn add_links_of<L: Linked>(
+        &self,
+        source: Option<&LinkSource<L>>,
+        items: &mut [(i64, ItemInfo)],
+        info: impl Fn(i64) -> ItemInfo,
+    ) -> Outcome<()> {
+        let Some(source) = source.filter(|_| !items.is_empty()) else { return Ok(()) };
+        let ids: Vec<i64> = items.iter().map(|(id, _)| *id).collect();
+        let ids = self.ids_as_arg(source.table(), &source.item, ids)?;
+        for link in self.select::<Link<L>>(source, &where_any(&source.item), &[ids])? {
+            if let Ok(place) = items.binary_search_by_key(&link.item, |(id, _)| *id) {
+                items[place].1.add(&info(link.key));
+            }
+        }
+        Ok(())
+    }
+
+    /// Orders by id, each once, and adds what link tables say.
+    pub fn complete(&self, items: &mut Vec<(i64, ItemInfo)>) -> Outcome<()> {
+        each_once(items);
+        self.add_links(items)
     }
 
     /// The same for any number of ids: in portions, between which the call can be cancelled.
@@ -85,39 +132,49 @@ impl Site<'_> {
         }
     }
 
-    /// All items of a category, or at most `most` of them, those with the highest ids first.
+    /// All items of a category, or at most `most` of them, those with the highest ids first. As the catalogue has them: see
+    /// [`Site::complete`].
     ///
     /// # Errors
-    /// 42703 where the catalogue has no column for the category.
+    /// 42703 where nothing says which category an item is in.
     pub fn category(&self, category: i64, most: Option<i64>) -> Outcome<Vec<(i64, ItemInfo)>> {
-        if let Some(source) = self.mapping.items() {
-            source.category()?;
-        }
+        self.mapping.check_category()?;
         self.in_categories(vec![category], most)
     }
 
-    /// As [`Site::category`], of several; none where the catalogue has no column for the category.
+    /// As [`Site::category`], of several; none where nothing says which category an item is in.
     pub fn in_categories(&self, categories: Vec<i64>, most: Option<i64>) -> Outcome<Vec<(i64, ItemInfo)>> {
-        self.grouped(self.mapping.items().and_then(|source| source.category.as_ref()), categories, most)
+        self.grouped(Group::Category, categories, most)
     }
 
     /// The items of some authors, as [`Site::in_categories`].
     pub fn by_authors(&self, authors: Vec<i64>, most: Option<i64>) -> Outcome<Vec<(i64, ItemInfo)>> {
-        self.grouped(self.mapping.items().and_then(|source| source.author.as_ref()), authors, most)
+        self.grouped(Group::Author, authors, most)
     }
 
-    fn grouped(&self, column: Option<&Column>, keys: Vec<i64>, most: Option<i64>) -> Outcome<Vec<(i64, ItemInfo)>> {
-        let columns = self.mapping.items().zip(column).filter(|_| !keys.is_empty());
-        let Some((source, column)) = columns else { return Ok(Vec::new()) };
-        let keys = self.ids_as_arg(source.table(), column, keys)?;
-        match most {
-            Some(most) => {
-                let clauses = format!("{} ORDER BY {} DESC LIMIT $2", where_any(column), source.id.quoted());
-                self.select(source, &clauses, &[keys, arg(most)])
+    /// Those of the column, then those of the table of pairs; an item may be among both.
+    fn grouped(&self, group: Group, keys: Vec<i64>, most: Option<i64>) -> Outcome<Vec<(i64, ItemInfo)>> {
+        let Some(source) = self.mapping.items().filter(|_| !keys.is_empty()) else { return Ok(Vec::new()) };
+        let (column, links) = match group {
+            Group::Category => {
+                (source.category.as_ref(), self.mapping.categories().map(|links| links.items_of(source)))
             }
-            // Not ordered: that would be a sort of the category, or a walk through the whole primary key.
-            None => self.select(source, &where_any(column), &[keys]),
+            Group::Author => (source.author.as_ref(), self.mapping.authors().map(|links| links.items_of(source))),
+        };
+        let own = column.map(|column| (where_any(column), source.table(), column));
+        let mut found = Vec::new();
+        for (condition, table, column) in own.into_iter().chain(links) {
+            let keys = self.ids_as_arg(table, column, keys.clone())?;
+            found.append(&mut match most {
+                Some(most) => {
+                    let clauses = format!("{condition} ORDER BY {} DESC LIMIT $2", source.id.quoted());
+                    self.select(source, &clauses, &[keys, arg(most)])?
+                }
+                // Not ordered: that would be a sort of the category, or a walk through the whole primary key.
+                None => self.select(source, &condition, &[keys])?,
+            });
         }
+        Ok(found)
     }
 
     /// The titles of the given items, as far as the catalogue has them.
@@ -139,7 +196,7 @@ impl Site<'_> {
         let found = self.items(in_question.map(|(id, _)| *id).collect())?;
         let target = |(id, index): (&i64, Option<u32>)| match (index, found.get(*id)) {
             (Some(index), info) if whole || info.is_some() => Target::Known(index),
-            (None, Some(info)) => Target::Newcomer(info),
+            (None, Some(info)) => Target::Newcomer(info.clone()),
             _ => Target::Unknown,
         };
         Ok(items.iter().zip(index).map(target).collect())

@@ -136,6 +136,9 @@ impl Site<'_> {
             let of_items = source.category.iter().chain(&source.author);
             columns.extend(of_items.map(|column| (source.table(), column)));
         }
+        let categories = self.mapping.categories().map(|links| (links.table(), &links.key));
+        let authors = self.mapping.authors().map(|links| (links.table(), &links.key));
+        columns.extend(categories.into_iter().chain(authors));
         columns.retain(|(_, column)| column.has_keys());
         columns
     }

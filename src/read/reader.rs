@@ -76,7 +76,7 @@ impl Site<'_> {
     pub fn rules_guest(&self, liked: &[i64]) -> Outcome<RulesReader> {
         let favorites = guests_favorites(liked);
         let liked = self.items(favorites.item.clone())?;
-        let taste = Taste::of(liked.as_slice().iter().map(|(_, info)| *info));
+        let taste = Taste::of(liked.as_slice().iter().map(|(_, info)| info));
         let seen = seen(&Reviews::default(), &favorites);
         Ok(RulesReader { seen, liked, disliked: Vec::new(), taste, now: session::now() })
     }
@@ -90,7 +90,7 @@ impl Site<'_> {
         let ids = |items: Vec<u32>| -> Vec<i64> { items.into_iter().map(|item| seen[item as usize]).collect() };
         let disliked = ids(history.disliked());
         let liked = self.items(ids(feedback.positives(history.row()).map(|(item, _)| item).collect()))?;
-        let taste = Taste::of(liked.as_slice().iter().map(|(_, info)| *info));
+        let taste = Taste::of(liked.as_slice().iter().map(|(_, info)| info));
         Ok(RulesReader { seen, liked, disliked, taste, now: session::now() })
     }
 }

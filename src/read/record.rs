@@ -1,5 +1,6 @@
 //! The rows that are read of each source: what a statement lists, and how its rows are read.
 
+use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 
 use reco_models::{ItemInfo, NONE, require, room};
@@ -8,8 +9,8 @@ use crate::failure::Outcome;
 use crate::pg::session;
 use crate::pg::spi::{Arg, Row};
 use crate::site::{
-    Column, FavoriteSource, ItemSource, RatingSource, Site, Source, UserSource, id_or_null, seconds_or_null,
-    text_or_null,
+    Column, FavoriteSource, ItemSource, LinkSource, Linked, RatingSource, Site, Source, UserSource, id_or_null,
+    one_or_several, seconds_or_null, text_or_null,
 };
 
 /// A row of a source. The list and the reading of it stand together, because they must agree.
@@ -109,18 +110,41 @@ impl Record for (i64, ItemInfo) {
     type Of = ItemSource;
 
     fn select_list(source: &ItemSource) -> String {
-        let (category, author) = (id_or_null(source.category.as_ref()), id_or_null(source.author.as_ref()));
+        let (category, author) = (one_or_several(source.category.as_ref()), one_or_several(source.author.as_ref()));
         [source.id.as_id(), category, author, seconds_or_null(source.published.as_ref())].join(", ")
     }
 
     fn read(row: &mut Row<'_>) -> Outcome<Option<Self>> {
-        let (id, category, author, published) = (row.take_id()?, row.take_id()?, row.take_id()?, row.take()?);
-        let info = ItemInfo {
-            category: category.unwrap_or(NONE),
-            author: author.unwrap_or(NONE),
-            published: seconds(published),
-        };
+        let id = row.take_id()?;
+        let (categories, authors) = (keys(row)?, keys(row)?);
+        let info = ItemInfo::new(categories, authors, seconds(row.take()?));
         Ok(id.map(|id| (id, info)))
+    }
+}
+
+/// What [`one_or_several`] lists.
+fn keys(row: &mut Row<'_>) -> Outcome<impl Iterator<Item = i64> + use<>> {
+    let (one, several): (_, Option<Vec<Option<i64>>>) = (row.take_id()?, row.take()?);
+    Ok(one.into_iter().chain(several.into_iter().flatten().flatten()))
+}
+
+/// An item, and one of its categories or authors.
+pub struct Link<L> {
+    pub item: i64,
+    pub key: i64,
+    of: PhantomData<L>,
+}
+
+impl<L: Linked> Record for Link<L> {
+    type Of = LinkSource<L>;
+
+    fn select_list(source: &LinkSource<L>) -> String {
+        [source.item.as_id(), source.key.as_id()].join(", ")
+    }
+
+    fn read(row: &mut Row<'_>) -> Outcome<Option<Self>> {
+        let (item, key) = (row.take_id()?, row.take_id()?);
+        Ok(item.zip(key).map(|(item, key)| Link { item, key, of: PhantomData }))
     }
 }
 

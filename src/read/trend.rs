@@ -41,9 +41,9 @@ impl Site<'_> {
     /// 42703 where a category is given, and the catalogue has no column for it.
     pub fn trending(&self, half_life: f64, category: Option<i64>, most: i64) -> Outcome<Option<Vec<Trend>>> {
         let Some(catalog) = self.mapping.items() else { return Ok(None) };
-        let (filter, of_category) = self.in_category(catalog, category)?;
         let sources = self.mapping.interactions();
         let columns: Vec<&Column> = sources.map(|source| source.item).chain([&catalog.id]).collect();
+        let Filter { condition, of_column, of_links } = self.in_category(catalog, category, &columns)?;
         let timed: Vec<String> = self.mapping.interactions().filter_map(|source| timed(&source, &columns)).collect();
         if timed.is_empty() {
             return Ok(None);
@@ -59,7 +59,7 @@ impl Site<'_> {
                             '{MOST_HALF_LIVES}'::pg_catalog.float8))) AS score
                  FROM ({}) i WHERE item IS NOT NULL GROUP BY item
              ) t
-             WHERE EXISTS (SELECT FROM {} WHERE {} OPERATOR(pg_catalog.=) t.item AND {filter})
+             WHERE EXISTS (SELECT FROM {} WHERE {} OPERATOR(pg_catalog.=) t.item AND {condition})
              ORDER BY t.score DESC, t.item LIMIT $4",
             Trend::COLUMNS,
             timed.join(" UNION ALL "),
@@ -71,20 +71,40 @@ impl Site<'_> {
         );
         let now = session::now() as f64;
         let since = (now - HALF_LIVES * half_life).max(LONG_AGO);
-        let rows = self.connection.read(&sql, &[arg(now), arg(half_life), arg(since), arg(most), of_category])?;
+        let rows =
+            self.connection.read(&sql, &[arg(now), arg(half_life), arg(since), arg(most), of_column, of_links])?;
         let trends = rows.iter().filter_map(|mut row| Trend::read(&mut row).transpose());
         trends.collect::<Outcome<Vec<_>>>().map(Some)
     }
 
-    /// A condition on the catalogue, and its parameter 5, which has to have a type even where it is not used.
-    fn in_category(&self, catalog: &ItemSource, category: Option<i64>) -> Outcome<(String, Arg)> {
-        let Some(category) = category else { return Ok(("$5::pg_catalog.int8 IS NULL".into(), arg(None::<i64>))) };
-        let column = catalog.category()?;
-        Ok(match column.has_keys() {
-            true => (column.is_any("$5"), self.ids_as_arg(catalog.table(), column, vec![category])?),
-            false => (format!("s.{}", column.is("$5")), arg(category)),
-        })
+    fn in_category(&self, catalog: &ItemSource, category: Option<i64>, columns: &[&Column]) -> Outcome<Filter> {
+        let none = || arg(None::<i64>);
+        let mut filter = Filter { condition: "true".into(), of_column: none(), of_links: none() };
+        let Some(category) = category else { return Ok(filter) };
+        self.mapping.check_category()?;
+        let mut either = Vec::new();
+        if let Some(column) = &catalog.category {
+            either.push(column.is_any("$5"));
+            filter.of_column = self.ids_as_arg(catalog.table(), column, vec![category])?;
+        }
+        if let Some(links) = self.mapping.categories() {
+            let item = if links.item.has_keys() { comparable(&links.item, columns) } else { links.item.quoted() };
+            let (rows, of_key) = (links.table().rows(), links.key.is_any("$6"));
+            either.push(format!("EXISTS (SELECT FROM {rows} WHERE {item} OPERATOR(pg_catalog.=) t.item AND {of_key})"));
+            filter.of_links = self.ids_as_arg(links.table(), &links.key, vec![category])?;
+        }
+        filter.condition = format!("({})", either.join(" OR "));
+        Ok(filter)
     }
+}
+
+/// Which items are counted.
+struct Filter {
+    /// On `t.item`, whose row of the catalogue is `s`.
+    condition: String,
+    /// Its parameters 5 and 6.
+    of_column: Arg,
+    of_links: Arg,
 }
 
 /// An id that equals the same of other columns. Keys of several columns may have several collations, and PostgreSQL would

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use pgrx::pg_sys;
 
-use super::spellings::{Kind, Role, SourceKind};
+use super::spellings::{ARRAYS, Kind, Role, SourceKind};
 
 /// A column that was found.
 #[derive(Clone)]
@@ -65,10 +65,31 @@ impl Column {
         format!("{} OPERATOR(pg_catalog.=) {parameter}{cast}", self.quoted())
     }
 
-    /// A condition: the column has one of the values of a parameter.
+    pub fn is_array(&self) -> bool {
+        ARRAYS.contains(&self.type_oid)
+    }
+
+    /// One id and an array of ids, of which one is NULL.
+    pub fn as_one_or_several(&self) -> String {
+        match self.is_array() {
+            true => format!("{NO_ID}, {}::pg_catalog.int8[]", self.quoted()),
+            false => format!("{}, {NO_IDS}", self.as_id()),
+        }
+    }
+
+    /// A condition: the column has one of the values of a parameter, or one of several. An index on it is used, of an array
+    /// one of the kind gin.
     pub fn is_any(&self, parameter: &str) -> String {
-        let cast = if self.type_oid == pg_sys::BPCHAROID { "::pg_catalog.bpchar[]" } else { "" };
-        format!("{} OPERATOR(pg_catalog.=) ANY ({parameter}{cast})", self.quoted())
+        let (of, bounds) = match self.type_oid {
+            pg_sys::INT2ARRAYOID => ("int2", ("-32768", "32767")),
+            pg_sys::INT4ARRAYOID => ("int4", ("-2147483648", "2147483647")),
+            pg_sys::INT8ARRAYOID => return format!("{} OPERATOR(pg_catalog.&&) {parameter}", self.quoted()),
+            pg_sys::BPCHAROID => {
+                return format!("{} OPERATOR(pg_catalog.=) ANY ({parameter}::pg_catalog.bpchar[])", self.quoted());
+            }
+            _ => return format!("{} OPERATOR(pg_catalog.=) ANY ({parameter})", self.quoted()),
+        };
+        format!("{} OPERATOR(pg_catalog.&&) {}", self.quoted(), bounded(parameter, of, bounds))
     }
 
     pub fn as_stars(&self) -> String {
@@ -152,8 +173,24 @@ impl Column {
     }
 }
 
+const NO_ID: &str = "NULL::pg_catalog.int8";
+const NO_IDS: &str = "NULL::pg_catalog.int8[]";
+
+/// Those of the ids that the type has, as an array of it: the others would be an error, and are in no such column.
+fn bounded(ids: &str, of: &str, (least, most): (&str, &str)) -> String {
+    format!(
+        "ARRAY(SELECT i::pg_catalog.{of} FROM pg_catalog.unnest({ids}) i
+               WHERE i OPERATOR(pg_catalog.>=) '{least}'::pg_catalog.int8
+                 AND i OPERATOR(pg_catalog.<=) '{most}'::pg_catalog.int8)"
+    )
+}
+
+pub fn one_or_several(column: Option<&Column>) -> String {
+    column.map_or(format!("{NO_ID}, {NO_IDS}"), Column::as_one_or_several)
+}
+
 pub fn id_or_null(column: Option<&Column>) -> String {
-    column.map_or("NULL::pg_catalog.int8".into(), Column::as_id)
+    column.map_or(NO_ID.into(), Column::as_id)
 }
 
 pub fn stars_or_null(column: Option<&Column>) -> String {
@@ -215,6 +252,13 @@ impl Table {
     pub fn lacking(&self) -> Vec<&'static str> {
         let roles = self.kind.roles.iter().zip(&self.columns);
         roles.filter(|(role, column)| role.kind.is_detected() && column.is_none()).map(|(role, _)| role.name).collect()
+    }
+
+    /// Without the column of a role, and why.
+    pub fn leave_out(&mut self, role: &str, why: Option<String>) {
+        let columns = self.kind.roles.iter().zip(&mut self.columns);
+        columns.filter(|(of, _)| of.name == role).for_each(|(_, column)| *column = None);
+        self.unusable.extend(why);
     }
 
     pub fn column(&self, role: &str) -> Option<&Column> {

@@ -24,9 +24,11 @@ use crate::pg::spi::Connection;
 use crate::settings;
 use crate::store::{self, ModelKey};
 
-pub use fragment::{Column, Table, id_or_null, seconds_or_null, stars_or_null, text_or_null};
+pub use fragment::{Column, Table, id_or_null, one_or_several, seconds_or_null, stars_or_null, text_or_null};
 pub use resolve::{kind, validate};
-pub use sources::{FavoriteSource, InteractionSource, ItemSource, Mapping, RatingSource, Source, UserSource};
+pub use sources::{
+    FavoriteSource, InteractionSource, ItemSource, LinkSource, Linked, Mapping, RatingSource, Source, UserSource,
+};
 pub use spellings::SourceKind;
 
 /// Where `reco.model.sources` keeps the time zone of the training.
@@ -93,9 +95,7 @@ impl<'c> Site<'c> {
     /// nothing may depend on whether they are equal to those: a caller with tables of its own could try one history
     /// after the other for a user whose rows it may not see.
     pub fn reads_what_was_trained_on(&self) -> bool {
-        let [ratings, favorites, ..] = self.mapping.tables();
-        [ratings, favorites].into_iter().all(|(kind, table)| {
-            let table = table.ok();
+        self.mapping.interaction_tables().all(|(kind, table)| {
             self.is_trained_on(kind, table) && !table.is_some_and(|table| catalog::row_security_applies(table.oid))
         })
     }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::fragment::{Column, Table};
 use super::index;
-use super::sources::{Mapping, Source, Usable, how_to_map};
+use super::sources::{ItemSource, LinkSource, Mapping, Source, Usable, how_to_map};
 use super::spellings::{self, Kind, Role, SourceKind};
 use crate::failure::{Failure, Outcome};
 use crate::pg::catalog;
@@ -78,11 +78,20 @@ pub fn resolve(
         return Ok(found);
     }
     let configured = configured(connection)?;
+    let items: Usable<ItemSource> = find(connection, &configured, &zone, trained_on)?;
+    let (categories, authors) = (
+        find::<LinkSource<_>>(connection, &configured, &zone, trained_on)?,
+        find::<LinkSource<_>>(connection, &configured, &zone, trained_on)?,
+    );
+    let absent = |kind: &&SourceKind| kind.tables.iter().all(|name| catalog::in_search_path(name).is_empty());
     let mapping = Mapping {
         ratings: find(connection, &configured, &zone, trained_on)?,
         favorites: find(connection, &configured, &zone, trained_on)?,
-        items: find(connection, &configured, &zone, trained_on)?,
+        items: items.map(|items| items.without_replaced(&categories).without_replaced(&authors)),
         users: find(connection, &configured, &zone, trained_on)?,
+        categories,
+        authors,
+        absent: spellings::ALL.into_iter().filter(absent).collect(),
         configured: spellings::ALL
             .into_iter()
             .filter(|kind| configured.iter().any(|c| c.source == kind.name))
@@ -222,6 +231,11 @@ fn candidate(connection: &Connection, kind: &SourceKind, trained_on: Option<&Val
             Some(why) => pass(&relation, why),
             None => safe.push(relation),
         }
+    }
+    if kind.rare && safe.len() > 1 {
+        let names: Vec<String> =
+            safe.iter().map(|r| pgrx::spi::quote_qualified_identifier(&r.schema, &r.name)).collect();
+        return Ok(Err(format!("{} could all be it: configure one of them", names.join(", "))));
     }
     // One table is taken as it is, and its size not asked for.
     let mut taken = 0;

@@ -1,10 +1,12 @@
 //! The sources of a site, typed: which table each is, and which columns it has.
 
+use std::marker::PhantomData;
+
 use pgrx::PgSqlErrorCode;
 use serde_json::{Map, Value};
 
 use super::fragment::{Column, Table};
-use super::spellings::{FAVORITE, ITEM, RATING, SourceKind, USER};
+use super::spellings::{AUTHOR, CATEGORY, FAVORITE, ITEM, RATING, SourceKind, USER};
 use crate::failure::{Failure, Outcome};
 use crate::pg::catalog;
 
@@ -54,6 +56,65 @@ pub struct UserSource {
     table: Table,
     pub id: Column,
     pub since: Option<Column>,
+}
+
+/// Which role of the items a link table fills.
+pub trait Linked {
+    const KIND: &'static SourceKind;
+}
+
+/// Of [`LinkSource`].
+pub enum Category {}
+
+/// Of [`LinkSource`].
+pub enum Author {}
+
+impl Linked for Category {
+    const KIND: &'static SourceKind = &CATEGORY;
+}
+
+impl Linked for Author {
+    const KIND: &'static SourceKind = &AUTHOR;
+}
+
+/// Pairs of an item and one of its categories, or authors.
+pub struct LinkSource<L> {
+    table: Table,
+    pub item: Column,
+    pub key: Column,
+    of: PhantomData<L>,
+}
+
+impl<L: Linked> Source for LinkSource<L> {
+    const KIND: &'static SourceKind = L::KIND;
+
+    fn from_table(table: Table) -> Usable<Self> {
+        // The role of the key has the name of the source.
+        let [item, key] = required(&table, ["item", L::KIND.name])?;
+        Ok(LinkSource { item, key, of: PhantomData, table })
+    }
+
+    fn table(&self) -> &Table {
+        &self.table
+    }
+}
+
+impl<L: Linked> LinkSource<L> {
+    /// A condition on the catalogue: an item is linked to one of the keys of $1, which are like those of the column.
+    pub fn items_of(&self, catalog: &ItemSource) -> (String, &Table, &Column) {
+        let (id, item) = match catalog.id.has_keys() {
+            true => (catalog.id.as_id_like(&[&self.item]), self.item.as_id_like(&[&catalog.id])),
+            false => (catalog.id.quoted(), self.item.quoted()),
+        };
+        let linked = format!("SELECT {item} FROM {} WHERE {}", self.table.rows(), self.key.is_any("$1"));
+        (format!("WHERE {id} OPERATOR(pg_catalog.=) ANY ({linked})"), &self.table, &self.key)
+    }
+
+    /// Whether its keys are those of a column that was detected: so it seems by the name. Those of another name, such as
+    /// `tag_id`, count in another way, and would be mixed up with them.
+    fn adds_to_detected(&self) -> bool {
+        L::KIND.roles.iter().any(|role| role.name == L::KIND.name && role.spellings.contains(&self.key.name.as_str()))
+    }
 }
 
 impl Source for RatingSource {
@@ -117,14 +178,19 @@ fn required<const N: usize>(table: &Table, roles: [&str; N]) -> Usable<[Column; 
 }
 
 impl ItemSource {
-    /// # Errors
-    /// 42703 where the catalogue has no column for the category.
-    pub fn category(&self) -> Outcome<&Column> {
-        self.category.as_ref().ok_or_else(|| {
-            let code = PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN;
-            Failure::new(code, format!("{} has no column for the category", self.table.name))
-                .hint(format!("Map it: SELECT reco_configure('{}', ...), with the role \"category\".", ITEM.name))
-        })
+    /// Without the column for a role that a link table fills in its place.
+    pub(super) fn without_replaced<L: Linked>(mut self, links: &Usable<LinkSource<L>>) -> Self {
+        let Ok(links) = links else { return self };
+        if !self.table.configured && !links.adds_to_detected() {
+            let column = match L::KIND.name == CATEGORY.name {
+                true => self.category.take(),
+                false => self.author.take(),
+            };
+            let why =
+                |column: Column| format!("{} is not used: {} is in its place", column.quoted(), links.table.quoted());
+            self.table.leave_out(L::KIND.name, column.map(why));
+        }
+        self
     }
 }
 
@@ -138,12 +204,16 @@ pub struct InteractionSource<'a> {
     pub at: Option<&'a Column>,
 }
 
-/// The four sources as they were found.
+/// The sources as they were found.
 pub struct Mapping {
     pub(super) ratings: Usable<RatingSource>,
     pub(super) favorites: Usable<FavoriteSource>,
     pub(super) items: Usable<ItemSource>,
     pub(super) users: Usable<UserSource>,
+    pub(super) categories: Usable<LinkSource<Category>>,
+    pub(super) authors: Usable<LinkSource<Author>>,
+    /// Those of which no table has a name that is looked for.
+    pub(super) absent: Vec<&'static SourceKind>,
     /// Those that `reco_configure` mapped.
     pub(super) configured: Vec<&'static SourceKind>,
 }
@@ -163,6 +233,39 @@ impl Mapping {
 
     pub fn users(&self) -> Option<&UserSource> {
         self.users.as_ref().ok()
+    }
+
+    pub fn categories(&self) -> Option<&LinkSource<Category>> {
+        self.categories.as_ref().ok()
+    }
+
+    pub fn authors(&self) -> Option<&LinkSource<Author>> {
+        self.authors.as_ref().ok()
+    }
+
+    /// The columns that categories are read from.
+    pub fn category_columns(&self) -> Vec<&Column> {
+        let own = self.items().and_then(|items| items.category.as_ref());
+        own.into_iter().chain(self.categories().map(|links| &links.key)).collect()
+    }
+
+    /// Likewise authors.
+    pub fn author_columns(&self) -> Vec<&Column> {
+        let own = self.items().and_then(|items| items.author.as_ref());
+        own.into_iter().chain(self.authors().map(|links| &links.key)).collect()
+    }
+
+    /// # Errors
+    /// 42703 where nothing says which category an item is in.
+    pub fn check_category(&self) -> Outcome<()> {
+        let Some(items) = self.items().filter(|items| items.category.is_none() && self.categories.is_err()) else {
+            return Ok(());
+        };
+        let code = PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN;
+        Err(Failure::new(code, format!("{} has no column for the category", items.table.name)).hint(format!(
+            "Map it: SELECT reco_configure('{}', ...), with the role \"category\"; a table of pairs as the source \"{}\".",
+            ITEM.name, CATEGORY.name
+        )))
     }
 
     /// Ratings and favourites, those that were found.
@@ -187,18 +290,40 @@ impl Mapping {
     /// Without the sources whose users or items are integers where those of the others are keys: nothing of them would ever
     /// meet. The catalogue decides for items, the reviews for users.
     pub(super) fn of_one_kind(self) -> Mapping {
-        let Mapping { ratings, favorites, items, users, configured } = self;
+        let Mapping { ratings, favorites, items, users, categories, authors, .. } = self;
         let ratings = like(ratings, |source| &source.item, &items, |source| &source.id);
         let favorites = like(favorites, |source| &source.item, &items, |source| &source.id);
         let favorites = like(favorites, |source| &source.user, &ratings, |source| &source.user);
         let users = like(users, |source| &source.id, &ratings, |source| &source.user);
         let users = like(users, |source| &source.id, &favorites, |source| &source.user);
-        Mapping { ratings, favorites, items, users, configured }
+        let categories = like(categories, |source| &source.item, &items, |source| &source.id);
+        let authors = like(authors, |source| &source.item, &items, |source| &source.id);
+        Mapping { ratings, favorites, items, users, categories, authors, ..self }
     }
 
     /// The table of each source, or why it is not usable.
-    pub fn tables(&self) -> [(&'static SourceKind, Result<&Table, &str>); 4] {
-        [table(&self.ratings), table(&self.favorites), table(&self.items), table(&self.users)]
+    pub fn tables(&self) -> Vec<(&'static SourceKind, Result<&Table, &str>)> {
+        vec![
+            table(&self.ratings),
+            table(&self.favorites),
+            table(&self.items),
+            table(&self.users),
+            table(&self.categories),
+            table(&self.authors),
+        ]
+    }
+
+    /// The same without sources that few sites have, as long as nothing hints at one.
+    pub fn noteworthy(&self) -> impl Iterator<Item = (&'static SourceKind, Result<&Table, &str>)> {
+        let is_absent = |kind: &SourceKind| kind.rare && self.absent.iter().any(|absent| absent.name == kind.name);
+        self.tables()
+            .into_iter()
+            .filter(move |(kind, table)| table.is_ok() || self.is_configured(kind) || !is_absent(kind))
+    }
+
+    /// Of the sources that [`Mapping::interactions`] may have.
+    pub fn interaction_tables(&self) -> impl Iterator<Item = (&'static SourceKind, Option<&Table>)> {
+        [table(&self.ratings), table(&self.favorites)].into_iter().map(|(kind, table)| (kind, table.ok()))
     }
 
     /// What `of` says of the table of each source that was found.

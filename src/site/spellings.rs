@@ -2,6 +2,9 @@
 
 use pgrx::pg_sys;
 
+/// Of integers.
+pub const ARRAYS: [pg_sys::Oid; 3] = [pg_sys::INT2ARRAYOID, pg_sys::INT4ARRAYOID, pg_sys::INT8ARRAYOID];
+
 /// What a column may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -9,6 +12,8 @@ pub enum Kind {
     Id,
     /// What grows with every row.
     Serial,
+    /// One id, or an array of them.
+    Ids,
     Stars,
     /// A date, a timestamp, or an integer that counts seconds or milliseconds since 1970.
     Time,
@@ -27,6 +32,7 @@ impl Kind {
         match self {
             Kind::Id => "smallint, integer, bigint, uuid or text",
             Kind::Serial => "smallint, integer or bigint",
+            Kind::Ids => "smallint, integer, bigint, uuid or text, or an array of integers",
             Kind::Stars => "a number",
             Kind::Time => "date, timestamp, timestamptz, or an integer or bigint of seconds or milliseconds since 1970",
             Kind::TimeOrYear => {
@@ -49,6 +55,7 @@ impl Kind {
         let text = [pg_sys::TEXTOID, pg_sys::VARCHAROID, pg_sys::BPCHAROID].contains(&type_oid);
         match self {
             Kind::Id => integer || text || type_oid == pg_sys::UUIDOID,
+            Kind::Ids => Kind::Id.accepts(type_oid) || ARRAYS.contains(&type_oid),
             Kind::Serial => integer,
             Kind::Stars => integer || [pg_sys::FLOAT4OID, pg_sys::FLOAT8OID, pg_sys::NUMERICOID].contains(&type_oid),
             Kind::Time => time || integer && type_oid != pg_sys::INT2OID,
@@ -82,11 +89,16 @@ pub struct SourceKind {
     pub key: &'static str,
     /// Names of tables; the first that exists and is safe to read unasked is taken.
     pub tables: &'static [&'static str],
+    /// Few sites have it: nothing is said of it where it is neither there nor configured.
+    pub rare: bool,
 }
 
 const USER_ID: &[&str] = &["usuario_id", "usuarioId", "usuarioid", "usuario", "id_usuario", "user_id", "userId"];
 const ITEM_ID: &[&str] =
     &["libro_id", "libroId", "libroid", "libro", "id_libro", "item_id", "itemId", "book_id", "bookId"];
+const CATEGORY_ID: &[&str] =
+    &["categoria_id", "categoriaId", "categoriaid", "categoria", "id_categoria", "category_id", "categoryId"];
+const AUTHOR_ID: &[&str] = &["autor_id", "autorId", "autorid", "autor", "id_autor", "author_id", "authorId"];
 
 const DELETED: Role = role(
     "deleted",
@@ -120,6 +132,7 @@ const ACTIVE: Role = role(
 pub static RATING: SourceKind = SourceKind {
     name: "rating",
     key: "user",
+    rare: false,
     tables: &["resena", "resenas", "reseña", "reseñas", "Resena", "review", "reviews", "rating", "ratings"],
     roles: &[
         role("user", Kind::Id, true, USER_ID),
@@ -149,6 +162,7 @@ pub static RATING: SourceKind = SourceKind {
 pub static FAVORITE: SourceKind = SourceKind {
     name: "favorite",
     key: "user",
+    rare: false,
     tables: &["favorito", "favoritos", "Favorito", "favorite", "favorites"],
     roles: &[
         role("user", Kind::Id, true, USER_ID),
@@ -179,21 +193,12 @@ pub static FAVORITE: SourceKind = SourceKind {
 pub static ITEM: SourceKind = SourceKind {
     name: "item",
     key: "id",
+    rare: false,
     tables: &["libro", "libros", "Libro", "book", "books", "item", "items"],
     roles: &[
         role("id", Kind::Id, true, &["id", "id_libro", "libro_id"]),
-        role(
-            "category",
-            Kind::Id,
-            false,
-            &["categoria_id", "categoriaId", "categoriaid", "categoria", "id_categoria", "category_id", "categoryId"],
-        ),
-        role(
-            "author",
-            Kind::Id,
-            false,
-            &["autor_id", "autorId", "autorid", "autor", "id_autor", "author_id", "authorId"],
-        ),
+        role("category", Kind::Ids, false, CATEGORY_ID),
+        role("author", Kind::Ids, false, AUTHOR_ID),
         role(
             "published",
             Kind::TimeOrYear,
@@ -219,6 +224,7 @@ pub static ITEM: SourceKind = SourceKind {
 pub static USER: SourceKind = SourceKind {
     name: "user",
     key: "id",
+    rare: false,
     tables: &["usuario", "usuarios", "Usuario", "user", "users"],
     roles: &[
         role("id", Kind::Id, true, &["id", "id_usuario", "usuario_id"]),
@@ -233,4 +239,56 @@ pub static USER: SourceKind = SourceKind {
     ],
 };
 
-pub static ALL: [&SourceKind; 4] = [&RATING, &FAVORITE, &ITEM, &USER];
+/// Categories of items that have several: a table of pairs.
+pub static CATEGORY: SourceKind = SourceKind {
+    name: "category",
+    key: "item",
+    rare: true,
+    tables: &[
+        "libro_categoria",
+        "libro_categorias",
+        "libros_categorias",
+        "categoria_libro",
+        "categorias_libros",
+        "LibroCategoria",
+        "libro_categorias_categoria",
+        "book_category",
+        "book_categories",
+        "books_categories",
+        "category_books",
+        "categories_books",
+        "BookCategory",
+        "book_categories_category",
+        "item_category",
+        "item_categories",
+    ],
+    roles: &[role("item", Kind::Id, true, ITEM_ID), role("category", Kind::Id, true, CATEGORY_ID), DELETED, ACTIVE],
+};
+
+/// Likewise their authors.
+pub static AUTHOR: SourceKind = SourceKind {
+    name: "author",
+    key: "item",
+    rare: true,
+    tables: &[
+        "libro_autor",
+        "libro_autores",
+        "libros_autores",
+        "autor_libro",
+        "autores_libros",
+        "LibroAutor",
+        "libro_autores_autor",
+        "book_author",
+        "book_authors",
+        "books_authors",
+        "author_books",
+        "authors_books",
+        "BookAuthor",
+        "book_authors_author",
+        "item_author",
+        "item_authors",
+    ],
+    roles: &[role("item", Kind::Id, true, ITEM_ID), role("author", Kind::Id, true, AUTHOR_ID), DELETED, ACTIVE],
+};
+
+pub static ALL: [&SourceKind; 6] = [&RATING, &FAVORITE, &ITEM, &USER, &CATEGORY, &AUTHOR];

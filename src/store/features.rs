@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use reco_models::{Model, NONE, Trained, fingerprint, summarise};
+use reco_models::{Labels, Model, NONE, Trained, fingerprint, summarise};
 
 use crate::failure::Outcome;
 use crate::pg::keys::Keys;
@@ -67,20 +67,25 @@ fn write_item_features(connection: &Connection, version: i64, model: &Model, ran
     let counts = |column: &[u32]| -> Vec<i32> { column[range.clone()].iter().map(|v| *v as i32).collect() };
     let mean_stars: Vec<Option<f32>> =
         range.clone().map(|i| (items.ratings[i] > 0).then(|| items.stars_sum[i] / items.ratings[i] as f32)).collect();
+    let [[categories, categories_from, categories_to], [authors, authors_from, authors_to]] =
+        [&items.category, &items.author].map(|keys| more_keys(keys, range.clone()));
     connection.write(
             "INSERT INTO reco.item_feature (model_version, item_id, category, author, published_at, ratings, mean_stars,
-                 favorites, positives, latest_at, popularity)
+                 favorites, positives, latest_at, popularity, more_categories, more_authors)
              SELECT $1, id, category, author, pg_catalog.to_timestamp(published), ratings, mean_stars, favorites, positives,
-                    pg_catalog.to_timestamp(latest), popularity
+                    pg_catalog.to_timestamp(latest), popularity, $12[categories_from : categories_to],
+                    $15[authors_from : authors_to]
              FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5),
                  pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9),
-                 pg_catalog.unnest($10), pg_catalog.unnest($11))
-                 AS t(id, category, author, published, ratings, mean_stars, favorites, positives, latest, popularity)",
+                 pg_catalog.unnest($10), pg_catalog.unnest($11), pg_catalog.unnest($13), pg_catalog.unnest($14),
+                 pg_catalog.unnest($16), pg_catalog.unnest($17))
+                 AS t(id, category, author, published, ratings, mean_stars, favorites, positives, latest, popularity,
+                      categories_from, categories_to, authors_from, authors_to)",
             &[
                 arg(version),
                 arg(items.id[range.clone()].to_vec()),
-                arg(optional(&items.category)),
-                arg(optional(&items.author)),
+                arg(optional(&items.category.first)),
+                arg(optional(&items.author.first)),
                 arg(times(&items.published[range.clone()])),
                 arg(counts(&items.ratings)),
                 arg(mean_stars),
@@ -88,9 +93,26 @@ fn write_item_features(connection: &Connection, version: i64, model: &Model, ran
                 arg(counts(&items.positives)),
                 arg(times(&items.latest[range.clone()])),
                 arg(model.raw_popularity()[range.clone()].to_vec()),
+                categories,
+                categories_from,
+                categories_to,
+                authors,
+                authors_from,
+                authors_to,
             ],
         )?;
     Ok(())
+}
+
+/// The further keys of some items as one flat list, with the 1-based bounds of those of each item in it; NULL without any.
+fn more_keys(keys: &Labels, items: Range<usize>) -> [Arg; 3] {
+    let (mut flat, mut from, mut to) = (Vec::new(), Vec::new(), Vec::new());
+    for more in items.map(|item| keys.more.of(item)) {
+        from.push((!more.is_empty()).then_some(flat.len() as i32 + 1));
+        flat.extend_from_slice(more);
+        to.push((!more.is_empty()).then_some(flat.len() as i32));
+    }
+    [arg(flat), arg(from), arg(to)]
 }
 
 /// An item without a like has no vector, and no row.

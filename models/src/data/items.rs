@@ -1,17 +1,20 @@
 //! What a model knows of each item: its catalogue row and the counts of the interactions it was trained on.
 
+use std::sync::Arc;
+
 use crate::data::column::Column;
 use crate::data::dataset::{Dataset, NONE};
 use crate::data::feedback::Feedback;
+use crate::data::labels::Labels;
 
 /// The items of a model. All columns have one element per item, by ascending id; the index of an item is its place.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ItemTable {
     pub id: Column<i64>,
-    /// Category id, or [`NONE`].
-    pub category: Column<i64>,
-    /// Author id, or [`NONE`].
-    pub author: Column<i64>,
+    /// Category ids.
+    pub category: Labels,
+    /// Author ids.
+    pub author: Labels,
     /// Seconds since 1970, or [`NONE`].
     pub published: Column<i64>,
     /// Number of reviews.
@@ -26,15 +29,84 @@ pub struct ItemTable {
     pub latest: Column<i64>,
 }
 
-/// The catalogue row of one item, whether a model knows the item or not.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// What the catalogue says of one item, whether a model knows the item or not. The default: nothing.
+#[derive(Debug, Clone, PartialEq)]
 pub struct ItemInfo {
-    /// Category id, or [`NONE`].
-    pub category: i64,
-    /// Author id, or [`NONE`].
-    pub author: i64,
+    /// The lowest category id, or [`NONE`].
+    category: i64,
+    /// The lowest author id, or [`NONE`].
+    author: i64,
     /// Seconds since 1970, or [`NONE`].
     pub published: i64,
+    /// The other categories and authors; None, and no allocation, without any.
+    more: Option<Arc<[Vec<i64>; 2]>>,
+}
+
+impl Default for ItemInfo {
+    fn default() -> Self {
+        ItemInfo { category: NONE, author: NONE, published: NONE, more: None }
+    }
+}
+
+impl ItemInfo {
+    /// With the given category and author ids, in any order and any number of times; [`NONE`] is none.
+    ///
+    /// ```
+    /// use reco_models::{ItemInfo, NONE};
+    ///
+    /// let info = ItemInfo::new([7, 3, 7], [NONE], NONE);
+    /// assert_eq!(info.categories().collect::<Vec<_>>(), [3, 7]);
+    /// assert_eq!(info.authors().count(), 0);
+    /// ```
+    pub fn new(
+        categories: impl IntoIterator<Item = i64>,
+        authors: impl IntoIterator<Item = i64>,
+        published: i64,
+    ) -> ItemInfo {
+        let (category, categories) = first_and_more(categories.into_iter());
+        let (author, authors) = first_and_more(authors.into_iter());
+        let one = categories.is_empty() && authors.is_empty();
+        ItemInfo { category, author, published, more: (!one).then(|| Arc::new([categories, authors])) }
+    }
+
+    /// Category ids, ascending, each once.
+    pub fn categories(&self) -> impl Iterator<Item = i64> + '_ {
+        self.keys(self.category, 0)
+    }
+
+    /// Author ids, likewise.
+    pub fn authors(&self) -> impl Iterator<Item = i64> + '_ {
+        self.keys(self.author, 1)
+    }
+
+    /// Whether there are several of either.
+    pub(crate) fn has_several(&self) -> bool {
+        self.more.is_some()
+    }
+
+    fn keys(&self, first: i64, role: usize) -> impl Iterator<Item = i64> + '_ {
+        let more: &[i64] = self.more.as_ref().map_or(&[], |more| &more[role]);
+        Some(first).filter(|key| *key != NONE).into_iter().chain(more.iter().copied())
+    }
+
+    /// Takes the categories and authors of another row of the same item too, and the later date.
+    pub fn add(&mut self, other: &ItemInfo) {
+        let categories: Vec<i64> = self.categories().chain(other.categories()).collect();
+        let authors: Vec<i64> = self.authors().chain(other.authors()).collect();
+        *self = ItemInfo::new(categories, authors, self.published.max(other.published));
+    }
+}
+
+fn first_and_more(mut keys: impl Iterator<Item = i64>) -> (i64, Vec<i64>) {
+    let (first, second) = (keys.next().unwrap_or(NONE), keys.next());
+    let Some(second) = second else { return (first, Vec::new()) };
+    let mut all: Vec<i64> = [first, second].into_iter().chain(keys).filter(|key| *key != NONE).collect();
+    all.sort_unstable();
+    all.dedup();
+    if all.is_empty() {
+        return (NONE, all);
+    }
+    (all.remove(0), all)
 }
 
 /// The interactions with an item.
@@ -66,8 +138,8 @@ impl ItemTable {
         }
         ItemTable {
             id: data.items.clone().into(),
-            category: data.category.clone().into(),
-            author: data.author.clone().into(),
+            category: data.category.clone(),
+            author: data.author.clone(),
             published: data.published.clone().into(),
             ratings: ratings.into(),
             stars_sum: stars_sum.into(),
@@ -115,7 +187,7 @@ impl ItemTable {
     /// The catalogue row of an item, by its index.
     pub fn info(&self, item: u32) -> ItemInfo {
         let i = item as usize;
-        ItemInfo { category: self.category[i], author: self.author[i], published: self.published[i] }
+        ItemInfo::new(self.category.of(i), self.author.of(i), self.published[i])
     }
 
     /// The interactions with an item, by its index.

@@ -1,4 +1,4 @@
-//! Keys of users and items that are not integers, and the ids that stand for them.
+//! Labels of users and items that are not integers, and the ids that stand for them.
 
 use std::fmt::{self, Display, Formatter};
 

@@ -6,5 +6,6 @@ pub mod dataset;
 pub mod feedback;
 pub mod items;
 pub mod key;
+pub mod labels;
 pub mod room;
 pub mod split;

@@ -353,13 +353,10 @@ fn random_scores(data: &Dataset, user: u32) -> Vec<f32> {
 }
 
 fn rules_scores(feedback: &Feedback, data: &Dataset, liked: &[u32]) -> Vec<f32> {
-    let info = |item: usize| ItemInfo {
-        category: data.category[item],
-        author: data.author[item],
-        published: data.published[item],
-    };
-    let taste = Taste::of(liked.iter().map(|item| info(*item as usize)));
-    (0..data.items.len()).map(|item| taste.score(info(item), feedback.now)).collect()
+    let info = |item: usize| ItemInfo::new(data.category.of(item), data.author.of(item), data.published[item]);
+    let liked: Vec<ItemInfo> = liked.iter().map(|item| info(*item as usize)).collect();
+    let taste = Taste::of(liked.iter());
+    (0..data.items.len()).map(|item| taste.score(&info(item), feedback.now)).collect()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub struct Size {
     interactions: usize,
     catalog: usize,
     accounts: usize,
+    links: usize,
     users: Distinct,
     items: Distinct,
 }
@@ -34,9 +35,14 @@ impl Size {
         self.accounts += 1;
     }
 
+    /// A category or an author of an item, beyond the first.
+    pub fn link(&mut self) {
+        self.links += 1;
+    }
+
     /// Bytes of the columns that hold what was read.
     pub fn bytes(&self) -> u64 {
-        (self.interactions * 36 + self.catalog * 32 + self.accounts * 16) as u64
+        (self.interactions * 36 + self.catalog * 32 + self.accounts * 16 + self.links * 16) as u64
     }
 }
 
@@ -68,6 +74,9 @@ impl Distinct {
     }
 }
 
+/// As it was read, as pairs that are sorted, and in four copies of the items and their groups.
+const PER_LINK: usize = 2 * 16 + 4 * 12;
+
 /// Bytes that a run needs at most, about: what was read, four indexed copies of the interactions (all, core, two
 /// training parts) with a matrix each, one matrix in the other orientation, factors of both sides three times, three sets
 /// of neighbours of the items that enough users share and the regressions behind one, the content rows, and what
@@ -84,6 +93,7 @@ pub fn estimate_memory(size: &Size, params: &ValidParams) -> u64 {
     let systems = block_bytes(shared_items, neighbours);
     (interactions * per_interaction
         + (users + items) * per_row
+        + size.links * PER_LINK
         + shared_items * per_shared_item
         + systems
         + content_rows) as u64

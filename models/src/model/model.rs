@@ -60,6 +60,10 @@ impl Fitted {
         let sound = [
             (self.items.id.windows(2).all(|w| w[0] < w[1]), "item ids are not ascending"),
             (collaborative.factors.values.iter().all(|v| v.is_finite()), "a factor is not finite"),
+            (
+                [&self.items.category, &self.items.author].iter().all(|keys| keys.more.valid(self.items.len())),
+                "the lists of categories and authors are not sound",
+            ),
             (self.items.stars_sum.iter().all(|v| v.is_finite()), "a sum of stars is not finite"),
             (basis.gram.len() == collaborative.factors.ncols(), "the basis does not fit the factors"),
             (
@@ -225,7 +229,7 @@ impl Model {
     /// ```
     pub fn score(&self, user: &User<'_>, targets: &[Target]) -> Vec<Scored> {
         let parts = self.raw.collaborative(user, targets).into_iter().zip(self.content(user, targets));
-        let scored = |(target, (raw, content)): (&Target, _)| self.blend(user, *target, raw, content);
+        let scored = |(target, (raw, content)): (&Target, _)| self.blend(user, target, raw, content);
         targets.iter().zip(parts).map(scored).collect()
     }
 
@@ -253,13 +257,13 @@ impl Model {
 
     /// The features of the known targets, each with its place. They lie anywhere in memory: all are prefetched before the
     /// first is read, so that the waits overlap.
-    fn gather(&self, targets: &[Target]) -> Vec<(usize, ItemFeatures)> {
+    fn gather<'t>(&self, targets: &'t [Target]) -> Vec<(usize, ItemFeatures<'t>)> {
         for item in targets.iter().filter_map(|t| t.index()) {
             self.encoder().prefetch(item);
             prefetch(&self.popularity[item as usize..=item as usize]);
         }
-        let items: Vec<(usize, ItemFeatures)> =
-            targets.iter().enumerate().filter_map(|(i, t)| Some((i, self.raw.item_features(*t)?))).collect();
+        let items: Vec<(usize, ItemFeatures<'t>)> =
+            targets.iter().enumerate().filter_map(|(i, t)| Some((i, self.raw.item_features(t)?))).collect();
         for (_, item) in &items {
             self.encoder().prefetch_groups(item);
         }
@@ -270,7 +274,8 @@ impl Model {
     /// without a content part.
     pub(crate) fn attribute(&self, user: &User<'_>, targets: &[Target]) -> Vec<Option<([f32; FEATURES], Attribution)>> {
         let Some(forest) = &self.raw.forest else { return vec![None; targets.len()] };
-        let items: Vec<Option<ItemFeatures>> = targets.iter().map(|target| self.raw.item_features(*target)).collect();
+        let items: Vec<Option<ItemFeatures<'_>>> =
+            targets.iter().map(|target| self.raw.item_features(target)).collect();
         let row = |item: &ItemFeatures| self.encoder().row(&user.features, item);
         let rows: Vec<[f32; FEATURES]> = items.iter().flatten().map(row).collect();
         let attributions = forest.shapley(&rows.iter().map(|row| row.as_slice()).collect::<Vec<_>>());
@@ -282,7 +287,7 @@ impl Model {
     pub(crate) fn blend(
         &self,
         user: &User<'_>,
-        target: Target,
+        target: &Target,
         raw: Option<f32>,
         content_based: Option<f32>,
     ) -> Scored {

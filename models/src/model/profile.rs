@@ -2,9 +2,10 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::data::dataset::{NONE, Row};
+use crate::data::dataset::Row;
 use crate::data::feedback::Feedback;
 use crate::data::items::ItemTable;
+use crate::data::labels::Labels;
 
 /// A number that changes when an interaction is added, removed or altered; the order of the items does not matter.
 /// `id_of` gives the id of an item by its index, so that the number does not depend on the indices of a model.
@@ -45,7 +46,7 @@ pub fn summarise(row: Row<'_>, items: &ItemTable, feedback: &Feedback) -> UserSu
     let liked: Vec<(u32, f32)> = feedback.positives(row).collect();
     let total: f32 = liked.iter().map(|(_, weight)| weight).sum();
     let shares =
-        |keys: &[i64]| heaviest(&liked, keys, TOP).into_iter().map(|(id, weight)| (id, weight / total)).collect();
+        |keys: &Labels| heaviest(&liked, keys, TOP).into_iter().map(|(id, weight)| (id, weight / total)).collect();
     UserSummary {
         ratings: ratings as u32,
         favorites: row.favorite.iter().filter(|f| **f).count() as u32,
@@ -57,10 +58,10 @@ pub fn summarise(row: Row<'_>, items: &ItemTable, feedback: &Feedback) -> UserSu
 }
 
 /// At most `most` of the keys (categories or authors, by item) that liked items have, each with the summed weight of
-/// these items, heaviest first; equal ones by ascending id. [`NONE`] is no key.
-pub fn heaviest(liked: &[(u32, f32)], keys: &[i64], most: usize) -> Vec<(i64, f32)> {
-    let mut sums: Vec<(i64, f32)> = liked.iter().map(|(item, weight)| (keys[*item as usize], *weight)).collect();
-    sums.retain(|(key, _)| *key != NONE);
+/// these items, heaviest first; equal ones by ascending id. An item of several keys counts in full for each.
+pub fn heaviest(liked: &[(u32, f32)], keys: &Labels, most: usize) -> Vec<(i64, f32)> {
+    let of = |&(item, weight): &(u32, f32)| keys.of(item as usize).map(move |key| (key, weight));
+    let mut sums: Vec<(i64, f32)> = liked.iter().flat_map(of).collect();
     sums.sort_by_key(|(key, _)| *key);
     sums.dedup_by(|next, kept| {
         let same = next.0 == kept.0;
@@ -75,6 +76,7 @@ pub fn heaviest(liked: &[(u32, f32)], keys: &[i64], most: usize) -> Vec<(i64, f3
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::dataset::NONE;
 
     #[test]
     fn the_fingerprint_changes_with_every_value_and_not_with_the_order() {

@@ -4,7 +4,7 @@ use crate::data::items::ItemInfo;
 use crate::model::ensemble::Parts;
 
 /// An item to be scored.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Target {
     /// An item of the model, by its index.
     Known(u32),
@@ -16,9 +16,9 @@ pub enum Target {
 
 impl Target {
     /// The item's index in the model; None where the model does not know it.
-    pub fn index(self) -> Option<u32> {
+    pub fn index(&self) -> Option<u32> {
         match self {
-            Target::Known(item) => Some(item),
+            Target::Known(item) => Some(*item),
             Target::Newcomer(_) | Target::Unknown => None,
         }
     }

@@ -141,9 +141,10 @@ impl Uncalibrated {
     }
 
     /// The target as the content part sees it; None for an unknown one.
-    pub(super) fn item_features(&self, target: Target) -> Option<ItemFeatures> {
+    #[inline]
+    pub(super) fn item_features<'t>(&self, target: &'t Target) -> Option<ItemFeatures<'t>> {
         match target {
-            Target::Known(item) => Some(self.encoder().known(item)),
+            Target::Known(item) => Some(self.encoder().known(*item)),
             Target::Newcomer(info) => Some(self.encoder().newcomer(info)),
             Target::Unknown => None,
         }
@@ -155,12 +156,12 @@ impl Uncalibrated {
     }
 
     /// Calls `put` with the number and the raw content score of every item.
-    pub(super) fn content_raw(
+    pub(super) fn content_raw<'t>(
         &self,
         forest: &Forest,
         user: &User<'_>,
         pairing: &Pairing<'_>,
-        items: impl Iterator<Item = (usize, ItemFeatures)>,
+        items: impl Iterator<Item = (usize, ItemFeatures<'t>)>,
         mut put: impl FnMut(usize, f32),
     ) {
         let mut block = [[0.0f32; LANES]; VARYING];

@@ -2,7 +2,7 @@
 //! place goes to the item with the highest (1−d)·score − d·similarity, where the similarity is that to the most similar
 //! item among those before it.
 
-use crate::data::dataset::NONE;
+use crate::data::items::ItemInfo;
 use crate::math::simd::dot;
 use crate::model::model::Model;
 use crate::model::score::Target;
@@ -16,24 +16,24 @@ const SAME_CATEGORY: f32 = 0.4;
 struct Likeness {
     /// The factors, scaled to length 1; empty without factors.
     unit: Vec<f32>,
-    author: i64,
-    category: i64,
+    /// Ascending.
+    authors: Vec<i64>,
+    categories: Vec<i64>,
 }
 
 impl Likeness {
-    fn new(model: &Model, target: Target) -> Likeness {
+    fn new(model: &Model, target: &Target) -> Likeness {
         let (unit, info) = match target {
             Target::Known(item) => {
-                let row = model.collaborative_part().factors.row(item as usize);
+                let row = model.collaborative_part().factors.row(*item as usize);
                 let length = dot(row, row).sqrt();
                 let unit = if length > 0.0 { row.iter().map(|v| v / length).collect() } else { Vec::new() };
-                (unit, Some(model.items().info(item)))
+                (unit, model.items().info(*item))
             }
-            Target::Newcomer(info) => (Vec::new(), Some(info)),
-            Target::Unknown => (Vec::new(), None),
+            Target::Newcomer(info) => (Vec::new(), info.clone()),
+            Target::Unknown => (Vec::new(), ItemInfo::default()),
         };
-        let [author, category] = info.map_or([NONE; 2], |info| [info.author, info.category]);
-        Likeness { unit, author, category }
+        Likeness { unit, authors: info.authors().collect(), categories: info.categories().collect() }
     }
 
     /// Similarity, 0 to 1: the cosine of the factors where both items have them, else by author and category.
@@ -41,10 +41,10 @@ impl Likeness {
         if !self.unit.is_empty() && !other.unit.is_empty() {
             return dot(&self.unit, &other.unit).clamp(0.0, 1.0);
         }
-        let same = |a: i64, b: i64| a != NONE && a == b;
-        if same(self.author, other.author) {
+        let share = |own: &[i64], others: &[i64]| own.iter().any(|key| others.binary_search(key).is_ok());
+        if share(&self.authors, &other.authors) {
             SAME_AUTHOR
-        } else if same(self.category, other.category) {
+        } else if share(&self.categories, &other.categories) {
             SAME_CATEGORY
         } else {
             0.0
@@ -63,15 +63,15 @@ impl Likeness {
 /// # let user = model.user(trained.data.events.row(0), reco_models::NONE, None)?;
 /// let targets: Vec<Target> = (0..20).map(Target::Known).collect();
 /// let scored = model.score(&user, &targets);
-/// let pick = |(i, target): (usize, &Target)| Pick { id: i as i64, target: *target, scored: scored[i] };
+/// let pick = |(i, target): (usize, &Target)| Pick { id: i as i64, target: target.clone(), scored: scored[i] };
 /// let mut picks: Vec<Pick> = targets.iter().enumerate().map(pick).collect();
 /// picks.sort_by(|a, b| b.scored.score.total_cmp(&a.scored.score));
 /// let list = diversify(&model, &picks, 5, 0.3, || ());
-/// assert_eq!((list.len(), list[0]), (5, picks[0]));
+/// assert_eq!((list.len(), &list[0]), (5, &picks[0]));
 /// # Ok::<(), reco_models::Error>(())
 /// ```
 pub fn diversify(model: &Model, picks: &[Pick], n: usize, diversity: f32, mut pause: impl FnMut()) -> Vec<Pick> {
-    let likeness: Vec<Likeness> = picks.iter().map(|pick| Likeness::new(model, pick.target)).collect();
+    let likeness: Vec<Likeness> = picks.iter().map(|pick| Likeness::new(model, &pick.target)).collect();
     let mut nearest = vec![0.0f32; picks.len()];
     let mut left: Vec<usize> = (0..picks.len()).collect();
     let mut placed = Vec::with_capacity(n.min(picks.len()));
@@ -84,7 +84,7 @@ pub fn diversify(model: &Model, picks: &[Pick], n: usize, diversity: f32, mut pa
         for i in &left {
             nearest[*i] = nearest[*i].max(likeness[*i].with(&likeness[chosen]));
         }
-        placed.push(picks[chosen]);
+        placed.push(picks[chosen].clone());
     }
     placed
 }

@@ -49,12 +49,12 @@ impl Model {
     /// # let trained: reco_models::Trained = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/trained.rs"));
     /// # let model = trained.model;
     /// # let user = model.user(trained.data.events.row(0), reco_models::NONE, None)?;
-    /// let (scored, terms) = model.explain(&user, Target::Known(3))?;
+    /// let (scored, terms) = model.explain(&user, &Target::Known(3))?;
     /// let sum: f64 = terms.iter().map(|term| term.contribution).sum();
     /// assert!((sum - f64::from(scored.score)).abs() < 1e-6);
     /// # Ok::<(), reco_models::Error>(())
     /// ```
-    pub fn explain(&self, user: &User<'_>, target: Target) -> Result<(Scored, Vec<Term>)> {
+    pub fn explain(&self, user: &User<'_>, target: &Target) -> Result<(Scored, Vec<Term>)> {
         let scored = self.score_one(user, target);
         let shares = self.weights().shares(&scored.parts);
         let mut terms = Vec::new();
@@ -76,27 +76,29 @@ impl Model {
         Ok((scored, terms))
     }
 
-    fn score_one(&self, user: &User<'_>, target: Target) -> Scored {
+    fn score_one(&self, user: &User<'_>, target: &Target) -> Scored {
         // One target, one element.
-        self.score(user, &[target])[0]
+        self.score(user, std::slice::from_ref(target))[0]
     }
 
-    fn liked(&self, user: &User<'_>, target: Target) -> Result<Vec<(Evidence, f64)>> {
-        let Target::Known(item) = target else { return Ok(Vec::new()) };
+    fn liked(&self, user: &User<'_>, target: &Target) -> Result<Vec<(Evidence, f64)>> {
+        let Target::Known(item) = *target else { return Ok(Vec::new()) };
         let contributions = self.collaborative_part().contributions(user.likes(), usize::MAX)?.of(item)?;
         Ok(contributions.iter().map(|c| (Evidence::Liked(c.item), c.whole())).collect())
     }
 
     /// The mean of the forest, and what each feature adds to a raw score.
-    fn features_of(&self, user: &User<'_>, target: Target) -> (f64, Vec<(Evidence, f64)>) {
-        let Some((values, attribution)) = self.attribute(user, &[target]).remove(0) else { return (0.0, Vec::new()) };
+    fn features_of(&self, user: &User<'_>, target: &Target) -> (f64, Vec<(Evidence, f64)>) {
+        let Some((values, attribution)) = self.attribute(user, std::slice::from_ref(target)).remove(0) else {
+            return (0.0, Vec::new());
+        };
         let value = |i: usize| if age_is_unknown(i, values[i]) { None } else { Some(values[i]) };
         let named = FEATURE_NAMES.iter().enumerate().map(|(i, name)| Evidence::Named(name, value(i)));
         (attribution.mean, named.zip(attribution.by_feature).collect())
     }
 
-    fn popularity_of(&self, target: Target) -> Vec<(Evidence, f64)> {
-        let Target::Known(item) = target else { return Vec::new() };
+    fn popularity_of(&self, target: &Target) -> Vec<(Evidence, f64)> {
+        let Target::Known(item) = *target else { return Vec::new() };
         let (items, i) = (self.items(), item as usize);
         let terms = self.popularity_terms(item);
         let shown = [items.ratings[i] as f32, 5.0 * terms[1], items.favorites[i] as f32, terms[3]];

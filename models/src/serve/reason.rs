@@ -1,8 +1,8 @@
 //! The one reason that a page shows for an item: of the part that adds most to the score over its base, the evidence that
 //! adds most. It agrees with the first term of an explanation, and costs less.
 
-use crate::data::dataset::NONE;
 use crate::data::items::ItemInfo;
+use crate::data::labels::Labels;
 use crate::error::Result;
 use crate::model::ensemble::{COLLABORATIVE, CONTENT_BASED, Parts};
 use crate::model::model::Model;
@@ -75,7 +75,7 @@ impl Model {
         let content_leads = |parts: &[usize]| parts.first() == Some(&CONTENT_BASED);
         // All at once: one by one, Shapley values cost several times as much.
         let leading = block.iter().zip(&by_gain).filter(|(_, parts)| content_leads(parts));
-        let leading: Vec<Target> = leading.map(|((target, _), _)| *target).collect();
+        let leading: Vec<Target> = leading.map(|((target, _), _)| target.clone()).collect();
         let mut attributed = self.attribute(user, &leading).into_iter();
         let mut reasons = Vec::with_capacity(block.len());
         for ((target, _), parts) in block.iter().zip(by_gain) {
@@ -84,11 +84,11 @@ impl Model {
             let mut found = None;
             for part in parts {
                 found = match part {
-                    COLLABORATIVE => self.by_liked(*target, contributions)?,
+                    COLLABORATIVE => self.by_liked(target, contributions)?,
                     CONTENT_BASED => {
-                        let one = || self.attribute(user, &[*target]).pop().flatten();
+                        let one = || self.attribute(user, std::slice::from_ref(target)).pop().flatten();
                         let features = features.take().or_else(one);
-                        features.and_then(|features| self.by_features(user, *target, features))
+                        features.and_then(|features| self.by_features(user, target, features))
                     }
                     _ => Some(Reason::Popular),
                 };
@@ -120,7 +120,7 @@ impl Model {
     }
 
     /// The liked item that adds most to the collaborative part.
-    fn by_liked(&self, target: Target, contributions: &mut Contributions<'_>) -> Result<Option<Reason>> {
+    fn by_liked(&self, target: &Target, contributions: &mut Contributions<'_>) -> Result<Option<Reason>> {
         let Some(item) = target.index() else { return Ok(None) };
         let contributions = contributions.of(item)?;
         let others = contributions.iter().filter(|c| c.item != item && c.whole() > 0.0);
@@ -132,7 +132,7 @@ impl Model {
     }
 
     /// The topic whose features add most to the content part.
-    fn by_features(&self, user: &User<'_>, target: Target, (values, attribution): Features) -> Option<Reason> {
+    fn by_features(&self, user: &User<'_>, target: &Target, (values, attribution): Features) -> Option<Reason> {
         let sum = |topic: Topic| -> f64 {
             let members = attribution.by_feature.iter().enumerate().filter(|(i, _)| topic_of(*i) == Some(topic));
             members.map(|(_, v)| v).sum()
@@ -140,12 +140,14 @@ impl Model {
         let topics = [Topic::Author, Topic::Category, Topic::Counts, Topic::Stars, Topic::Age];
         let best = topics.map(|topic| (topic, sum(topic))).into_iter().max_by(|a, b| a.1.total_cmp(&b.1));
         let (best, _) = best.filter(|(_, sum)| *sum > 0.0)?;
-        let info = self.info(target)?;
+        let (items, info) = (self.items(), self.info(target)?);
         Some(match best {
-            Topic::Author => self.liked_like(user, target, |i| i.author, info).map_or(Reason::Taste, Reason::Author),
-            Topic::Category => {
-                self.liked_like(user, target, |i| i.category, info).map_or(Reason::Taste, Reason::Category)
+            Topic::Author => {
+                self.liked_like(user, target, &items.author, info.authors()).map_or(Reason::Taste, Reason::Author)
             }
+            Topic::Category => self
+                .liked_like(user, target, &items.category, info.categories())
+                .map_or(Reason::Taste, Reason::Category),
             Topic::Counts => Reason::Popular,
             Topic::Stars => Reason::WellRated,
             Topic::Age if (0.0..NEW_YEARS).contains(&values[AGE]) => Reason::New,
@@ -153,39 +155,44 @@ impl Model {
         })
     }
 
-    fn info(&self, target: Target) -> Option<ItemInfo> {
+    fn info(&self, target: &Target) -> Option<ItemInfo> {
         match target {
-            Target::Known(item) => Some(self.items().info(item)),
-            Target::Newcomer(info) => Some(info),
+            Target::Known(item) => Some(self.items().info(*item)),
+            Target::Newcomer(info) => Some(info.clone()),
             Target::Unknown => None,
         }
     }
 
-    /// The id of the liked item with most weight that shares an author or a category (by `key`) with the target.
-    fn liked_like(&self, user: &User<'_>, target: Target, key: fn(&ItemInfo) -> i64, info: ItemInfo) -> Option<i64> {
-        let items = self.items();
-        let wanted = Some(key(&info)).filter(|k| *k != NONE)?;
-        let alike = user
-            .likes()
-            .items()
-            .iter()
-            .filter(|(item, _)| Some(*item) != target.index() && key(&items.info(*item)) == wanted);
-        alike.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(item, _)| items.id[*item as usize])
+    /// The id of the liked item with most weight that has one of the `wanted` keys, which are those of the target.
+    fn liked_like(
+        &self,
+        user: &User<'_>,
+        target: &Target,
+        keys: &Labels,
+        wanted: impl Iterator<Item = i64>,
+    ) -> Option<i64> {
+        let wanted: Vec<i64> = wanted.collect();
+        let alike = user.likes().items().iter().filter(|(item, _)| {
+            Some(*item) != target.index() && keys.of(*item as usize).any(|key| wanted.contains(&key))
+        });
+        alike.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(item, _)| self.items().id[*item as usize])
     }
 }
 
 impl Taste {
     /// The rule that gives an item most points, with a liked item that it holds for; None without points. `now` in seconds
     /// since 1970; `liked`: id and catalogue row of the items that the taste was made of.
-    pub fn reason(&self, item: ItemInfo, now: i64, liked: &[(i64, ItemInfo)]) -> Option<Reason> {
-        let like = |key: fn(&ItemInfo) -> i64| liked.iter().find(|(_, i)| key(i) == key(&item)).map(|(id, _)| *id);
-        let [category, author, novelty] = self.points(item, now);
-        if category > 0.0 {
-            Some(like(|i| i.category).map_or(Reason::Taste, Reason::Category))
-        } else if author > 0.0 {
-            Some(like(|i| i.author).map_or(Reason::Taste, Reason::Author))
-        } else {
-            (novelty > 0.0).then_some(Reason::New)
+    pub fn reason(&self, item: &ItemInfo, now: i64, liked: &[(i64, ItemInfo)]) -> Option<Reason> {
+        let like = |holds: &dyn Fn(&ItemInfo) -> bool| liked.iter().find(|(_, info)| holds(info)).map(|(id, _)| *id);
+        if let Some(category) = self.category_of(item) {
+            let found = like(&|info| info.categories().any(|other| other == category));
+            return Some(found.map_or(Reason::Taste, Reason::Category));
         }
+        if let Some(author) = self.author_of(item) {
+            let found = like(&|info| info.authors().any(|other| other == author));
+            return Some(found.map_or(Reason::Taste, Reason::Author));
+        }
+        let [.., novelty] = self.points(item, now);
+        (novelty > 0.0).then_some(Reason::New)
     }
 }

@@ -8,7 +8,7 @@ use crate::model::score::{Scored, Target};
 use crate::model::uncalibrated::User;
 
 /// An item with its score.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Pick {
     pub id: i64,
     pub target: Target,
@@ -46,13 +46,13 @@ impl Model {
     }
 
     fn unscored(&self, user: &User<'_>, items: &[(i64, Target)]) -> Vec<Candidate> {
-        let targets: Vec<Target> = items.iter().map(|(_, target)| *target).collect();
+        let targets: Vec<Target> = items.iter().map(|(_, target)| target.clone()).collect();
         let collaborative = self.collaborative(user, &targets);
         let ceiling = self.content_ceiling(user);
         let candidate = |((id, target), collaborative): (&(i64, Target), Option<f32>)| {
             let content = ceiling.filter(|_| !matches!(target, Target::Unknown));
-            let ceiling = self.blend(user, *target, collaborative, content).score;
-            Candidate { id: *id, target: *target, collaborative, ceiling }
+            let ceiling = self.blend(user, target, collaborative, content).score;
+            Candidate { id: *id, target: target.clone(), collaborative, ceiling }
         };
         items.iter().zip(collaborative).map(candidate).collect()
     }
@@ -85,11 +85,11 @@ impl<P: FnMut()> Ranking<'_, P> {
             .take(BLOCK)
             .map(|index| &self.candidates[index as usize])
             .collect();
-        let targets: Vec<Target> = block.iter().map(|c| c.target).collect();
+        let targets: Vec<Target> = block.iter().map(|c| c.target.clone()).collect();
         let content = self.model.content(self.user, &targets);
         self.scored.extend(block.iter().zip(content).map(|(c, content)| {
-            let scored = self.model.blend(self.user, c.target, c.collaborative, content);
-            Best(Pick { id: c.id, target: c.target, scored })
+            let scored = self.model.blend(self.user, &c.target, c.collaborative, content);
+            Best(Pick { id: c.id, target: c.target.clone(), scored })
         }));
     }
 }

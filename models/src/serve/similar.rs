@@ -1,7 +1,6 @@
 //! Items that are similar to an item: first its neighbours, then those with similar factors, then those of its author,
 //! then those of its category.
 
-use crate::data::dataset::NONE;
 use crate::data::items::ItemInfo;
 use crate::error::Result;
 use crate::math::simd::dot;
@@ -47,8 +46,8 @@ impl ServedModel {
     /// [`crate::Error::NotFinite`] where retrieval cannot be prepared.
     pub fn similar(
         &self,
-        target: Target,
-        info: ItemInfo,
+        target: &Target,
+        info: &ItemInfo,
         most: usize,
         mut pause: impl FnMut(),
     ) -> Result<Vec<Similar>> {
@@ -61,22 +60,20 @@ impl ServedModel {
                 list.add(self.by_factors(item, pause));
             }
         }
-        if info.author != NONE {
-            list.add(self.by_popularity(retrieval.by_author.of(info.author), AUTHOR, Kinship::Author));
-        }
-        if info.category != NONE {
-            list.add(self.by_popularity(retrieval.by_category.of(info.category), CATEGORY, Kinship::Category));
-        }
+        let authors = info.authors().flat_map(|author| retrieval.by_author.of(author));
+        list.add(self.by_popularity(authors, AUTHOR, Kinship::Author));
+        let categories = info.categories().flat_map(|category| retrieval.by_category.of(category));
+        list.add(self.by_popularity(categories, CATEGORY, Kinship::Category));
         Ok(list.found)
     }
 
-    /// Items of one author or one category.
-    fn by_popularity(&self, items: &[u32], least: f32, kinship: Kinship) -> Vec<Similar> {
+    /// Items of the same authors or categories. One that shares several is listed once.
+    fn by_popularity<'i>(&self, items: impl Iterator<Item = &'i u32>, least: f32, kinship: Kinship) -> Vec<Similar> {
         let similar = |item: &u32| {
             let similarity = least * (1.0 + self.popularity()[*item as usize]);
             Similar { item: *item, similarity, kinship }
         };
-        let mut all: Vec<Similar> = items.iter().map(similar).collect();
+        let mut all: Vec<Similar> = items.map(similar).collect();
         sort(&mut all);
         all
     }

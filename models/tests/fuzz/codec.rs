@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 use reco_models::{
-    Bytes, Control, Favorites, ItemInfo, NONE, Params, Ratings, ServedModel, Target, Trained, decode, encode, hash,
-    image, open_image, train, verify,
+    Bytes, Control, Favorites, ItemInfo, Links, NONE, Params, Ratings, ServedModel, Target, Trained, decode, encode,
+    hash, image, open_image, train, verify,
 };
 use serde_json::json;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -17,12 +17,18 @@ use crate::{driver, mutate};
 /// Magic, format, length of the header, checksum.
 const PREFIX: usize = 24;
 
+/// With trees every third book has a second category.
 fn trained(options: serde_json::Value) -> Trained {
+    let mut sources = sources(150, 60, 1500);
+    if options["trees"] != 0 {
+        let item: Vec<i64> = sources.catalog.id.iter().copied().step_by(3).collect();
+        sources.catalog.more_categories = Links { key: vec![99; item.len()], item };
+    }
     let params = Params::from_json(&options).unwrap().validate().unwrap();
-    train(sources(150, 60, 1500), &params, None, 1, &Control::default()).unwrap()
+    train(sources, &params, None, 1, &Control::default()).unwrap()
 }
 
-/// Models with and without trees, factors, neighbours.
+/// Models with and without trees, factors, neighbours, several categories.
 fn models() -> Vec<Trained> {
     [
         json!({"factors": 3, "trees": 6, "neighbours": 5, "budget": "5s"}),
@@ -74,20 +80,21 @@ fn ask(model: ServedModel, rng: &mut Pcg64Mcg) {
     let reviews =
         Ratings { user: vec![9; n], item: liked.clone(), stars: vec![5.0; n], at: vec![NONE; n], key: vec![NONE; n] };
     let history = model.history(&reviews, &Favorites::default());
-    let info = ItemInfo { category: 1, author: 1, published: 0 };
+    let info = ItemInfo::new([1], [1], 0);
     if let Ok(user) = model.user(history.row(), NONE, None) {
         let known = (0..ids.len() as u32).map(|i| (ids[i as usize], Target::Known(i)));
-        let items: Vec<(i64, Target)> = known.chain([(-7, Target::Newcomer(info)), (-8, Target::Unknown)]).collect();
-        let targets: Vec<Target> = items.iter().map(|(_, target)| *target).collect();
+        let items: Vec<(i64, Target)> =
+            known.chain([(-7, Target::Newcomer(info.clone())), (-8, Target::Unknown)]).collect();
+        let targets: Vec<Target> = items.iter().map(|(_, target)| target.clone()).collect();
         let scored = model.score(&user, &targets);
         assert_eq!(scored.len(), targets.len());
         assert!(model.rank(&user, &items, || ()).count() <= items.len());
-        let _ = model.explain(&user, targets[0]);
-        let _ = model.reasons(&user, &[(targets[0], scored[0].parts)], || ());
+        let _ = model.explain(&user, &targets[0]);
+        let _ = model.reasons(&user, &[(targets[0].clone(), scored[0].parts)], || ());
         let _ = model.candidates(&user, &[], None, || ());
     }
     let target = if ids.is_empty() { Target::Unknown } else { Target::Known(0) };
-    let _ = model.similar(target, info, 5, || ());
+    let _ = model.similar(&target, &info, 5, || ());
     if let Some((stars, rater)) = model.ratings().and_then(|stars| Some((stars, stars.rater(&reviews).ok()?))) {
         assert_eq!(stars.predict(&rater, &ids).len(), ids.len());
     }

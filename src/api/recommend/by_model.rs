@@ -52,11 +52,11 @@ impl Selection {
 
     /// Takes the next best item.
     fn add(&mut self, pick: Pick, is_rare: bool) {
+        if is_rare && self.rare.len() < self.rare_wanted {
+            self.rare.push(pick.clone());
+        }
         if self.best.len() < self.best_wanted {
             self.best.push(pick);
-        }
-        if is_rare && self.rare.len() < self.rare_wanted {
-            self.rare.push(pick);
         }
     }
 }
@@ -100,7 +100,7 @@ impl ByModel<'_> {
             _ => diversify(self.model(), &rest, places, diversity, pause),
         };
         let listed = spread(main, explored);
-        let items: Vec<(Target, Parts)> = listed.iter().map(|(p, _)| (p.target, p.scored.parts)).collect();
+        let items: Vec<(Target, Parts)> = listed.iter().map(|(p, _)| (p.target.clone(), p.scored.parts)).collect();
         let disliked = self.reader.disliked(self.model());
         let reasons = reason::by_model(self.site, self.model(), &user, &items, &disliked)?;
         let recommendation = |((pick, propensity), reason): ((Pick, Option<f32>), _)| Recommendation {
@@ -172,13 +172,11 @@ impl ByModel<'_> {
         let mut listed = self.site.category(category, None)?;
         listed.retain(|(id, _)| self.is_allowed(*id));
         each_once(&mut listed);
-        let (mut known, mut newcomers) = (Vec::new(), Vec::new());
-        for (id, info) in listed {
-            match self.model().items().index(id) {
-                Some(index) => known.push(index),
-                None => newcomers.push((id, Target::Newcomer(info))),
-            }
-        }
+        let (known, mut newcomers): (Vec<_>, Vec<_>) =
+            listed.into_iter().partition(|(id, _)| self.model().items().index(*id).is_some());
+        self.site.complete(&mut newcomers)?;
+        let newcomers = newcomers.into_iter().map(|(id, info)| (id, Target::Newcomer(info)));
+        let mut known = self.known(&known.into_iter().map(|(id, _)| id).collect::<Vec<_>>());
         known.sort_unstable();
         if known.len() > EXHAUSTIVE {
             known = self.candidates(user, &self.without(&known), Some(category))?;
@@ -188,7 +186,8 @@ impl ByModel<'_> {
         while !selection.suffices()
             && let Some(pick) = ranked.next()
         {
-            selection.add(pick, self.is_rare(pick.target));
+            let is_rare = self.is_rare(&pick.target);
+            selection.add(pick, is_rare);
         }
         Ok(())
     }
@@ -250,6 +249,7 @@ impl ByModel<'_> {
         found.retain(|item| is_new(item) && self.is_allowed(item.0));
         each_once(&mut found);
         found.drain(..found.len().saturating_sub(most));
+        self.site.complete(&mut found)?;
         Ok(found.into_iter().map(|(id, info)| (id, Target::Newcomer(info))).collect())
     }
 
@@ -263,20 +263,21 @@ impl ByModel<'_> {
             if picks.is_empty() {
                 break;
             }
-            let present = self.site.items(picks.iter().map(|pick| pick.id).collect())?;
+            let present = self.site.present(picks.iter().map(|pick| pick.id).collect())?;
             for pick in picks.into_iter().filter(|pick| present.contains(pick.id)) {
-                selection.add(pick, self.is_rare(pick.target));
+                let is_rare = self.is_rare(&pick.target);
+                selection.add(pick, is_rare);
             }
             next = (2 * next).min(MOST_LOOKED_UP);
         }
         Ok(())
     }
 
-    fn exposure(&self, target: Target) -> Exposure {
+    fn exposure(&self, target: &Target) -> Exposure {
         target.index().map_or(Exposure::default(), |item| self.model().exposure(item))
     }
 
-    fn is_rare(&self, target: Target) -> bool {
+    fn is_rare(&self, target: &Target) -> bool {
         self.exposure(target).seen < RARELY
     }
 
@@ -286,10 +287,10 @@ impl ByModel<'_> {
         if places == 0 {
             return Vec::new();
         }
-        let exposures: Vec<Exposure> = rare.iter().map(|pick| self.exposure(pick.target)).collect();
+        let exposures: Vec<Exposure> = rare.iter().map(|pick| self.exposure(&pick.target)).collect();
         let seed = explore_seed(self.user, self.served.version, now().div_euclid(86_400));
         let explored = explore(&exposures, self.model().positive_rate(), places, seed);
-        explored.into_iter().map(|e| (rare[e.index], e.propensity)).collect()
+        explored.into_iter().map(|e| (rare[e.index].clone(), e.propensity)).collect()
     }
 }
 

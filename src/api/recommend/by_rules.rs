@@ -8,7 +8,7 @@ use super::{Recommendation, Request, Who};
 use crate::api::reason;
 use crate::api::score::by_taste;
 use crate::failure::Outcome;
-use crate::read::{RulesReader, each_once};
+use crate::read::RulesReader;
 use crate::site::Site;
 
 /// Items that are looked at, of each kind: the liked authors' and categories', and the newest.
@@ -22,14 +22,14 @@ pub fn recommend(site: &Site<'_>, who: &Who, request: &Request) -> Outcome<Vec<R
     let excluded = request.excluded(&reader.seen);
     let mut items = pool(site, &reader, request)?;
     items.retain(|(id, _)| excluded.binary_search(id).is_err());
-    each_once(&mut items);
+    site.complete(&mut items)?;
     let mut scored: Vec<(Scored, i64, ItemInfo)> =
-        items.into_iter().map(|(id, info)| (by_taste(&reader, info), id, info)).collect();
+        items.into_iter().map(|(id, info)| (by_taste(&reader, &info), id, info)).collect();
     // The rules give few different scores: of equals the newer, as far as a date or an id tells.
     let newer = |(_, id, info): &(Scored, i64, ItemInfo)| Reverse((info.published, *id));
     scored.sort_unstable_by(|a, b| b.0.score.total_cmp(&a.0.score).then(newer(a).cmp(&newer(b))));
     scored.truncate(request.n);
-    let infos: Vec<ItemInfo> = scored.iter().map(|(_, _, info)| *info).collect();
+    let infos: Vec<ItemInfo> = scored.iter().map(|(_, _, info)| info.clone()).collect();
     let reasons = reason::by_rules(site, &reader, &infos)?;
     let recommendation = |((scored, item, _), reason)| Recommendation { item, scored, reason, propensity: None };
     Ok(scored.into_iter().zip(reasons).map(recommendation).collect())
@@ -38,7 +38,7 @@ pub fn recommend(site: &Site<'_>, who: &Who, request: &Request) -> Outcome<Vec<R
 fn pool(site: &Site<'_>, reader: &RulesReader, request: &Request) -> Outcome<Vec<(i64, ItemInfo)>> {
     if let Some(among) = &request.among {
         let mut items = site.items_in_portions(among)?;
-        items.retain(|(_, info)| request.category.is_none_or(|category| info.category == category));
+        items.retain(|(_, info)| request.category.is_none_or(|category| info.categories().any(|own| own == category)));
         return Ok(items);
     }
     if let Some(category) = request.category {

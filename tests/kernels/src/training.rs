@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use library::{Library, SECONDS_PER_DAY, Size};
 use reco_models::kernels::Isa;
-use reco_models::{Accounts, Catalog, Control, Favorites, Params, Ratings, Sources};
+use reco_models::{Catalog, Control, Favorites, Params, Ratings, Sources};
 
 /// As scripts/demo asks for it.
 const DEMO: Size = Size { users: 5000, books: 2000, interactions: 150_000 };
@@ -81,7 +81,8 @@ fn sources() -> Sources {
             category: books.iter().map(|b| b.category_id).collect(),
             author: books.iter().map(|b| b.author_id).collect(),
             published: books.iter().map(|b| b.published * SECONDS_PER_DAY).collect(),
+            ..Catalog::default()
         },
-        accounts: Accounts::default(),
+        ..Sources::default()
     }
 }

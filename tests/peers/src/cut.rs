@@ -64,8 +64,8 @@ pub fn split(data: &Path) -> Outcome<Value> {
     let train = write_cut(&data.join("outer"), &outer, &test_users(&outer))?;
     write_cut(&data.join("inner"), &inner, &inner.users())?;
     let items = &outer.train.data;
-    write(data, "item.category", items.category.iter().copied())?;
-    write(data, "item.author", items.author.iter().copied())?;
+    write(data, "item.category", items.category.first.iter().copied())?;
+    write(data, "item.author", items.author.first.iter().copied())?;
     write(data, "item.published", items.published.iter().copied())?;
     Ok(json!({
         "users": train.rows(), "items": train.cols(), "train": train.nnz(), "test": outer.items.len(),

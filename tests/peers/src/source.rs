@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use library::{Library, SECONDS_PER_DAY, Size};
-use reco_models::{Accounts, Catalog, Favorites, Ratings, Sources};
+use reco_models::{Catalog, Favorites, Ratings, Sources};
 use serde_json::{Value, json};
 
 use crate::Outcome;
@@ -31,8 +31,9 @@ pub fn load(data: &Path) -> Outcome<Sources> {
             category: read(folder, "item.category")?,
             author: read(folder, "item.author")?,
             published: read(folder, "item.published")?,
+            ..Catalog::default()
         },
-        accounts: Accounts::default(),
+        ..Sources::default()
     })
 }
 

@@ -6,11 +6,12 @@ mod sources;
 
 use rayon::prelude::*;
 
+use crate::data::labels::Labels;
 use crate::error::{Error, Result};
 
 pub use events::{Events, Row};
 pub use history::History;
-pub use sources::{Accounts, Catalog, Favorites, NONE, Ratings, Sources};
+pub use sources::{Accounts, Catalog, Favorites, Links, NONE, Ratings, Sources};
 
 use events::Interaction;
 
@@ -23,10 +24,10 @@ pub struct Dataset {
     pub since: Vec<i64>,
     /// Ids of all items of the catalogue and of the interactions, ascending.
     pub items: Vec<i64>,
-    /// Category id by item, or [`NONE`].
-    pub category: Vec<i64>,
-    /// Author id by item, or [`NONE`].
-    pub author: Vec<i64>,
+    /// Category ids by item.
+    pub category: Labels,
+    /// Author ids by item.
+    pub author: Labels,
     /// Seconds since 1970 by item, or [`NONE`].
     pub published: Vec<i64>,
     pub events: Events,
@@ -65,8 +66,8 @@ impl Dataset {
         let latest = events.at.iter().copied().max().unwrap_or(NONE);
         let mut data = Dataset {
             since: vec![NONE; users.len()],
-            category: vec![NONE; items.len()],
-            author: vec![NONE; items.len()],
+            category: Labels::default(),
+            author: Labels::default(),
             published: vec![NONE; items.len()],
             users,
             items,
@@ -77,19 +78,21 @@ impl Dataset {
         Ok(data)
     }
 
-    /// Copies what is known of the items and the users. Of an item that the catalogue has several times the last by
-    /// category, author and date, whatever the order of reading.
+    /// Copies what is known of the items and the users. An item that the catalogue has several times has all categories and
+    /// authors of its rows, and the latest of their dates.
     fn attach(&mut self, catalog: &Catalog, accounts: &Accounts) {
-        for (i, id) in catalog.id.iter().enumerate() {
-            let Ok(item) = self.items.binary_search(id) else {
-                continue;
-            };
-            let known = (self.category[item], self.author[item], self.published[item]);
-            let (category, author, published) =
-                known.max((catalog.category[i], catalog.author[i], catalog.published[i]));
-            self.category[item] = category;
-            self.author[item] = author;
-            self.published[item] = published;
+        let index = |id: &i64| self.items.binary_search(id).ok();
+        let keys = |own: &[i64], more: &Links| {
+            let own = catalog.id.iter().zip(own).filter(|(_, key)| **key != NONE);
+            let all = own.chain(more.item.iter().zip(&more.key));
+            Labels::new(self.items.len(), all.filter_map(|(id, key)| Some((index(id)? as u32, *key))).collect())
+        };
+        self.category = keys(&catalog.category, &catalog.more_categories);
+        self.author = keys(&catalog.author, &catalog.more_authors);
+        for (id, published) in catalog.id.iter().zip(&catalog.published) {
+            if let Ok(item) = self.items.binary_search(id) {
+                self.published[item] = self.published[item].max(*published);
+            }
         }
         for (id, since) in accounts.id.iter().zip(&accounts.since) {
             if let Ok(user) = self.users.binary_search(id) {
@@ -100,7 +103,8 @@ impl Dataset {
 
     /// Whether the catalogue says anything of the items: a category, an author or a date of any of them.
     pub fn has_attributes(&self) -> bool {
-        [&self.category, &self.author, &self.published].iter().any(|column| column.iter().any(|value| *value != NONE))
+        let columns: [&[i64]; 3] = [&self.category.first, &self.author.first, &self.published];
+        columns.iter().any(|column| column.iter().any(|value| *value != NONE))
     }
 
     /// The same users and items with other interactions; `events` has a row for each user.
@@ -144,8 +148,8 @@ impl Dataset {
             users: pick(&self.users, users),
             since: pick(&self.since, users),
             items: pick(&self.items, items),
-            category: pick(&self.category, items),
-            author: pick(&self.author, items),
+            category: self.category.pick(items),
+            author: self.author.pick(items),
             published: pick(&self.published, items),
             latest: events.at.iter().copied().max().unwrap_or(NONE),
             events,
@@ -205,7 +209,13 @@ mod tests {
                 key: vec![],
             },
             favorites: Favorites { user: vec![7, 9], item: vec![20, 30], at: vec![150, 300] },
-            catalog: Catalog { id: vec![40, 10], category: vec![1, 2], author: vec![NONE, 5], published: vec![0, 0] },
+            catalog: Catalog {
+                id: vec![40, 10],
+                category: vec![1, 2],
+                author: vec![NONE, 5],
+                published: vec![0, 0],
+                ..Catalog::default()
+            },
             accounts: Accounts { id: vec![9, 1], since: vec![11, 12] },
         }
     }
@@ -216,7 +226,7 @@ mod tests {
         assert_eq!(data.users, [3, 7, 9]);
         assert_eq!(data.items, [10, 20, 30, 40]);
         assert_eq!(data.since, [NONE, NONE, 11]);
-        assert_eq!(data.category, [2, NONE, NONE, 1]);
+        assert_eq!(*data.category.first, [2, NONE, NONE, 1]);
         let row = data.events.row(1);
         assert_eq!((row.item, row.stars, row.favorite), (&[0, 1][..], &[4.0, 5.0][..], &[false, true][..]));
         assert_eq!((row.at, data.latest), (&[50, 200][..], 300));
@@ -231,12 +241,18 @@ mod tests {
                 category: of([2, 1, 7]),
                 author: of([5, NONE, 3]),
                 published: of([9, 0, NONE]),
+                more_categories: Links { item: vec![10, 999, 40], key: vec![7, 1, 1] },
+                more_authors: Links::default(),
             };
             let data = Dataset::build(Sources { catalog, ..sources() }).unwrap();
             (data.items, data.category, data.author, data.published)
         };
-        let expected =
-            (vec![10, 20, 30, 40], vec![7, NONE, NONE, 1], vec![3, NONE, NONE, NONE], vec![NONE, NONE, NONE, 0]);
+        let expected = (
+            vec![10, 20, 30, 40],
+            Labels::new(4, vec![(0, 2), (0, 7), (3, 1)]),
+            Labels::new(4, vec![(0, 3), (0, 5)]),
+            vec![9, NONE, NONE, 0],
+        );
         assert_eq!(build([0, 1, 2]), expected);
         assert_eq!(build([2, 1, 0]), expected);
     }

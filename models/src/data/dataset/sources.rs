@@ -43,6 +43,16 @@ pub struct Catalog {
     pub author: Vec<i64>,
     /// Seconds since 1970, or [`NONE`].
     pub published: Vec<i64>,
+    /// Further categories and authors, of items that have several.
+    pub more_categories: Links,
+    pub more_authors: Links,
+}
+
+/// Items and one key of each: a category or an author. An item may have any number of them.
+#[derive(Debug, Default, Clone)]
+pub struct Links {
+    pub item: Vec<i64>,
+    pub key: Vec<i64>,
 }
 
 /// The accounts of the users; both columns are equally long.

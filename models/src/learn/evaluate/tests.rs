@@ -24,6 +24,7 @@ fn sources(first: i64) -> Sources {
         author: id.iter().map(|id| id % 90).collect(),
         published: vec![NONE; id.len()],
         id,
+        ..Catalog::default()
     };
     Sources { ratings, catalog, ..Sources::default() }
 }

@@ -17,6 +17,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::data::column::Bytes;
 use crate::data::feedback::Feedback;
+use crate::data::items::ItemTable;
 use crate::error::{Error, Result};
 use crate::model::calibration::Calibration;
 use crate::model::ensemble::Weights;
@@ -57,6 +58,21 @@ struct Header {
     neighbours: usize,
     ratings: Option<RatingHeader>,
     image: Option<ImageHeader>,
+}
+
+/// Follows the header where an item has several categories or authors: how many there are beyond the first of each item. A
+/// model without any has the bytes that it had before there were such items.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+struct Several {
+    categories: usize,
+    authors: usize,
+}
+
+impl Several {
+    fn of(items: &ItemTable) -> Option<Several> {
+        let [categories, authors] = [&items.category, &items.author].map(|keys| keys.more.value.len());
+        (categories + authors > 0).then_some(Several { categories, authors })
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -133,11 +149,11 @@ pub fn hash(bytes: &[u8]) -> i64 {
 /// [`Error::Corrupt`], with what is wrong: the checksum, the format, a length, or a value.
 pub fn decode(bytes: &Bytes) -> Result<Model> {
     verify(bytes)?;
-    let (header, mut columns) = open(bytes)?;
+    let (header, several, mut columns) = open(bytes)?;
     if header.image.is_some() {
         return Err(corrupt("it is an image, not a stored model"));
     }
-    let fitted = read_fitted(header, &mut columns)?;
+    let fitted = read_fitted(header, several, &mut columns)?;
     columns.end()?;
     Model::new(fitted)
 }
@@ -148,15 +164,15 @@ pub fn decode(bytes: &Bytes) -> Result<Model> {
 /// # Errors
 /// [`Error::Corrupt`] for bytes of another kind, format, length or model.
 pub fn open_image(bytes: &Bytes, stored_hash: i64) -> Result<ServedModel> {
-    let (mut header, mut columns) = open(bytes)?;
+    let (mut header, several, mut columns) = open(bytes)?;
     let image = header.image.take().ok_or_else(|| corrupt("it is a stored model, not an image"))?;
     if image.stored_hash != stored_hash {
         return Err(corrupt("it is the image of another model"));
     }
-    let fitted = read_fitted(header, &mut columns)?;
+    let fitted = read_fitted(header, several, &mut columns)?;
     let (items, factors) = (fitted.items.len(), fitted.collaborative.factors.ncols());
-    let model = read_derived(fitted, &image, &mut columns)?;
-    let retrieval = read_retrieval(items, factors, &image, &mut columns)?;
+    let model = read_derived(fitted, &image, several, &mut columns)?;
+    let retrieval = read_retrieval(items, factors, &image, several, &mut columns)?;
     columns.end()?;
     Ok(ServedModel::with_retrieval(model, retrieval))
 }
@@ -200,16 +216,25 @@ fn number(prefix: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([prefix[at], prefix[at + 1], prefix[at + 2], prefix[at + 3]])
 }
 
-fn open(bytes: &Bytes) -> Result<(Header, Columns<'_>)> {
+fn open(bytes: &Bytes) -> Result<(Header, Several, Columns<'_>)> {
     let (prefix, body) = split(bytes)?;
     let length = number(prefix, 12) as usize;
     let (header, _) = body.split_at_checked(length).ok_or_else(|| corrupt("its header is cut off"))?;
-    let (header, used): (Header, usize) =
-        bincode::serde::decode_from_slice(header, config()).map_err(|e| Error::Corrupt(e.to_string()))?;
-    if used != length {
-        return Err(corrupt("its header is longer than it says"));
-    }
-    Ok((header, Columns::new(bytes, PREFIX + length)))
+    let failed = |error: bincode::error::DecodeError| Error::Corrupt(error.to_string());
+    let (first, used): (Header, usize) = bincode::serde::decode_from_slice(header, config()).map_err(failed)?;
+    let rest = header.get(used..).unwrap_or_default();
+    let several = match rest.is_empty() {
+        true => Several::default(),
+        false => {
+            let (several, used): (Several, usize) =
+                bincode::serde::decode_from_slice(rest, config()).map_err(failed)?;
+            if used != rest.len() || several.categories == 0 && several.authors == 0 {
+                return Err(corrupt("its header is longer than it says"));
+            }
+            several
+        }
+    };
+    Ok((first, several, Columns::new(bytes, PREFIX + length)))
 }
 
 #[cfg(test)]

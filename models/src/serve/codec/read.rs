@@ -1,10 +1,13 @@
 //! From a header and columns to a model. Lengths are checked before memory is allocated for them.
 
+use std::fmt::Debug;
+
 use bytemuck::Pod;
 
-use super::{ALIGNMENT, Header, ImageHeader, RatingHeader, corrupt};
+use super::{ALIGNMENT, Header, ImageHeader, RatingHeader, Several, corrupt};
 use crate::data::column::{Bytes, Column, Matrix};
 use crate::data::items::ItemTable;
+use crate::data::labels::{Labels, Lists};
 use crate::error::Result;
 use crate::model::model::{Fitted, Model};
 use crate::model::uncalibrated::Derived;
@@ -14,7 +17,7 @@ use crate::parts::neighbours::Neighbours;
 use crate::parts::ratings::RatingModel;
 use crate::serve::retrieve::{InvertedIndex, Retrieval, Screen};
 
-pub(super) fn read_fitted(header: Header, columns: &mut Columns<'_>) -> Result<Fitted> {
+pub(super) fn read_fitted(header: Header, several: Several, columns: &mut Columns<'_>) -> Result<Fitted> {
     let n = header.items;
     let (id, category, author) = (columns.next(n)?, columns.next(n)?, columns.next(n)?);
     let (published, latest) = (columns.next(n)?, columns.next(n)?);
@@ -24,6 +27,8 @@ pub(super) fn read_fitted(header: Header, columns: &mut Columns<'_>) -> Result<F
     let start = columns.next(n.saturating_add(1))?;
     let (item, weight) = (columns.next(header.neighbours)?, columns.next(header.neighbours)?);
     let stars = header.ratings.map(|header| read_ratings(header, columns)).transpose()?;
+    let category = Labels { first: category, more: columns.lists(n, several.categories)? };
+    let author = Labels { first: author, more: columns.lists(n, several.authors)? };
     Ok(Fitted {
         feedback: header.feedback,
         items: ItemTable { id, category, author, published, ratings, stars_sum, favorites, positives, latest },
@@ -53,19 +58,26 @@ fn read_ratings(header: RatingHeader, columns: &mut Columns<'_>) -> Result<Ratin
     })
 }
 
-pub(super) fn read_derived(fitted: Fitted, image: &ImageHeader, columns: &mut Columns<'_>) -> Result<Model> {
+pub(super) fn read_derived(
+    fitted: Fitted,
+    image: &ImageHeader,
+    several: Several,
+    columns: &mut Columns<'_>,
+) -> Result<Model> {
     let (n, k) = (fitted.items.len(), fitted.collaborative.factors.ncols());
     let (raw_popularity, popularity, values) = (columns.next(n)?, columns.next(n)?, columns.next(n)?);
-    let mut groups = |count: usize| -> Result<Groups> {
+    let mut groups = |count: usize, further: usize| -> Result<Groups> {
         Ok(Groups {
             ids: columns.next(count)?,
             of_item: columns.next(n)?,
             items: columns.next(count)?,
             positives: columns.next(count)?,
             embedding: columns.matrix(count, k)?,
+            more: columns.lists(n, further)?,
         })
     };
-    let (categories, authors) = (groups(image.categories)?, groups(image.authors)?);
+    let (categories, authors) =
+        (groups(image.categories, several.categories)?, groups(image.authors, several.authors)?);
     let encoder = Encoder {
         feedback: fitted.feedback,
         values,
@@ -82,6 +94,7 @@ pub(super) fn read_retrieval(
     items: usize,
     factors: usize,
     image: &ImageHeader,
+    several: Several,
     columns: &mut Columns<'_>,
 ) -> Result<Retrieval> {
     let rows = image.screened;
@@ -94,8 +107,12 @@ pub(super) fn read_retrieval(
         popularity: columns.next(Screen::chunks(rows))?,
     };
     let (popular, prior) = (columns.next(items)?, columns.next(image.prior)?);
-    let mut index = || Ok(InvertedIndex { item: columns.next(items)?, key: columns.next(items)? });
-    Ok(Retrieval { screen, popular, prior, by_author: index()?, by_category: index()? })
+    let mut index = |further: usize| {
+        let listed = items.saturating_add(further);
+        Ok(InvertedIndex { item: columns.next(listed)?, key: columns.next(listed)? })
+    };
+    let (by_author, by_category) = (index(several.authors)?, index(several.categories)?);
+    Ok(Retrieval { screen, popular, prior, by_author, by_category })
 }
 
 /// Reads the columns one after the other.
@@ -116,6 +133,14 @@ impl<'a> Columns<'a> {
         let column = end.and_then(|end| Column::view(self.bytes, start..end));
         self.at = end.unwrap_or(start);
         column.ok_or_else(|| corrupt("its columns are not as long as its header says"))
+    }
+
+    /// Lists of `n` items with `values` values in all.
+    fn lists<T: Pod + PartialEq + Debug>(&mut self, n: usize, values: usize) -> Result<Lists<T>> {
+        if values == 0 {
+            return Ok(Lists { start: Column::default(), value: Column::default() });
+        }
+        Ok(Lists { start: self.next(n.saturating_add(1))?, value: self.next(values)? })
     }
 
     fn matrix(&mut self, rows: usize, columns: usize) -> Result<Matrix> {

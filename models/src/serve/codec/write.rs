@@ -1,6 +1,11 @@
 //! From a model to a header and columns.
 
-use super::{ALIGNMENT, FORMAT, Header, ImageHeader, MAGIC, PREFIX, RatingHeader, checksum, config};
+use std::fmt::Debug;
+
+use bytemuck::Pod;
+
+use super::{ALIGNMENT, FORMAT, Header, ImageHeader, MAGIC, PREFIX, RatingHeader, Several, checksum, config};
+use crate::data::labels::Lists;
 use crate::error::{Error, Result};
 use crate::model::model::Model;
 use crate::serve::retrieve::Retrieval;
@@ -21,7 +26,11 @@ pub(super) fn write(model: &Model, image: Option<(ImageHeader, &Retrieval)>) -> 
         ratings: model.ratings().map(|r| RatingHeader { items: r.items.len(), prior: r.prior.clone() }),
         image,
     };
-    let header = bincode::serde::encode_to_vec(&header, config()).map_err(|e| Error::Corrupt(e.to_string()))?;
+    let failed = |error: bincode::error::EncodeError| Error::Corrupt(error.to_string());
+    let mut header = bincode::serde::encode_to_vec(&header, config()).map_err(failed)?;
+    if let Some(several) = Several::of(model.items()) {
+        header.extend(bincode::serde::encode_to_vec(several, config()).map_err(failed)?);
+    }
     let mut columns = columns(model);
     if let Some(retrieval) = retrieval {
         columns.extend(derived_columns(model, retrieval));
@@ -47,8 +56,8 @@ fn columns(model: &Model) -> Vec<&[u8]> {
     let (items, neighbours) = (model.items(), &model.collaborative_part().neighbours);
     let mut columns = vec![
         items.id.bytes(),
-        items.category.bytes(),
-        items.author.bytes(),
+        items.category.first.bytes(),
+        items.author.first.bytes(),
         items.published.bytes(),
         items.latest.bytes(),
         items.ratings.bytes(),
@@ -63,7 +72,13 @@ fn columns(model: &Model) -> Vec<&[u8]> {
     if let Some(ratings) = model.ratings() {
         columns.extend([ratings.items.bytes(), ratings.moments.bytes(), ratings.effects.bytes()]);
     }
+    columns.extend([&items.category.more, &items.author.more].into_iter().flat_map(lists));
     columns
+}
+
+/// None where all lists are empty.
+fn lists<T: Pod + PartialEq + Debug>(lists: &Lists<T>) -> impl Iterator<Item = &[u8]> {
+    [lists.start.bytes(), lists.value.bytes()].into_iter().filter(|_| !lists.is_empty())
 }
 
 /// In the order that [`super::read::read_derived`] reads.
@@ -79,6 +94,7 @@ fn derived_columns<'a>(model: &'a Model, retrieval: &'a Retrieval) -> Vec<&'a [u
             groups.positives.bytes(),
             groups.embedding.values.bytes(),
         ]);
+        columns.extend(lists(&groups.more));
     }
     let Retrieval { screen, popular, prior, by_author, by_category } = retrieval;
     columns.extend([

@@ -1,6 +1,7 @@
 //! From an author or a category to its items.
 
 use crate::data::column::Column;
+use crate::data::labels::Labels;
 
 /// Items by category or by author; those of one key by falling score for a user without interactions.
 #[derive(Debug, Clone)]
@@ -11,15 +12,20 @@ pub struct InvertedIndex {
 }
 
 impl InvertedIndex {
-    /// `keys` and `score` by item.
-    pub fn new(keys: &[i64], score: &[f32]) -> InvertedIndex {
-        let mut item: Vec<u32> = (0..keys.len() as u32).collect();
-        let place = |i: &u32| *i as usize;
-        item.sort_unstable_by(|a, b| {
-            let by_score = score[place(b)].total_cmp(&score[place(a)]);
-            keys[place(a)].cmp(&keys[place(b)]).then(by_score).then(a.cmp(b))
+    /// `keys` and `score` by item. An item is listed under each of its keys.
+    pub fn new(keys: &Labels, score: &[f32]) -> InvertedIndex {
+        let mut all: Vec<(i64, u32)> = keys.first.iter().copied().zip(0..).collect();
+        let more =
+            (0..all.len() as u32).flat_map(|item| keys.more.of(item as usize).iter().map(move |key| (*key, item)));
+        all.extend(more.collect::<Vec<_>>());
+        all.sort_unstable_by(|(key, item), (other_key, other)| {
+            let by_score = score[*other as usize].total_cmp(&score[*item as usize]);
+            key.cmp(other_key).then(by_score).then(item.cmp(other))
         });
-        InvertedIndex { key: item.iter().map(|i| keys[place(i)]).collect(), item: item.into() }
+        InvertedIndex {
+            key: all.iter().map(|(key, _)| *key).collect(),
+            item: all.iter().map(|(_, item)| *item).collect(),
+        }
     }
 
     /// The items of a key, the best first.

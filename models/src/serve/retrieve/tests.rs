@@ -33,8 +33,8 @@ fn model(share: f32, weights: [f32; 3]) -> ServedModel {
     let basis = Basis { gram: vec![1.0; FACTORS], rows: ITEMS, regularization: 0.01, alpha0: 0.1 };
     let items = ItemTable {
         id: (0..ITEMS as i64).collect(),
-        category: (0..ITEMS as i64).map(|i| i % 30).collect(),
-        author: (0..ITEMS as i64).map(|i| i % 700).collect(),
+        category: (0..ITEMS as i64).map(|i| i % 30).collect::<Vec<_>>().into(),
+        author: (0..ITEMS as i64).map(|i| i % 700).collect::<Vec<_>>().into(),
         published: vec![NONE; ITEMS].into(),
         ratings: (0..ITEMS as u32).map(|i| 9000 / (1 + i % 1009)).collect(),
         stars_sum: (0..ITEMS as u32).map(|i| 4.0 * (9000 / (1 + i % 1009)) as f32).collect(),

@@ -1,9 +1,12 @@
 //! The items of each category, or of each author, summed up.
 
+use std::iter;
+
 use ndarray::{Array2, ArrayView2};
 
 use crate::data::column::{Column, Matrix};
 use crate::data::dataset::NONE;
+use crate::data::labels::{Labels, Lists};
 use crate::math::simd::dot;
 
 /// The group of an item without a category or an author.
@@ -16,8 +19,10 @@ const PRIOR_ITEMS: f32 = 5.0;
 pub struct Groups {
     /// Ids, ascending.
     pub ids: Column<i64>,
-    /// By item, the index of its group, or [`NO_GROUP`].
+    /// By item, the index of its first group, or [`NO_GROUP`].
     pub of_item: Column<u32>,
+    /// By item, its other groups.
+    pub more: Lists<u32>,
     /// By group, the number of its items.
     pub items: Column<u32>,
     /// By group, the positives of its items.
@@ -27,20 +32,22 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// `keys`: the category or author of each item; `factors`: items × k.
-    pub fn new(keys: &[i64], positives: &[u32], factors: ArrayView2<f32>) -> Groups {
-        let mut ids: Vec<i64> = keys.iter().copied().filter(|k| *k != NONE).collect();
+    /// `keys`: the categories or authors of each item, who is one of the items of each; `factors`: items × k.
+    pub fn new(keys: &Labels, positives: &[u32], factors: ArrayView2<f32>) -> Groups {
+        let mut ids: Vec<i64> = keys.first.iter().chain(&*keys.more.value).copied().filter(|k| *k != NONE).collect();
         ids.sort_unstable();
         ids.dedup();
-        let of_item: Vec<u32> = keys.iter().map(|k| find(&ids, *k)).collect();
+        let of_item: Vec<u32> = keys.first.iter().map(|k| find(&ids, *k)).collect();
+        let more = Lists::new((0..of_item.len()).map(|item| keys.more.of(item).iter().map(|key| find(&ids, *key))));
         let (mut members, mut liked) = (vec![0; ids.len()], vec![0; ids.len()]);
         let mut embedding = Array2::zeros((ids.len(), factors.ncols()));
-        for (item, group) in of_item.iter().enumerate().filter(|(_, g)| **g != NO_GROUP) {
-            let group = *group as usize;
-            members[group] += 1;
-            liked[group] += positives[item];
-            let mut sum = embedding.row_mut(group);
-            sum += &factors.row(item);
+        for (item, first) in of_item.iter().enumerate().filter(|(_, g)| **g != NO_GROUP) {
+            for group in iter::once(first).chain(more.of(item)).map(|group| *group as usize) {
+                members[group] += 1;
+                liked[group] += positives[item];
+                let mut sum = embedding.row_mut(group);
+                sum += &factors.row(item);
+            }
         }
         for (mut row, n) in embedding.rows_mut().into_iter().zip(&members) {
             row /= *n as f32 + PRIOR_ITEMS;
@@ -48,6 +55,7 @@ impl Groups {
         Groups {
             ids: ids.into(),
             of_item: of_item.into(),
+            more,
             items: members.into(),
             positives: liked.into(),
             embedding: embedding.into(),
@@ -59,9 +67,14 @@ impl Groups {
         self.ids.len()
     }
 
-    /// The index of the group with this id; [`NO_GROUP`] where there is none.
-    pub fn find(&self, id: i64) -> u32 {
-        find(&self.ids, id)
+    /// All groups of an item of the model.
+    pub fn of(&self, item: usize) -> impl Iterator<Item = u32> + '_ {
+        iter::once(self.of_item[item]).chain(self.more.of(item).iter().copied())
+    }
+
+    /// Those of an item that is newer than the model, by their ids.
+    pub fn found(&self, ids: impl Iterator<Item = i64>) -> impl Iterator<Item = u32> {
+        ids.map(|id| find(&self.ids, id)).filter(|group| *group != NO_GROUP)
     }
 
     /// ln(1 + items) and ln(1 + positives per item).

@@ -7,6 +7,8 @@ mod groups;
 mod names;
 mod user;
 
+use std::iter;
+
 use ndarray::ArrayView2;
 
 use super::forest::LANES;
@@ -22,17 +24,52 @@ pub use names::{AGE, FEATURE_NAMES, FEATURES, Topic, VARYING, age_is_unknown, to
 pub use user::UserFeatures;
 
 use groups::NO_GROUP;
-use names::{AUTHOR_FEATURES, CATEGORY_FEATURES, ITEM_FEATURES, POPULARITY, UNKNOWN};
+use names::{AUTHOR_FEATURES, CATEGORY_FEATURES, GROUP_FEATURES, ITEM_FEATURES, POPULARITY, UNKNOWN};
 use user::Totals;
 
 /// The features of an item, and what those of a pair need of it.
 #[derive(Debug, Clone, Copy)]
-pub struct ItemFeatures {
+pub struct ItemFeatures<'a> {
     values: [f32; ITEM_FEATURES],
+    /// Its first category and author.
     category: u32,
     author: u32,
+    /// Whether it may have others. Asked first, because the general way takes half of the time of a score.
+    several: bool,
+    origin: Origin<'a>,
+}
+
+/// Where the further categories and authors of an item are found.
+#[derive(Debug, Clone, Copy)]
+enum Origin<'a> {
+    /// In the model, by the item's index.
+    Model(u32),
+    /// The item is newer than the model.
+    Catalog(&'a ItemInfo),
+}
+
+impl<'a> ItemFeatures<'a> {
+    /// The `first` of its groups and the others, which a newcomer has by their `ids`.
+    fn groups<I: Iterator<Item = i64>>(
+        &self,
+        all: &'a Groups,
+        first: u32,
+        ids: fn(&'a ItemInfo) -> I,
+    ) -> impl Iterator<Item = u32> {
+        let (more, newer) = match self.origin {
+            Origin::Model(item) => (all.more.of(item as usize), None),
+            Origin::Catalog(info) => (&[][..], Some(all.found(ids(info)).skip(1))),
+        };
+        iter::once(first).chain(more.iter().copied()).chain(newer.into_iter().flatten())
+    }
+
     /// Its index in the model; None for an item that is newer than the model.
-    index: Option<u32>,
+    fn index(&self) -> Option<u32> {
+        match self.origin {
+            Origin::Model(item) => Some(item),
+            Origin::Catalog(_) => None,
+        }
+    }
 }
 
 /// What the features need of the items, fixed with the model.
@@ -69,18 +106,13 @@ impl Encoder {
         let share = |count: u32| (1e6 * count as f32 / self.total_positives).ln_1p();
         let idle = if items.latest[i] == NONE { UNKNOWN } else { self.feedback.age_years(items.latest[i]) };
         let stars = bayesian_mean(items.stars_sum[i], items.ratings[i], self.mean_stars);
-        self.assemble(
+        assemble(
             [share(items.positives[i]), share(items.ratings[i]), share(items.favorites[i]), stars, popularity],
             self.age(items.published[i]),
             idle,
-            (self.categories.of_item[i], self.authors.of_item[i]),
+            over(self.categories.of(i), |group| self.categories.size(group)),
+            over(self.authors.of(i), |group| self.authors.size(group)),
         )
-    }
-
-    fn assemble(&self, counts: [f32; 5], age: f32, idle: f32, (category, author): (u32, u32)) -> [f32; ITEM_FEATURES] {
-        let [a, b, c, d, e] = counts;
-        let ([f, g], [h, i]) = (self.categories.size(category), self.authors.size(author));
-        [a, b, c, d, e, age, idle, f, g, h, i]
     }
 
     fn age(&self, published: i64) -> f32 {
@@ -88,13 +120,15 @@ impl Encoder {
     }
 
     /// An item of the model, by its index.
-    pub fn known(&self, item: u32) -> ItemFeatures {
+    #[inline]
+    pub fn known(&self, item: u32) -> ItemFeatures<'static> {
         let i = item as usize;
         ItemFeatures {
             values: self.values[i],
             category: self.categories.of_item[i],
             author: self.authors.of_item[i],
-            index: Some(item),
+            several: !(self.categories.more.is_empty() && self.authors.more.is_empty()),
+            origin: Origin::Model(item),
         }
     }
 
@@ -107,7 +141,8 @@ impl Encoder {
     }
 
     /// Prefetches what [`Encoder::encode`] reads of the item's category and author.
-    pub fn prefetch_groups(&self, item: &ItemFeatures) {
+    #[inline]
+    pub fn prefetch_groups(&self, item: &ItemFeatures<'_>) {
         for (groups, group) in [(&self.categories, item.category), (&self.authors, item.author)] {
             if group != NO_GROUP {
                 prefetch(groups.embedding.row(group as usize));
@@ -116,11 +151,18 @@ impl Encoder {
     }
 
     /// An item that is newer than the model: it has a category, an author and an age, but no counts.
-    pub fn newcomer(&self, info: ItemInfo) -> ItemFeatures {
-        let (category, author) = (self.categories.find(info.category), self.authors.find(info.author));
-        let values =
-            self.assemble([0.0, 0.0, 0.0, self.mean_stars, 0.0], self.age(info.published), UNKNOWN, (category, author));
-        ItemFeatures { values, category, author, index: None }
+    pub fn newcomer<'i>(&self, info: &'i ItemInfo) -> ItemFeatures<'i> {
+        let categories = || self.categories.found(info.categories());
+        let authors = || self.authors.found(info.authors());
+        let values = assemble(
+            [0.0, 0.0, 0.0, self.mean_stars, 0.0],
+            self.age(info.published),
+            UNKNOWN,
+            over(categories(), |group| self.categories.size(group)),
+            over(authors(), |group| self.authors.size(group)),
+        );
+        let [category, author] = [categories().next(), authors().next()].map(|group| group.unwrap_or(NO_GROUP));
+        ItemFeatures { values, category, author, several: info.has_several(), origin: Origin::Catalog(info) }
     }
 
     /// A user, once per call. `row`: the interactions with items of the model; `since`: when the user registered, seconds
@@ -140,7 +182,7 @@ impl Encoder {
     }
 
     /// All features of a pair, those of the user last.
-    pub fn row(&self, user: &UserFeatures<'_>, item: &ItemFeatures) -> [f32; FEATURES] {
+    pub fn row(&self, user: &UserFeatures<'_>, item: &ItemFeatures<'_>) -> [f32; FEATURES] {
         let mut block = [[0.0; LANES]; VARYING];
         self.pairing(user, 1).encode(item, 0, &mut block);
         let mut row = [0.0; FEATURES];
@@ -170,6 +212,31 @@ impl Encoder {
     }
 }
 
+fn assemble(
+    counts: [f32; 5],
+    age: f32,
+    idle: f32,
+    [f, g]: [f32; GROUP_FEATURES],
+    [h, i]: [f32; GROUP_FEATURES],
+) -> [f32; ITEM_FEATURES] {
+    let [a, b, c, d, e] = counts;
+    [a, b, c, d, e, age, idle, f, g, h, i]
+}
+
+/// The features of an item by its groups, which may be none: of several the mean. Of MovieLens 100k with its genres the
+/// NDCG@10 of the content part is 0.271 with the mean, 0.265 with the highest and 0.265 with the first genre alone where each
+/// user's ratings are split, and 0.170, 0.165 and 0.155 where the time splits them (four seeds each).
+fn over<const N: usize>(mut groups: impl Iterator<Item = u32>, features: impl Fn(u32) -> [f32; N]) -> [f32; N] {
+    let mut sum = features(groups.next().unwrap_or(NO_GROUP));
+    let mut count = 1.0;
+    for group in groups {
+        sum.iter_mut().zip(features(group)).for_each(|(sum, value)| *sum += value);
+        count += 1.0;
+    }
+    // With one group an exact division by 1.
+    sum.map(|value| value / count)
+}
+
 /// A user together with what pairs need of the model.
 pub struct Pairing<'e> {
     encoder: &'e Encoder,
@@ -181,18 +248,25 @@ pub struct Pairing<'e> {
 
 impl Pairing<'_> {
     /// Writes the features of the item and the pair into one lane of a block of [`VARYING`] rows.
-    pub fn encode(&self, item: &ItemFeatures, lane: usize, block: &mut [[f32; LANES]]) {
+    pub fn encode(&self, item: &ItemFeatures<'_>, lane: usize, block: &mut [[f32; LANES]]) {
         let Pairing { encoder, user, .. } = self;
         let own = user.own(item, encoder);
         let known = |group: u32| if own.is_none() { group as usize } else { usize::MAX };
         let left_out = || own.unwrap_or_default();
-        let category = match self.of_category.get(known(item.category)) {
+        let of_category = |group: u32| match self.of_category.get(known(group)) {
             Some(features) => *features,
-            None => encoder.of_category(user, item.category, left_out()),
+            None => encoder.of_category(user, group, left_out()),
         };
-        let author = match self.of_author.get(known(item.author)) {
+        let of_author = |group: u32| match self.of_author.get(known(group)) {
             Some(features) => *features,
-            None => encoder.of_author(user, item.author, left_out()),
+            None => encoder.of_author(user, group, left_out()),
+        };
+        let (category, author) = match item.several {
+            false => (of_category(item.category), of_author(item.author)),
+            true => (
+                over(item.groups(&encoder.categories, item.category, ItemInfo::categories), of_category),
+                over(item.groups(&encoder.authors, item.author, ItemInfo::authors), of_author),
+            ),
         };
         let age = item.values[AGE];
         let differences = [
@@ -212,6 +286,7 @@ mod tests {
 
     use super::*;
     use crate::data::dataset::{Catalog, Dataset, Ratings, Sources};
+    use crate::data::labels::Labels;
 
     fn world() -> (Dataset, Encoder, Feedback) {
         let ratings = Ratings {
@@ -226,6 +301,7 @@ mod tests {
             category: vec![1, 1, 2, 1],
             author: vec![7, 8, 7, NONE],
             published: vec![NONE; 4],
+            ..Catalog::default()
         };
         let data = Dataset::build(Sources { ratings, catalog, ..Sources::default() }).unwrap();
         let feedback = Feedback { positive_stars: 4.0, now: data.latest };
@@ -235,7 +311,7 @@ mod tests {
         (data, encoder, feedback)
     }
 
-    fn encoded(encoder: &Encoder, user: &UserFeatures<'_>, item: &ItemFeatures) -> Vec<f32> {
+    fn encoded(encoder: &Encoder, user: &UserFeatures<'_>, item: &ItemFeatures<'_>) -> Vec<f32> {
         let mut block = vec![[0.0; LANES]; VARYING];
         encoder.pairing(user, 1).encode(item, 3, &mut block);
         block.iter().map(|row| row[3]).collect()
@@ -275,8 +351,9 @@ mod tests {
         let user = encoder.user(data.events.row(0), NONE, vec![0.5, -1.0]);
         let many = encoder.pairing(&user, 1000);
         assert!(!many.of_category.is_empty() && !many.of_author.is_empty());
-        let newcomer = |category, author| encoder.newcomer(ItemInfo { category, author, published: NONE });
-        let items = (0..4).map(|item| encoder.known(item)).chain([newcomer(2, 8), newcomer(99, NONE)]);
+        let infos = [([2], 8), ([99], NONE)].map(|(categories, author)| ItemInfo::new(categories, [author], NONE));
+        let newcomers = infos.iter().map(|info| encoder.newcomer(info));
+        let items = (0..4).map(|item| encoder.known(item)).chain(newcomers);
         for item in items {
             let mut block = vec![[0.0; LANES]; VARYING];
             many.encode(&item, 3, &mut block);
@@ -289,7 +366,7 @@ mod tests {
     fn a_newcomer_has_the_features_of_its_author() {
         let (data, encoder, _) = world();
         let user = encoder.user(data.events.row(0), NONE, vec![1.0, 1.0]);
-        let values = encoded(&encoder, &user, &encoder.newcomer(ItemInfo { category: 99, author: 7, published: NONE }));
+        let values = encoded(&encoder, &user, &encoder.newcomer(&ItemInfo::new([99], [7], NONE)));
         assert!(named(&values, "author_share") > 0.0 && named(&values, "author_affinity") > 0.0);
         assert_eq!((named(&values, "positives"), named(&values, "category_affinity")), (0.0, 0.0));
     }
@@ -303,5 +380,21 @@ mod tests {
         for item in 0..data.items.len() as u32 {
             assert!(encoded(&encoder, &user, &encoder.known(item)).iter().all(|v| v.is_finite()));
         }
+    }
+    #[test]
+    fn of_several_groups_the_mean_counts_and_a_pair_never_itself() {
+        let (data, _, feedback) = world();
+        let items = ItemTable {
+            category: Labels::new(4, vec![(0, 1), (0, 2), (1, 1), (2, 2), (3, 1), (3, 2)]),
+            ..ItemTable::count(&data, &feedback)
+        };
+        let encoder = Encoder::new(&items, Array2::zeros((4, 2)).view(), &[0.0; 4], feedback);
+        let user = encoder.user(data.events.row(0), NONE, vec![]);
+        let share = |item: &ItemFeatures<'_>| named(&encoded(&encoder, &user, item), "category_share");
+        // The items 0 and 1 are liked, in equal measure: all of it is in category 1 and half of it in category 2.
+        assert_eq!((share(&encoder.known(3)), share(&encoder.known(2))), (0.75, 0.5));
+        assert_eq!(share(&encoder.known(0)), 0.5);
+        assert_eq!(share(&encoder.newcomer(&ItemInfo::new([1, 2, 99], [], NONE))), 0.75);
+        assert_eq!(named(&encoded(&encoder, &user, &encoder.known(3)), "category_items"), 3.0f32.ln_1p());
     }
 }

@@ -2,6 +2,8 @@
 
 /// Features of the item.
 pub const ITEM_FEATURES: usize = 11;
+/// Features of the item that are those of its category, or of its author.
+pub const GROUP_FEATURES: usize = 2;
 pub const CATEGORY_FEATURES: usize = 3;
 pub const AUTHOR_FEATURES: usize = 4;
 const PAIR_FEATURES: usize = CATEGORY_FEATURES + AUTHOR_FEATURES + 2;

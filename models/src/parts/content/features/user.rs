@@ -36,8 +36,9 @@ impl<'a> UserFeatures<'a> {
             favorites += u32::from(favorite);
             let weight = encoder.feedback.weight(stars, favorite, row.at[i]);
             let totals = Totals { weight, stars_sum: stars, ratings: f32::from(stars > 0.0) };
-            categories.push((encoder.categories.of_item[item], totals));
-            authors.push((encoder.authors.of_item[item], totals));
+            // In full for each of several: a share of the likes is of those that are in the category at all.
+            categories.extend(encoder.categories.of(item).map(|group| (group, totals)));
+            authors.extend(encoder.authors.of(item).map(|group| (group, totals)));
             if weight > 0.0 {
                 positives += 1;
                 weights += weight;
@@ -80,8 +81,8 @@ impl<'a> UserFeatures<'a> {
     }
 
     /// What the scored item itself adds to the user's sums; None unless the user has an interaction with it.
-    pub fn own(&self, item: &ItemFeatures, encoder: &Encoder) -> Option<Totals> {
-        let place = self.row.item.binary_search(&item.index?).ok()?;
+    pub fn own(&self, item: &ItemFeatures<'_>, encoder: &Encoder) -> Option<Totals> {
+        let place = self.row.item.binary_search(&item.index()?).ok()?;
         let (stars, favorite, at) = (self.row.stars[place], self.row.favorite[place], self.row.at[place]);
         Some(Totals {
             weight: encoder.feedback.weight(stars, favorite, at),
