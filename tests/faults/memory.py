@@ -79,7 +79,7 @@ def train(name, readers, books, reviews, options):
 def open_model():
     """The first session after the shared file is gone makes it again from the tables."""
     observer = Session()
-    size = int(observer.query("SELECT bytes FROM reco_models WHERE active;")[0]) / MB
+    size = int(observer.query("SELECT bytes FROM reco_models() WHERE active;")[0]) / MB
     path = observer.query("SELECT reco_scores(1, '{1}'); SELECT reco_health()->'cache'->>'path';")[-1]
     os.unlink(os.path.join(os.environ["PGDATA"], path))
     session = Session()
