@@ -126,7 +126,8 @@ fn found(site: &Site<'_>, table: &Table) -> Outcome<SourceRow> {
     let columns = table.by_role().filter_map(|(role, column)| Some((role.into(), column?.name.clone().into())));
     let lacking: Vec<&str> = table.lacking();
     let lacking = (!lacking.is_empty()).then(|| format!("no column for {}", lacking.join(", ")));
-    let missing: Vec<String> = lacking.into_iter().chain(table.unusable.iter().cloned()).collect();
+    let unreadable = site.unreadable_times(table)?;
+    let missing: Vec<String> = lacking.into_iter().chain(table.unusable.iter().cloned()).chain(unreadable).collect();
     let indexes = site.missing_indexes(table)?.into_iter().map(|missing| missing.statement);
     let advice: Vec<String> = indexes.chain(table.advice.clone()).collect();
     let listed = |sentences: &[String]| (!sentences.is_empty()).then(|| sentences.join("; "));

@@ -81,8 +81,11 @@ impl Report {
                 Ok(table) => {
                     indexes.extend(site.missing_indexes(table)?.into_iter().map(|missing| missing.statement));
                     // Of a detected table this is how the site is; of a configured one something broke.
-                    for problem in table.unusable.iter().filter(|_| table.configured) {
-                        self.attend(&format!("{}: {problem}", kind.name));
+                    if table.configured {
+                        let unreadable = site.unreadable_times(table)?;
+                        for problem in table.unusable.iter().chain(&unreadable) {
+                            self.attend(&format!("{}: {problem}", kind.name));
+                        }
                     }
                 }
                 Err(problem) => sources.push(format!("{}: {problem}", kind.name)),

@@ -20,6 +20,7 @@ use crate::pg::notice;
 use crate::pg::owner::as_owner;
 use crate::pg::session::{look_for_client, pause, refuse_read_only, session_user, watch_client};
 use crate::pg::spi::{self, Connection, arg};
+use crate::pg::subtransaction::without_locks;
 use crate::pg::worker;
 use crate::read::Read;
 use crate::settings;
@@ -110,11 +111,19 @@ fn warn_of_row_security(site: &Site<'_>) {
     }
 }
 
+fn say_what_is_no_time(site: &Site<'_>) -> Outcome<()> {
+    for table in site.mapping.tables().into_iter().filter_map(|(_, table)| table.ok()) {
+        site.unreadable_times(table)?.iter().for_each(|sentence| notice::say(sentence));
+    }
+    Ok(())
+}
+
 fn run(connection: &Connection, params: &ValidParams, begun: Instant) -> Outcome<Finished> {
     let mut progress = Progress::new();
     let site = Site::to_train(connection)?;
     warn_of_row_security(&site);
     site.lost().iter().for_each(|lost| notice::say(&lost.sentence()));
+    without_locks(|| say_what_is_no_time(&site))?;
     let say = |table: &str, rows| progress.say(&format!("reading {table}"), 0.0, rows);
     let Read { sources, size, skipped, keys } = site.read_all(say, |size| check_memory(size, params))?;
     skipped.check(site.mapping.ratings(), params.strict)?;

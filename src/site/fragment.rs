@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use pgrx::pg_sys;
 
-use super::spellings::{ARRAYS, Kind, Role, SourceKind};
+use super::spellings::{ARRAYS, Kind, Role, SourceKind, is_text};
+use super::written_time;
 
 /// A column that was found.
 #[derive(Clone)]
@@ -14,7 +15,7 @@ pub struct Column {
     /// Of a domain, the type that it is over.
     pub type_oid: pg_sys::Oid,
     pub collation: pg_sys::Oid,
-    /// Small integers are years: see [`Column::as_seconds`].
+    /// Small integers are years, and a year or a month may be written: see [`Column::as_seconds`].
     pub may_be_year: bool,
     /// That dates and timestamps without a time zone are in.
     pub zone: Rc<str>,
@@ -107,13 +108,15 @@ impl Column {
         format!("{}::pg_catalog.text", self.quoted())
     }
 
-    /// Seconds since 1970 as float8. An integer is an epoch in seconds or milliseconds, by its magnitude, or a year.
+    /// Seconds since 1970 as float8. An integer is an epoch in seconds or milliseconds, by its magnitude, or a year; a text
+    /// is read as ISO 8601 has it.
     ///
     /// Every operator and literal has its schema and type. PostgreSQL has no `-(float8, int4)`: one that somebody
     /// planted in the search_path would be called with the rights of whoever scores.
     pub fn as_seconds(&self) -> String {
         match self.type_oid {
             pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::INT8OID => self.integer_as_seconds(),
+            text if is_text(text) => written_time::as_seconds(self, &self.quoted_zone()),
             _ => format!("pg_catalog.date_part('epoch'::pg_catalog.text, {})", self.as_moment()),
         }
     }

@@ -7,6 +7,7 @@ mod resolve;
 mod sources;
 mod spellings;
 mod trained_on;
+mod written_time;
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -15,7 +15,7 @@ pub enum Kind {
     /// One id, or an array of them.
     Ids,
     Stars,
-    /// A date, a timestamp, or an integer that counts seconds or milliseconds since 1970.
+    /// A date, a timestamp, an integer that counts seconds or milliseconds since 1970, or one of these dates as text.
     Time,
     /// A time, or a year.
     TimeOrYear,
@@ -34,9 +34,11 @@ impl Kind {
             Kind::Serial => "smallint, integer or bigint",
             Kind::Ids => "smallint, integer, bigint, uuid or text, or an array of integers",
             Kind::Stars => "a number",
-            Kind::Time => "date, timestamp, timestamptz, or an integer or bigint of seconds or milliseconds since 1970",
+            Kind::Time => {
+                "date, timestamp, timestamptz, an integer or bigint of seconds or milliseconds since 1970, or text"
+            }
             Kind::TimeOrYear => {
-                "date, timestamp, timestamptz, or an integer: a year, or seconds or milliseconds since 1970"
+                "date, timestamp, timestamptz, text, or an integer: a year, or seconds or milliseconds since 1970"
             }
             Kind::Text => "text",
             Kind::Deleted => "boolean, date, timestamp or timestamptz",
@@ -49,22 +51,30 @@ impl Kind {
         !matches!(self, Kind::Deleted | Kind::Active)
     }
 
+    /// Whether it says when something was.
+    pub fn is_time(self) -> bool {
+        matches!(self, Kind::Time | Kind::TimeOrYear)
+    }
+
     pub fn accepts(self, type_oid: pg_sys::Oid) -> bool {
         let integer = [pg_sys::INT2OID, pg_sys::INT4OID, pg_sys::INT8OID].contains(&type_oid);
         let time = [pg_sys::DATEOID, pg_sys::TIMESTAMPOID, pg_sys::TIMESTAMPTZOID].contains(&type_oid);
-        let text = [pg_sys::TEXTOID, pg_sys::VARCHAROID, pg_sys::BPCHAROID].contains(&type_oid);
         match self {
-            Kind::Id => integer || text || type_oid == pg_sys::UUIDOID,
+            Kind::Id => integer || is_text(type_oid) || type_oid == pg_sys::UUIDOID,
             Kind::Ids => Kind::Id.accepts(type_oid) || ARRAYS.contains(&type_oid),
             Kind::Serial => integer,
             Kind::Stars => integer || [pg_sys::FLOAT4OID, pg_sys::FLOAT8OID, pg_sys::NUMERICOID].contains(&type_oid),
-            Kind::Time => time || integer && type_oid != pg_sys::INT2OID,
-            Kind::TimeOrYear => time || integer,
+            Kind::Time => time || integer && type_oid != pg_sys::INT2OID || is_text(type_oid),
+            Kind::TimeOrYear => time || integer || is_text(type_oid),
             Kind::Deleted => time || type_oid == pg_sys::BOOLOID,
             Kind::Active => type_oid == pg_sys::BOOLOID,
-            Kind::Text => text,
+            Kind::Text => is_text(type_oid),
         }
     }
+}
+
+pub fn is_text(type_oid: pg_sys::Oid) -> bool {
+    [pg_sys::TEXTOID, pg_sys::VARCHAROID, pg_sys::BPCHAROID].contains(&type_oid)
 }
 
 /// A column that a source has, with the spellings that are looked for: the snake case that MikroORM writes by default,
