@@ -95,6 +95,21 @@ fn every_function_takes_ids_of_keys() {
 }
 
 #[pg_test]
+fn a_session_goes_on_when_keys_change_their_type() {
+    let found = || truth("SELECT bool_and(reco_key(reco_id(id::text)) = id::text) FROM (SELECT id FROM libro LIMIT 9) l");
+    keyed_site(USERS, ITEMS);
+    assert!(found());
+    Spi::run(
+        "ALTER TABLE libro ALTER id TYPE text; ALTER TABLE resena ALTER libro_id TYPE text;
+         ALTER TABLE favorito ALTER libro_id TYPE text",
+    )
+    .unwrap();
+    assert!(found());
+    train();
+    assert_eq!(keys("reco_recommend(reco_id(usr(41)), 5)").len(), 5);
+}
+
+#[pg_test]
 fn what_a_backend_has_not_met_is_looked_up() {
     keyed_site(USERS, ITEMS);
     train();

@@ -40,13 +40,15 @@ impl Drop for Plan {
     }
 }
 
-/// A plan and the number of the use that was its latest.
+/// A plan, the types of its parameters and the number of the use that was its latest.
 struct Cached {
     plan: Rc<Plan>,
+    types: Vec<pg_sys::Oid>,
     used: u64,
 }
 
-/// Saved plans by text. PostgreSQL itself replans them when what they depend on changes.
+/// Saved plans by text. PostgreSQL itself replans them when what they depend on changes, but for the types of the
+/// parameters: an id has the type of its column, which the site may alter.
 #[derive(Default)]
 struct Plans {
     by_text: HashMap<String, Cached>,
@@ -62,21 +64,25 @@ thread_local! {
 const MAX_PLANS: usize = 256;
 
 impl Plans {
-    fn get(&mut self, sql: &str) -> Option<Rc<Plan>> {
+    fn get(&mut self, sql: &str, args: &[Arg]) -> Option<Rc<Plan>> {
         self.uses += 1;
         let cached = self.by_text.get_mut(sql)?;
+        if !cached.types.iter().copied().eq(args.iter().map(|a| a.oid)) {
+            return None;
+        }
         cached.used = self.uses;
         Some(Rc::clone(&cached.plan))
     }
 
-    /// Gives what had to leave: the plan that was not used for longest. It is freed by the caller, outside of the borrow.
-    fn insert(&mut self, sql: &str, plan: Rc<Plan>) -> Option<Cached> {
+    /// Gives what had to leave: the plan of the same text for other types, or the one that was not used for longest. It is
+    /// freed by the caller, outside of the borrow.
+    fn insert(&mut self, sql: &str, types: Vec<pg_sys::Oid>, plan: Rc<Plan>) -> [Option<Cached>; 2] {
         let is_full = self.by_text.len() >= MAX_PLANS;
         let oldest = self.by_text.iter().filter(|_| is_full).min_by_key(|(_, cached)| cached.used);
         let oldest = oldest.map(|(text, _)| text.clone());
         let evicted = oldest.and_then(|text| self.by_text.remove(&text));
-        self.by_text.insert(sql.to_owned(), Cached { plan, used: self.uses });
-        evicted
+        let replaced = self.by_text.insert(sql.to_owned(), Cached { plan, types, used: self.uses });
+        [evicted, replaced]
     }
 }
 
@@ -284,7 +290,7 @@ fn values(args: &[Arg]) -> (Vec<pg_sys::Datum>, Vec<std::ffi::c_char>) {
 }
 
 fn plan(sql: &str, args: &[Arg]) -> Outcome<Rc<Plan>> {
-    if let Some(plan) = PLANS.with_borrow_mut(|plans| plans.get(sql)) {
+    if let Some(plan) = PLANS.with_borrow_mut(|plans| plans.get(sql, args)) {
         return Ok(plan);
     }
     let text = CString::new(sql).map_err(|_| Failure::invalid("a name must not contain a NUL character"))?;
@@ -296,7 +302,7 @@ fn plan(sql: &str, args: &[Arg]) -> Outcome<Rc<Plan>> {
         return Err(internal(0, sql));
     }
     let plan = Rc::new(Plan(plan));
-    let evicted = PLANS.with_borrow_mut(|plans| plans.insert(sql, Rc::clone(&plan)));
+    let evicted = PLANS.with_borrow_mut(|plans| plans.insert(sql, types, Rc::clone(&plan)));
     drop(evicted);
     Ok(plan)
 }
