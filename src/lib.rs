@@ -38,6 +38,7 @@ mod tests {
     include!("../pg_test/arguments.rs");
     include!("../pg_test/common.rs");
     include!("../pg_test/configure.rs");
+    include!("../pg_test/crowd.rs");
     include!("../pg_test/damage.rs");
     include!("../pg_test/explain.rs");
     include!("../pg_test/health.rs");

@@ -84,6 +84,7 @@ pub use model::uncalibrated::User;
 pub use parts::ratings::{Rater, RatingEvidence, RatingModel, UserPrior};
 pub use parts::rules::{MOST_POINTS, Taste};
 pub use serve::codec::{decode, encode, hash, image, open_image, verify};
+pub use serve::crowd::{BestUsers, SimilarUsers};
 pub use serve::diversity::diversify;
 pub use serve::explain::{Evidence, Term};
 pub use serve::explore::{Explored, RARELY, explore, explore_seed};

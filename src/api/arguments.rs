@@ -81,17 +81,19 @@ pub fn json(name: &str, value: AnyElement) -> Outcome<Value> {
     })
 }
 
-/// `n`, the number of items that a function lists; 10 where it is NULL. Counts and shares are declared as double precision,
-/// the one type that PostgreSQL casts every other number to unasked: drivers send integer, bigint, numeric and double
-/// precision for the same value.
+/// `n`, the number of items that a function lists; 10 where it is NULL.
 pub fn count(n: Option<f64>) -> Outcome<usize> {
-    const MOST: f64 = 1000.0;
+    count_up_to(1000.0, "For more, score the items themselves: reco_score(user_id, item_ids).", n)
+}
+
+/// `n`, up to `most`. Counts and shares are declared as double precision, the one type that PostgreSQL casts every other
+/// number to unasked: drivers send integer, bigint, numeric and double precision for the same value.
+pub fn count_up_to(most: f64, hint: &str, n: Option<f64>) -> Outcome<usize> {
     let n = n.unwrap_or(10.0);
-    if (1.0..=MOST).contains(&n) && n.fract() == 0.0 {
+    if (1.0..=most).contains(&n) && n.fract() == 0.0 {
         return Ok(n as usize);
     }
-    Err(Failure::invalid(format!("n must be a whole number between 1 and {MOST}, not {n}"))
-        .hint("For more, score the items themselves: reco_score(user_id, item_ids)."))
+    Err(Failure::invalid(format!("n must be a whole number between 1 and {most}, not {n}")).hint(hint))
 }
 
 /// A share, 0 to 1; 0 where it is NULL.

@@ -1,6 +1,7 @@
 //! The SQL functions.
 
 mod arguments;
+mod audience;
 mod configure;
 mod explain;
 mod health;
@@ -11,5 +12,6 @@ mod recommend;
 mod registry;
 mod score;
 mod similar;
+mod similar_users;
 mod train;
 mod trending;

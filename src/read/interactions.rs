@@ -27,21 +27,26 @@ impl Site<'_> {
         let mut reviews = Reviews::default();
         let Some(source) = self.mapping.ratings() else { return Ok(reviews) };
         for rating in self.of_key::<Rating>(source, &source.user, user)? {
-            let Some(stars) = rating.stars.filter(|stars| STARS.contains(stars)) else {
-                reviews.without_stars.push(rating.item);
-                if rating.stars.is_some() {
-                    self.warn_of_invalid_stars(source, user, rating.item);
-                }
-                continue;
-            };
-            let ratings = &mut reviews.ratings;
-            ratings.user.push(user);
-            ratings.item.push(rating.item);
-            ratings.stars.push(stars);
-            ratings.at.push(rating.at);
-            ratings.key.push(rating.key);
+            self.add_review(source, &mut reviews, rating);
         }
         Ok(reviews)
+    }
+
+    /// Adds what was read to the reviews of its user.
+    pub(super) fn add_review(&self, source: &RatingSource, reviews: &mut Reviews, rating: Rating) {
+        let Some(stars) = rating.stars.filter(|stars| STARS.contains(stars)) else {
+            reviews.without_stars.push(rating.item);
+            if rating.stars.is_some() {
+                self.warn_of_invalid_stars(source, rating.user, rating.item);
+            }
+            return;
+        };
+        let ratings = &mut reviews.ratings;
+        ratings.user.push(rating.user);
+        ratings.item.push(rating.item);
+        ratings.stars.push(stars);
+        ratings.at.push(rating.at);
+        ratings.key.push(rating.key);
     }
 
     /// Once in a session: one row must not fill the log of a busy site.
@@ -59,11 +64,9 @@ impl Site<'_> {
     pub fn favorites_of(&self, user: i64) -> Outcome<Favorites> {
         let mut favorites = Favorites::default();
         let Some(source) = self.mapping.favorites() else { return Ok(favorites) };
-        for favorite in self.of_key::<Favorite>(source, &source.user, user)? {
-            favorites.user.push(user);
-            favorites.item.push(favorite.item);
-            favorites.at.push(favorite.at);
-        }
+        self.of_key::<Favorite>(source, &source.user, user)?
+            .into_iter()
+            .for_each(|favorite| add_favorite(&mut favorites, favorite));
         Ok(favorites)
     }
 
@@ -73,4 +76,10 @@ impl Site<'_> {
         let accounts = self.of_key::<Account>(source, &source.id, user)?;
         Ok(accounts.first().map_or(NONE, |account| account.since))
     }
+}
+
+pub(super) fn add_favorite(favorites: &mut Favorites, favorite: Favorite) {
+    favorites.user.push(favorite.user);
+    favorites.item.push(favorite.item);
+    favorites.at.push(favorite.at);
 }

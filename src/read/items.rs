@@ -47,7 +47,7 @@ pub fn each_once(items: &mut Vec<(i64, ItemInfo)>) {
     });
 }
 
-fn where_any(column: &Column) -> String {
+pub(super) fn where_any(column: &Column) -> String {
     format!("WHERE {}", column.is_any("$1"))
 }
 

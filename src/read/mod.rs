@@ -2,6 +2,7 @@
 //! method of the [`Site`](crate::site::Site), and reads in the caller's snapshot with the caller's rights.
 
 mod bulk;
+mod crowd;
 mod interactions;
 mod items;
 mod keys;

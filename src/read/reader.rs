@@ -7,7 +7,7 @@ use super::items::FoundItems;
 use crate::failure::Outcome;
 use crate::pg::session;
 use crate::site::{Served, Site};
-use crate::store;
+use crate::store::{self, UserFactor};
 
 /// A reader as a model sees one.
 pub struct ModelReader {
@@ -49,20 +49,31 @@ pub struct RulesReader {
 
 impl Site<'_> {
     pub fn reader(&self, served: &Served, user: i64) -> Outcome<ModelReader> {
-        let model = &served.model;
         let (reviews, favorites) = (self.reviews_of(user)?, self.favorites_of(user)?);
-        let history = model.history(&reviews.ratings, &favorites);
+        let stored = store::user_factor(self.connection, served.version, user)?;
+        Ok(self.model_reader(&served.model, &reviews, &favorites, self.registered(user)?, stored))
+    }
+
+    /// A reader of whom everything was read. `stored`: the trained vector, and what it was trained on.
+    pub(super) fn model_reader(
+        &self,
+        model: &Model,
+        reviews: &Reviews,
+        favorites: &Favorites,
+        registered: i64,
+        stored: Option<UserFactor>,
+    ) -> ModelReader {
+        let history = model.history(&reviews.ratings, favorites);
         let ids = &model.items().id;
         let print = fingerprint(history.row(), |item| ids[item as usize]);
-        let stored = store::user_factor(self.connection, served.version, user)?
+        let stored = stored
             // Whether the two are equal is told to nobody who does not read both: see `reads_what_was_trained_on`.
             .filter(|_| self.reads_what_was_trained_on())
             // An interaction with an item that the model does not know is a change too, though it cannot be folded in.
             .filter(|stored| stored.fingerprint == print && history.unknown == 0)
             .map(|stored| stored.factor)
             .filter(|factor| factor.len() == model.factors());
-        let registered = self.registered(user)?;
-        Ok(ModelReader { history, seen: seen(&reviews, &favorites), registered, stored })
+        ModelReader { history, seen: seen(reviews, favorites), registered, stored }
     }
 
     /// Somebody of whom only the liked items are known, as if all were favourites of this moment.

@@ -1,6 +1,7 @@
 //! Reading models. Everything here runs as the extension's owner, under the caller's snapshot.
 
 use pgrx::prelude::*;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use reco_models::{Bytes, Champion, HeldOut, Key, room};
@@ -116,5 +117,46 @@ pub fn keys(connection: &Connection, version: i64, ids: Vec<i64>) -> Outcome<Vec
             &[arg(version), arg(ids)],
         )?;
         rows.iter().filter_map(|mut row| row.take_key().transpose()).collect()
+    })
+}
+
+/// The trained vectors of some users, by user.
+pub fn user_factors(connection: &Connection, version: i64, users: Vec<i64>) -> Outcome<HashMap<i64, UserFactor>> {
+    as_owner(|| {
+        let rows = connection.read(
+            "SELECT user_id, fingerprint, factor FROM reco.user_factor
+             WHERE model_version OPERATOR(pg_catalog.=) $1 AND user_id OPERATOR(pg_catalog.=) ANY ($2)",
+            &[arg(version), arg(users)],
+        )?;
+        let mut factors = HashMap::with_capacity(rows.len());
+        for mut row in rows.iter() {
+            let (user, fingerprint, factor) = (row.take()?, row.take()?, row.take()?);
+            if let (Some(user), Some(fingerprint), Some(factor)) = (user, fingerprint, factor) {
+                factors.insert(user, UserFactor { fingerprint, factor });
+            }
+        }
+        Ok(factors)
+    })
+}
+
+/// Vectors that are read at once: some hundred kilobytes.
+const VECTORS: i64 = 1000;
+
+/// Hands the trained vector of every user to `each`, by ascending user.
+pub fn each_user_factor(connection: &Connection, version: i64, mut each: impl FnMut(i64, &[f32])) -> Outcome<()> {
+    as_owner(|| {
+        let sql = "SELECT user_id, factor FROM reco.user_factor WHERE model_version OPERATOR(pg_catalog.=) $1
+            ORDER BY user_id";
+        connection.read_batches(sql, &[arg(version)], VECTORS, |rows| {
+            scoped(|| {
+                for mut row in rows.iter() {
+                    let (user, factor) = (row.take()?, row.take::<Vec<f32>>()?);
+                    if let Some((user, factor)) = user.zip(factor) {
+                        each(user, &factor);
+                    }
+                }
+                Ok(())
+            })
+        })
     })
 }

@@ -6,7 +6,9 @@ mod registry;
 mod runs;
 mod save;
 
-pub use load::{Active, ModelKey, active, keys, load_champion, served, user_factor};
+pub use load::{
+    Active, ModelKey, UserFactor, active, each_user_factor, keys, load_champion, served, user_factor, user_factors,
+};
 pub use registry::{activate, active_now, drop_model, lock, rollback};
 pub use runs::{Run, known_users, run};
 pub use save::{Saved, register, save};

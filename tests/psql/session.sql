@@ -146,6 +146,8 @@ BEGIN;
 SELECT pg_temp.check_scores(:reader, :'shelf', '{hybrid}') AS takes_no_transaction_id;
 SELECT count(*) FROM reco_recommend(:reader, 10, diversity => 0.5, explore => 0.2);
 SELECT count(*) FROM reco_similar(:book);
+SELECT pg_temp.must(count(*) = 10 AND bool_and(similarity > 0), 'nobody is similar') FROM reco_similar_users(:reader);
+SELECT pg_temp.must(count(*) = 10 AND bool_and(score > 0), 'the book is for nobody') FROM reco_audience(:book);
 SELECT pg_temp.must(count(*) = 10 AND bool_and(score > 0), 'nothing is trending') FROM reco_trending(half_life => '1 year');
 SELECT pg_temp.must(pg_current_xact_id_if_assigned() IS NULL, 'scoring took a transaction id, which a standby cannot give');
 COMMIT;

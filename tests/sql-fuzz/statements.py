@@ -25,6 +25,14 @@ PROPERTIES = {
         SELECT 'VIOLATION similar ' || r::text FROM (SELECT *, lead(similarity) OVER (ORDER BY rank) AS next,
             count(*) OVER (PARTITION BY item_id) AS times FROM r) r
         WHERE similarity IS NULL OR NOT similarity BETWEEN 0 AND 1 OR item_id = {0} OR times > 1 OR next > similarity;""",
+    "reco_similar_users": """WITH r AS MATERIALIZED (SELECT * FROM reco_similar_users({0}, {1}))
+        SELECT 'VIOLATION similar users ' || r::text FROM (SELECT *, lead(similarity) OVER (ORDER BY rank) AS next,
+            count(*) OVER (PARTITION BY user_id) AS times FROM r) r
+        WHERE similarity IS NULL OR NOT similarity BETWEEN 0 AND 1 OR user_id = {0} OR times > 1 OR next > similarity;""",
+    "reco_audience": """WITH r AS MATERIALIZED (SELECT * FROM reco_audience({0}, {1}, {2}))
+        SELECT 'VIOLATION audience ' || r::text FROM (SELECT *, lead(score) OVER (ORDER BY rank) AS next,
+            count(*) OVER (PARTITION BY user_id) AS times FROM r) r
+        WHERE score IS NULL OR NOT score BETWEEN 0 AND 1 OR times > 1 OR next > score;""",
     "reco_trending": """SELECT 'VIOLATION trending ' || r::text FROM reco_trending({0}, {1}, {2}) r
         WHERE score IS NULL OR NOT score BETWEEN 0 AND interactions OR interactions < 1;""",
     "reco_explain": """SELECT 'VIOLATION explain: ' || explained || ' for ' || score

@@ -1,6 +1,7 @@
 //! Answers of a model: which items, in which order, and why; and a model as bytes.
 
 pub mod codec;
+pub mod crowd;
 pub mod diversity;
 pub mod explain;
 pub mod explore;

@@ -1,0 +1,98 @@
+//! Many users at once: who has an interaction, who is still there, and what the sources say of a batch of them.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use reco_models::{Favorites, NONE, more_room};
+
+use super::interactions::{Reviews, add_favorite};
+use super::items::where_any;
+use super::reader::ModelReader;
+use super::record::{Account, Favorite, Rating};
+use crate::failure::Outcome;
+use crate::site::{Column, Served, Site, Source, Table};
+use crate::store;
+
+/// Users of one look at the cursor.
+const BATCH: i64 = 10_000;
+
+impl Site<'_> {
+    /// The columns that say whose an interaction is.
+    fn user_columns(&self) -> impl Iterator<Item = (&Table, &Column)> {
+        self.mapping.interactions().map(|source| (source.table, source.user))
+    }
+
+    /// The users with an interaction that the caller sees, ascending.
+    pub fn interacting(&self) -> Outcome<Vec<i64>> {
+        let mut users: Vec<i64> = Vec::new();
+        for (table, user) in self.user_columns() {
+            let sql = format!("SELECT DISTINCT {} FROM {}", user.as_id(), table.rows());
+            self.connection.read_batches(&sql, &[], BATCH, |rows| {
+                more_room(&mut users, rows.len())?;
+                for mut row in rows.iter() {
+                    users.extend(row.take_id()?);
+                }
+                Ok(())
+            })?;
+        }
+        users.sort_unstable();
+        users.dedup();
+        Ok(users)
+    }
+
+    /// Those of the given users who have an interaction that the caller sees and, where there are accounts, an account.
+    pub fn present_users(&self, users: &[i64]) -> Outcome<HashSet<i64>> {
+        let mut present = HashSet::new();
+        for (table, user) in self.user_columns() {
+            let sql = format!("SELECT DISTINCT {} FROM {} {}", user.as_id(), table.rows(), where_any(user));
+            for mut row in self.connection.read(&sql, &[self.ids_as_arg(table, user, users.to_vec())?])?.iter() {
+                present.extend(row.take_id()?);
+            }
+        }
+        if let Some(accounts) = self.accounts(users)? {
+            present.retain(|user| accounts.contains_key(user));
+        }
+        Ok(present)
+    }
+
+    /// When each of the given users registered, without those who have no account; None where the site has no accounts.
+    fn accounts(&self, users: &[i64]) -> Outcome<Option<HashMap<i64, i64>>> {
+        let Some(source) = self.mapping.users() else { return Ok(None) };
+        let ids = self.ids_as_arg(source.table(), &source.id, users.to_vec())?;
+        let accounts = self.select::<Account>(source, &where_any(&source.id), &[ids])?;
+        Ok(Some(accounts.into_iter().map(|account| (account.user, account.since)).collect()))
+    }
+
+    /// As [`Site::reader`], the given users at once, without those who have no interaction or no account.
+    pub fn readers(&self, served: &Served, users: &[i64]) -> Outcome<Vec<(i64, ModelReader)>> {
+        let accounts = self.accounts(users)?;
+        let mut stored = store::user_factors(self.connection, served.version, users.to_vec())?;
+        let mut readers = Vec::with_capacity(users.len());
+        for (user, (reviews, favorites)) in self.interactions_of(users)? {
+            let since = match &accounts {
+                Some(accounts) => accounts.get(&user).copied(),
+                None => Some(NONE),
+            };
+            let Some(since) = since else { continue };
+            let stored = stored.remove(&user);
+            readers.push((user, self.model_reader(&served.model, &reviews, &favorites, since, stored)));
+        }
+        Ok(readers)
+    }
+
+    fn interactions_of(&self, users: &[i64]) -> Outcome<BTreeMap<i64, (Reviews, Favorites)>> {
+        let mut found: BTreeMap<i64, (Reviews, Favorites)> = BTreeMap::new();
+        if let Some(source) = self.mapping.ratings() {
+            let ids = self.ids_as_arg(source.table(), &source.user, users.to_vec())?;
+            for rating in self.select::<Rating>(source, &where_any(&source.user), &[ids])? {
+                self.add_review(source, &mut found.entry(rating.user).or_default().0, rating);
+            }
+        }
+        if let Some(source) = self.mapping.favorites() {
+            let ids = self.ids_as_arg(source.table(), &source.user, users.to_vec())?;
+            for favorite in self.select::<Favorite>(source, &where_any(&source.user), &[ids])? {
+                add_favorite(&mut found.entry(favorite.user).or_default().1, favorite);
+            }
+        }
+        Ok(found)
+    }
+}
