@@ -138,3 +138,44 @@ fn tables_of_ones_own_do_not_tell_who_is_similar() {
     .unwrap();
     assert_eq!(fails("SELECT * FROM reco_similar_users(2)").0, "55000");
 }
+
+#[pg_test]
+fn users_and_items_may_have_keys() {
+    keyed_site(USERS, ITEMS);
+    train();
+    let found = |sql: &str| -> Vec<String> {
+        Spi::get_one(&format!("SELECT coalesce(array_agg(reco_key(user_id) ORDER BY rank), '{{}}') FROM {sql}"))
+            .unwrap()
+            .unwrap()
+    };
+    let similar = found("reco_similar_users(reco_id(usr(2)), 19)");
+    let even = truth(&format!("SELECT '{{{}}}' <@ ARRAY(SELECT usr(i)::text FROM generate_series(4, 40, 2) i)", similar.join(",")));
+    assert!(similar.len() == 19 && even, "{similar:?}");
+    // The same from the bare id, which a session has that did not call reco_id().
+    assert_eq!(found(&format!("reco_similar_users({}, 19)", id_of("usr(2)"))), similar);
+
+    Spi::run("INSERT INTO libro VALUES (itm(1000), 'Nuevo', itm(1), itm(1), '2022-06-01')").unwrap();
+    for book in [1000, 7] {
+        let same = format!(
+            "SELECT count(*) > 4 AND bool_and(a.user_id = s.user_id AND a.score = s.score)
+             FROM reco_audience(reco_id(itm({book})), 50) a FULL JOIN
+             (SELECT row_number() OVER (ORDER BY score DESC, reco_id(u.id)) AS rank, reco_id(u.id) AS user_id, score
+              FROM usuario u, reco_score(reco_id(u.id), ARRAY[reco_id(itm({book}))])
+              WHERE EXISTS (SELECT FROM resena r WHERE r.usuario_id = u.id)
+                AND NOT EXISTS (SELECT FROM resena r WHERE r.usuario_id = u.id AND r.libro_id = itm({book}))
+                AND NOT EXISTS (SELECT FROM favorito f WHERE f.usuario_id = u.id AND f.libro_id = itm({book}))) s USING (rank)"
+        );
+        assert!(truth(&same), "{book}: {same}");
+    }
+    let audience = found("reco_audience(reco_id(itm(1000)), 10)");
+    assert_eq!(found(&format!("reco_audience({}, 10)", id_of("itm(1000)"))), audience);
+    let chosen = "ARRAY[reco_id(usr(4)), reco_id(usr(7)), reco_id(usr(999))]";
+    let mut among = found(&format!("reco_audience(reco_id(itm(1000)), among => {chosen})"));
+    let mut wanted = ["usr(4)", "usr(7)"].map(key);
+    among.sort();
+    wanted.sort();
+    assert_eq!(among, wanted);
+    assert_eq!(fails("SELECT * FROM reco_similar_users(2)").0, "22023");
+    assert_eq!(fails("SELECT * FROM reco_audience(1000)").0, "22023");
+    assert_eq!(fails("SELECT * FROM reco_audience(reco_id(itm(1000)), among => '{7}')").0, "22023");
+}
