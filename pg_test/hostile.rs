@@ -66,6 +66,9 @@ fn call_everything() {
         "SELECT public.reco_rollback()",
         "SELECT public.reco_activate(2)",
         "SELECT public.reco_drop_model(1)",
+        "SELECT user_id FROM public.reco_similar_users(3)",
+        "SELECT user_id FROM public.reco_audience(3)",
+        "SELECT public.reco_forget(3)",
         "SELECT public.reco_configure('favorite', 'public.favorito', '{\"user\": \"usuario_id\", \"item\": \"libro_id\"}')",
         "SELECT public.reco_configure('favorite', NULL, NULL)",
     ] {

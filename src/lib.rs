@@ -41,6 +41,7 @@ mod tests {
     include!("../pg_test/crowd.rs");
     include!("../pg_test/damage.rs");
     include!("../pg_test/explain.rs");
+    include!("../pg_test/forget.rs");
     include!("../pg_test/health.rs");
     include!("../pg_test/hostile.rs");
     include!("../pg_test/keys.rs");

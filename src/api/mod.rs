@@ -4,6 +4,7 @@ mod arguments;
 mod audience;
 mod configure;
 mod explain;
+mod forget;
 mod health;
 mod key;
 mod predict;

@@ -1,6 +1,5 @@
 //! `reco_train`: read, train in a thread, store, report.
 
-use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,9 +14,7 @@ use crate::failure::{Failure, Outcome, or_raise};
 use crate::pg::catalog::row_security_applies;
 use crate::pg::headroom;
 use crate::pg::keys::Keys;
-use crate::pg::lock;
 use crate::pg::notice;
-use crate::pg::owner::as_owner;
 use crate::pg::session::{look_for_client, pause, refuse_read_only, session_user, watch_client};
 use crate::pg::spi::{self, Connection, arg};
 use crate::pg::subtransaction::without_locks;
@@ -27,9 +24,6 @@ use crate::settings;
 use crate::site::Site;
 use crate::store;
 
-/// The sequence whose lock a training holds. Not an advisory lock, which anybody can take; and not a table, which autovacuum
-/// locks in the same way.
-const TRAINER: &CStr = c"model_version_seq";
 /// The longest time without a progress line.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -79,7 +73,7 @@ fn train(options: Value) -> Outcome<TrainRow> {
     let begun = Instant::now();
     let params = Params::from_json(&options)?.validate()?;
     let finished = spi::connect(|connection| {
-        lock(connection)?;
+        store::keep_others_from_training(connection)?;
         run(connection, &params, begun)
     })?;
     spi::connect(|connection| store_and_report(connection, finished, options, params.force, begun))
@@ -253,37 +247,6 @@ fn withhold_if_overtaken(decision: &mut Decision, compared: Option<i64>, active:
 fn notify(connection: &Connection, outcome: &Value) -> Outcome<()> {
     connection.write("SELECT pg_catalog.pg_notify('reco', $1)", &[arg(outcome.to_string())])?;
     Ok(())
-}
-
-/// One trainer at a time in a database; the lock ends with the transaction, however it ends.
-fn lock(connection: &Connection) -> Outcome<()> {
-    if lock::try_sequence(TRAINER)? {
-        return Ok(());
-    }
-    // As the owner, because everybody else sees of other people's sessions only that they are there.
-    let (pid, since) = as_owner(|| {
-        let rows = connection.read(
-            "SELECT a.pid, a.xact_start::pg_catalog.text FROM pg_catalog.pg_locks l
-             LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid
-             WHERE l.locktype OPERATOR(pg_catalog.=) 'relation'::pg_catalog.text AND l.granted
-               AND l.mode OPERATOR(pg_catalog.=) 'ShareUpdateExclusiveLock'::pg_catalog.text
-               AND l.relation OPERATOR(pg_catalog.=) 'reco.model_version_seq'::pg_catalog.regclass
-               AND l.database OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_database
-                   WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database())",
-            &[],
-        )?;
-        let Some(mut holder) = rows.first() else { return Ok((None, None)) };
-        Ok((holder.take::<i32>()?, holder.take::<String>()?))
-    })?;
-    let failure =
-        Failure::new(PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE, "another reco_train() is running in this database");
-    let Some(pid) = pid else {
-        return Err(failure.hint("If no session trains, a prepared transaction did: see pg_prepared_xacts."));
-    };
-    let since = since.map_or(String::new(), |since| format!(", in a transaction since {since}"));
-    Err(failure
-        .detail(format!("Process {pid} trains{since}."))
-        .hint(format!("Wait for it, or stop it: SELECT pg_cancel_backend({pid});")))
 }
 
 /// Progress lines: one when the step changes, and one every two seconds.

@@ -116,9 +116,14 @@ pub fn row_security_applies(relation: pg_sys::Oid) -> bool {
 /// Whether the caller is known to see every row of a relation. Not where policies apply, nor through a view, which may
 /// ask who reads, nor without the right to read the whole relation.
 pub fn shows_all_rows(relation: pg_sys::Oid) -> bool {
+    may_read(relation) && !is_view(relation) && !row_security_applies(relation)
+}
+
+/// Whether the caller has the right to read every column of a relation.
+pub fn may_read(relation: pg_sys::Oid) -> bool {
     // SAFETY: a look-up in the system caches.
     let read = unsafe { pg_sys::pg_class_aclcheck(relation, pg_sys::GetUserId(), pg_sys::ACL_SELECT as _) };
-    read == pg_sys::AclResult::ACLCHECK_OK && !is_view(relation) && !row_security_applies(relation)
+    read == pg_sys::AclResult::ACLCHECK_OK
 }
 
 pub fn is_view(relation: pg_sys::Oid) -> bool {

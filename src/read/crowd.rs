@@ -9,6 +9,7 @@ use super::items::where_any;
 use super::reader::ModelReader;
 use super::record::{Account, Favorite, Rating};
 use crate::failure::Outcome;
+use crate::pg::catalog;
 use crate::site::{Column, Served, Site, Source, Table};
 use crate::store;
 
@@ -43,15 +44,28 @@ impl Site<'_> {
     pub fn present_users(&self, users: &[i64]) -> Outcome<HashSet<i64>> {
         let mut present = HashSet::new();
         for (table, user) in self.user_columns() {
-            let sql = format!("SELECT DISTINCT {} FROM {} {}", user.as_id(), table.rows(), where_any(user));
-            for mut row in self.connection.read(&sql, &[self.ids_as_arg(table, user, users.to_vec())?])?.iter() {
-                present.extend(row.take_id()?);
-            }
+            present.extend(self.present_in(table, user, users)?);
         }
         if let Some(accounts) = self.accounts(users)? {
             present.retain(|user| accounts.contains_key(user));
         }
         Ok(present)
+    }
+
+    fn present_in(&self, table: &Table, user: &Column, users: &[i64]) -> Outcome<HashSet<i64>> {
+        let sql = format!("SELECT DISTINCT {} FROM {} {}", user.as_id(), table.rows(), where_any(user));
+        let rows = self.connection.read(&sql, &[self.ids_as_arg(table, user, users.to_vec())?])?;
+        rows.iter().filter_map(|mut row| row.take_id().transpose()).collect()
+    }
+
+    /// Whether a source has an interaction of a user, as far as the caller may know. It may lack the right to read one.
+    pub fn has_visible_interactions(&self, user: i64) -> Outcome<bool> {
+        for (table, column) in self.user_columns() {
+            if catalog::may_read(table.oid) && !self.present_in(table, column, &[user])?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// When each of the given users registered, without those who have no account; None where the site has no accounts.

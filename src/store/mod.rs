@@ -1,14 +1,18 @@
 //! The model registry: writing a trained model in one transaction, reading it back, and which one is active.
 
 mod features;
+mod forget;
 mod load;
 mod registry;
 mod runs;
 mod save;
+mod trainer;
 
+pub use forget::forget;
 pub use load::{
     Active, ModelKey, UserFactor, active, each_user_factor, keys, load_champion, served, user_factor, user_factors,
 };
 pub use registry::{activate, active_now, drop_model, lock, rollback};
 pub use runs::{Run, known_users, run};
 pub use save::{Saved, register, save};
+pub use trainer::keep_others_from_training;

@@ -1,4 +1,4 @@
-"""Every pair of train, score, activate, roll back, drop and configure, in two real sessions.
+"""Every pair of train, score, activate, roll back, drop, configure and forget, in two real sessions.
 
 In each pair the first session writes and does not commit, the second starts, and the first then commits or rolls back.
 Whatever the order, the registry must be sound afterwards: the active version, if there is one, has its model, and every
@@ -78,6 +78,7 @@ def actions(versions):
         "roll back": "SELECT reco_rollback();",
         "drop": f"SELECT reco_drop_model({a});",
         "configure": CONFIGURE,
+        "forget": "SELECT reco_forget(1);",
     }
 
 
@@ -89,6 +90,7 @@ EXPECTED = {
     "roll back": {"55000", "40001"},
     "drop": {"42704", "55006", "40001"},
     "configure": {"40001"},
+    "forget": {"55P03", "40001"},
 }
 
 
@@ -101,7 +103,9 @@ def a_pair(bench, first, second, end, level):
     # A snapshot that is older than the end of the first transaction.
     bench.two.query(f"BEGIN ISOLATION LEVEL {level}; SELECT count(*) FROM reco.model;")
     mark = bench.two.start(todo[second])
-    if "score" not in (first, second) and "train" != second:
+    # Beside a training nothing is forgotten: that would be stored again.
+    refused = "train" == second or (first, second) == ("train", "forget")
+    if "score" not in (first, second) and not refused:
         check(bench.waits_for_a_lock(bench.two), f"{what}: the second session does not wait for the first")
     elif second == "score":
         bench.two.finish(mark, 10)
@@ -143,7 +147,8 @@ def nobody_else_can_take_the_trainers_lock(bench):
     bench.observer.query("CREATE ROLE nobody;")
     bench.two.query("SET ROLE nobody; BEGIN; SELECT pg_advisory_xact_lock(1919249263, 0);")
     for statement in ("LOCK TABLE reco.activation IN SHARE MODE", "LOCK TABLE reco.registry IN ACCESS SHARE MODE",
-                      "SELECT * FROM reco.registry FOR UPDATE", "LOCK TABLE reco.model_version_seq IN SHARE MODE"):
+                      "SELECT * FROM reco.registry FOR UPDATE", "LOCK TABLE reco.model_version_seq IN SHARE MODE",
+                      "SELECT reco_forget(3)"):
         error = first_error(bench.two.finish(bench.two.start(f"SAVEPOINT s; {statement};")))
         check(error is not None, f"anybody can run {statement}")
         bench.two.query("ROLLBACK TO s;")
@@ -163,6 +168,25 @@ def the_unprivileged_are_told_who_trains(bench):
     check(f"Process {bench.one.pid} trains, in a transaction since 2" in error[2], error[2])
 
 
+def a_forgotten_user_is_gone_from_the_commit_on(bench):
+    bench.reset()
+    score = "SELECT DISTINCT source FROM reco_score(3, '{1,2,3}');"
+    others = """SELECT md5(string_agg(concat(u, item_id, score, source), ' ' ORDER BY u, item_id))
+        FROM generate_series(4, 60) u, reco_score(u, ARRAY(SELECT id FROM libro));"""
+    before = bench.observer.query(others)
+    check(bench.two.query(score) == ["hybrid"], "reader 3 has no vector")
+    bench.one.query("BEGIN;")
+    removed = int(bench.one.query("SELECT reco_forget(3);")[0])
+    check(removed >= 6, f"{removed} rows of three models")
+    check(bench.two.query(score) == ["hybrid"], "what is not committed is visible")
+    error = first_error(bench.two.finish(bench.two.start(TRAIN)))
+    check(error is not None and error[1] == "55P03", f"a training beside it: {error}")
+    check(f"Process {bench.one.pid} forgets a user, in a transaction since 2" in error[2], error[2])
+    bench.one.query("COMMIT;")
+    check(bench.two.query(score) == ["fold_in"], "the vector of a forgotten user is used")
+    check(bench.observer.query(others) == before, "the scores of others are not what they were")
+
+
 def main():
     bench = Bench()
     bench.observer.query("SET client_min_messages = error;")
@@ -174,7 +198,8 @@ def main():
         a_pair(bench, first, second, "COMMIT", level)
     print(f"isolation: {len(pairs)} pairs, and {len(names[2:]) * len(names) * 2} under stricter levels", flush=True)
     for test in (two_rollbacks_go_back_twice, a_roll_back_during_a_training_stays,
-                 nobody_else_can_take_the_trainers_lock, the_unprivileged_are_told_who_trains):
+                 nobody_else_can_take_the_trainers_lock, the_unprivileged_are_told_who_trains,
+                 a_forgotten_user_is_gone_from_the_commit_on):
         test(bench)
         print(f"isolation: {test.__name__.replace('_', ' ')}", flush=True)
 

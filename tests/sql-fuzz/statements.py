@@ -52,7 +52,7 @@ PROPERTIES = {
 BEGINNING = ("SELECT reco_configure(s, NULL, NULL) FROM unnest('{rating,favorite,item,user}'::text[]) s;",
              "SELECT reco_activate(max(version)) FROM reco_models();")
 # Calls of these are rarer: they take long, or leave a site where the others have little to do.
-WEIGHTS = {"reco_train": 0.12, "reco_drop_model": 0.1, "reco_configure": 0.3, "reco_rollback": 0.05, "reco_activate": 0.1,
+WEIGHTS = {"reco_train": 0.12, "reco_drop_model": 0.1, "reco_configure": 0.3, "reco_rollback": 0.05, "reco_forget": 0.1, "reco_activate": 0.1,
            "reco_health": 0.3, "reco_sources": 0.3}
 
 SURROUNDINGS = (

@@ -1,0 +1,41 @@
+//! Removing a user from all stored models.
+
+use crate::failure::Outcome;
+use crate::pg::owner::as_owner;
+use crate::pg::spi::{Connection, arg};
+use crate::store::{lock, trainer};
+
+/// Every place of the schema `reco` that has the id of a user. The bytes of a model, in `reco.model_blob` and in its file,
+/// know items only, so they, their checksums and the content hash stay.
+const PLACES: [&str; 4] = [
+    "DELETE FROM reco.user_factor WHERE user_id OPERATOR(pg_catalog.=) $1 RETURNING 1",
+    "DELETE FROM reco.user_feature WHERE user_id OPERATOR(pg_catalog.=) $1 RETURNING 1",
+    // Not where the same text is the key of an item, a category or an author too.
+    "DELETE FROM reco.key k WHERE k.id OPERATOR(pg_catalog.=) $1 AND NOT EXISTS (
+         SELECT FROM reco.item_feature f WHERE f.model_version OPERATOR(pg_catalog.=) k.model_version
+           AND (f.item_id OPERATOR(pg_catalog.=) $1
+                OR f.category OPERATOR(pg_catalog.=) $1 OR $1 OPERATOR(pg_catalog.=) ANY (f.more_categories)
+                OR f.author OPERATOR(pg_catalog.=) $1 OR $1 OPERATOR(pg_catalog.=) ANY (f.more_authors)))
+     RETURNING 1",
+    // The example of a review that was skipped.
+    "UPDATE reco.model SET skipped = skipped OPERATOR(pg_catalog.-) 'example'::pg_catalog.text
+     WHERE (skipped OPERATOR(pg_catalog.->) 'example'::pg_catalog.text OPERATOR(pg_catalog.->>) 'user'::pg_catalog.text)
+         OPERATOR(pg_catalog.=) $1::pg_catalog.text
+     RETURNING 1",
+];
+
+/// Removes a user from every version; gives from how many rows.
+///
+/// # Errors
+/// 55P03 where somebody trains.
+pub fn forget(connection: &Connection, user: i64) -> Outcome<i64> {
+    trainer::keep_trainings_away(connection)?;
+    lock(connection)?;
+    as_owner(|| {
+        let mut removed = 0;
+        for sql in PLACES {
+            removed += connection.write(sql, &[arg(user)])?.len();
+        }
+        Ok(removed as i64)
+    })
+}
