@@ -154,3 +154,57 @@ fn pairs_of_uuids_count_too() {
 fn pairs_of_texts_count_too() {
     pairs_of_keys_count(TEXTS);
 }
+
+/// Categories and authors as enums of a schema that is in nobody's path, the authors' behind a domain.
+const ENUMS: &str = "CREATE SCHEMA tipos;
+    CREATE TYPE tipos.genero AS ENUM ('novela', 'ensayo', 'poesía');
+    CREATE TYPE tipos.firma AS ENUM ('a0', 'a1', 'a2', 'a3', 'a4');
+    CREATE DOMAIN tipos.autoria AS tipos.firma;
+    ALTER TABLE libro ALTER categoria_id TYPE tipos.genero USING (CASE categoria_id WHEN 0 THEN 'novela' ELSE 'ensayo' END)::tipos.genero,
+                      ALTER autor_id TYPE tipos.autoria USING ('a' || autor_id)::tipos.autoria";
+
+#[pg_test]
+fn an_enum_is_a_category_or_an_author_by_its_labels() {
+    small_site();
+    Spi::run(ENUMS).unwrap();
+    assert!(truth("SELECT missing IS NULL FROM reco_sources() WHERE source = 'item'"));
+    let version = train();
+    assert!(truth(&format!("SELECT count(*) = 30 AND bool_and(reco_key(category) = CASE item_id % 2 WHEN 0 THEN 'novela' ELSE 'ensayo' END
+        AND reco_key(author) = 'a' || item_id % 5) FROM reco.item_feature WHERE model_version = {version}")));
+    Spi::run("INSERT INTO favorito SELECT 43, i FROM generate_series(1, 9, 2) i;
+              INSERT INTO libro VALUES (31, 'Nuevo', 'ensayo', 'a1', NULL)").unwrap();
+    for enabled in ["on", "off"] {
+        Spi::run(&format!("SET LOCAL reco.enabled = {enabled}")).unwrap();
+        let of = |label: &str| {
+            let mut ids = listed(&format!("reco_recommend(43, 100, category => reco_id('{label}'))"));
+            ids.sort_unstable();
+            ids
+        };
+        assert_eq!(of("ensayo"), [11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31], "enabled {enabled}");
+        // Of no item, and of no enum.
+        assert!(of("poesía").is_empty() && of("no such label").is_empty(), "enabled {enabled}");
+        let mut trending = listed("reco_trending(100, '1000 years', reco_id('novela'))");
+        trending.sort_unstable();
+        assert_eq!(trending, (1..=15).map(|i| 2 * i).collect::<Vec<i64>>());
+    }
+    assert!(truth("SELECT bool_or(evidence ~ '^category ensayo: ') AND bool_or(evidence ~ '^author a1: ') FROM reco_explain(43, 31)"));
+    assert_eq!(fails("SELECT * FROM reco_recommend(43, category => 1)").0, "22023");
+}
+
+#[pg_test]
+fn pairs_may_have_an_enum() {
+    small_site();
+    Spi::run(ENUMS).unwrap();
+    Spi::run(
+        "CREATE TABLE libro_categoria (libro_id int, categoria tipos.genero, PRIMARY KEY (libro_id, categoria));
+         INSERT INTO libro_categoria SELECT id, 'poesía' FROM libro WHERE id % 3 = 0",
+    )
+    .unwrap();
+    train();
+    for enabled in ["on", "off"] {
+        Spi::run(&format!("SET LOCAL reco.enabled = {enabled}")).unwrap();
+        let mut listed = listed("reco_recommend(41, 100, category => reco_id('poesía'))");
+        listed.sort_unstable();
+        assert_eq!(listed, (1..=10).map(|i| 3 * i).collect::<Vec<i64>>(), "enabled {enabled}");
+    }
+}

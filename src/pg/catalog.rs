@@ -160,6 +160,11 @@ pub fn columns(relation: pg_sys::Oid) -> Vec<(String, pg_sys::Oid, pg_sys::Oid)>
     there.map(|column| (column.name().to_owned(), type_of(column.type_oid().value()), column.attcollation)).collect()
 }
 
+pub fn is_enum(type_oid: pg_sys::Oid) -> bool {
+    // SAFETY: a look-up in the system cache.
+    unsafe { pg_sys::type_is_enum(type_oid) }
+}
+
 /// Whether texts are equal only where their bytes are.
 pub fn compares_bytes(collation: pg_sys::Oid) -> bool {
     // SAFETY: a look-up of a collation that a column has.

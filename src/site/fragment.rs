@@ -14,6 +14,7 @@ pub struct Column {
     pub name: String,
     /// Of a domain, the type that it is over.
     pub type_oid: pg_sys::Oid,
+    pub is_enum: bool,
     pub collation: pg_sys::Oid,
     /// Small integers are years, and a year or a month may be written: see [`Column::as_seconds`].
     pub may_be_year: bool,
@@ -40,6 +41,7 @@ impl Column {
     /// Whether its values are keys, for which ids stand, and not integers.
     pub fn has_keys(&self) -> bool {
         [pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::VARCHAROID, pg_sys::BPCHAROID].contains(&self.type_oid)
+            || self.is_enum
     }
 
     /// Read by [`Row::take_id`](crate::pg::spi::Row::take_id).
@@ -63,7 +65,13 @@ impl Column {
     /// A condition: the column has the value of a parameter.
     pub fn is(&self, parameter: &str) -> String {
         let cast = if self.type_oid == pg_sys::BPCHAROID { "::pg_catalog.bpchar" } else { "" };
-        format!("{} OPERATOR(pg_catalog.=) {parameter}{cast}", self.quoted())
+        format!("{} OPERATOR(pg_catalog.=) {parameter}{cast}", self.comparable())
+    }
+
+    /// An enum is compared by its labels, because a key that is none of them is an error as a value of its type. No index
+    /// serves that; but who has few categories reads much of the catalogue for each of them anyway.
+    fn comparable(&self) -> String {
+        if self.is_enum { self.as_text() } else { self.quoted() }
     }
 
     pub fn is_array(&self) -> bool {
@@ -88,7 +96,7 @@ impl Column {
             pg_sys::BPCHAROID => {
                 return format!("{} OPERATOR(pg_catalog.=) ANY ({parameter}::pg_catalog.bpchar[])", self.quoted());
             }
-            _ => return format!("{} OPERATOR(pg_catalog.=) ANY ({parameter})", self.quoted()),
+            _ => return format!("{} OPERATOR(pg_catalog.=) ANY ({parameter})", self.comparable()),
         };
         format!("{} OPERATOR(pg_catalog.&&) {}", self.quoted(), bounded(parameter, of, bounds))
     }

@@ -313,7 +313,7 @@ fn how_to_leave_out(table: &Table, marks: Vec<(&str, &Column)>) -> Option<String
 }
 
 fn typed(role: &Role, column: &Column, relation: &str) -> Usable<Column> {
-    if role.kind == Kind::Id && column.has_keys() && !catalog::compares_bytes(column.collation) {
+    if matches!(role.kind, Kind::Id | Kind::Group) && column.has_keys() && !catalog::compares_bytes(column.collation) {
         return Err(format!(
             "column \"{}\" of {relation} has a collation for which other bytes may be the same key",
             column.name
@@ -331,6 +331,7 @@ fn columns_of(relation: pg_sys::Oid, zone: &Rc<str>) -> Vec<Column> {
         .into_iter()
         .map(|(name, type_oid, collation)| Column {
             name,
+            is_enum: catalog::is_enum(type_oid),
             type_oid,
             collation,
             may_be_year: false,

@@ -2,18 +2,22 @@
 
 use pgrx::pg_sys;
 
+use crate::pg::catalog;
+
 /// Of integers.
 pub const ARRAYS: [pg_sys::Oid; 3] = [pg_sys::INT2ARRAYOID, pg_sys::INT4ARRAYOID, pg_sys::INT8ARRAYOID];
 
 /// What a column may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Of a user, an item, a category or an author.
+    /// Of a user or an item.
     Id,
+    /// Of a category or an author: an id, or a label of an enum.
+    Group,
     /// What grows with every row.
     Serial,
-    /// One id, or an array of them.
-    Ids,
+    /// One of these, or an array of ids.
+    Groups,
     Stars,
     /// A date, a timestamp, an integer that counts seconds or milliseconds since 1970, or one of these dates as text.
     Time,
@@ -32,7 +36,8 @@ impl Kind {
         match self {
             Kind::Id => "smallint, integer, bigint, uuid or text",
             Kind::Serial => "smallint, integer or bigint",
-            Kind::Ids => "smallint, integer, bigint, uuid or text, or an array of integers",
+            Kind::Group => "smallint, integer, bigint, uuid, text or an enum",
+            Kind::Groups => "smallint, integer, bigint, uuid, text or an enum, or an array of integers",
             Kind::Stars => "a number",
             Kind::Time => {
                 "date, timestamp, timestamptz, an integer or bigint of seconds or milliseconds since 1970, or text"
@@ -61,7 +66,8 @@ impl Kind {
         let time = [pg_sys::DATEOID, pg_sys::TIMESTAMPOID, pg_sys::TIMESTAMPTZOID].contains(&type_oid);
         match self {
             Kind::Id => integer || is_text(type_oid) || type_oid == pg_sys::UUIDOID,
-            Kind::Ids => Kind::Id.accepts(type_oid) || ARRAYS.contains(&type_oid),
+            Kind::Group => Kind::Id.accepts(type_oid) || catalog::is_enum(type_oid),
+            Kind::Groups => Kind::Group.accepts(type_oid) || ARRAYS.contains(&type_oid),
             Kind::Serial => integer,
             Kind::Stars => integer || [pg_sys::FLOAT4OID, pg_sys::FLOAT8OID, pg_sys::NUMERICOID].contains(&type_oid),
             Kind::Time => time || integer && type_oid != pg_sys::INT2OID || is_text(type_oid),
@@ -207,8 +213,8 @@ pub static ITEM: SourceKind = SourceKind {
     tables: &["libro", "libros", "Libro", "book", "books", "item", "items"],
     roles: &[
         role("id", Kind::Id, true, &["id", "id_libro", "libro_id"]),
-        role("category", Kind::Ids, false, CATEGORY_ID),
-        role("author", Kind::Ids, false, AUTHOR_ID),
+        role("category", Kind::Groups, false, CATEGORY_ID),
+        role("author", Kind::Groups, false, AUTHOR_ID),
         role(
             "published",
             Kind::TimeOrYear,
@@ -272,7 +278,7 @@ pub static CATEGORY: SourceKind = SourceKind {
         "item_category",
         "item_categories",
     ],
-    roles: &[role("item", Kind::Id, true, ITEM_ID), role("category", Kind::Id, true, CATEGORY_ID), DELETED, ACTIVE],
+    roles: &[role("item", Kind::Id, true, ITEM_ID), role("category", Kind::Group, true, CATEGORY_ID), DELETED, ACTIVE],
 };
 
 /// Likewise their authors.
@@ -298,7 +304,7 @@ pub static AUTHOR: SourceKind = SourceKind {
         "item_author",
         "item_authors",
     ],
-    roles: &[role("item", Kind::Id, true, ITEM_ID), role("author", Kind::Id, true, AUTHOR_ID), DELETED, ACTIVE],
+    roles: &[role("item", Kind::Id, true, ITEM_ID), role("author", Kind::Group, true, AUTHOR_ID), DELETED, ACTIVE],
 };
 
 pub static ALL: [&SourceKind; 6] = [&RATING, &FAVORITE, &ITEM, &USER, &CATEGORY, &AUTHOR];
