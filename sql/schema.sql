@@ -16,7 +16,7 @@ $$;
 CREATE SCHEMA reco;
 
 CREATE TABLE reco.source (
-    source          text        PRIMARY KEY CHECK (source IN ('rating', 'favorite', 'item', 'user', 'category', 'author')),
+    source          text        PRIMARY KEY CHECK (source IN ('rating', 'favorite', 'item', 'user', 'event', 'category', 'author')),
     relation_schema name        NOT NULL,
     relation_name   name        NOT NULL,
     columns         jsonb       NOT NULL,

@@ -16,7 +16,7 @@
 //! From what was read to a list for a user:
 //!
 //! ```
-//! use reco_models::{Control, Favorites, NONE, Params, Ratings, ServedModel, Sources, Target, train};
+//! use reco_models::{Control, Favorites, NONE, Params, Ratings, ServedModel, Signals, Sources, Target, train};
 //!
 //! // Each of 40 users likes the items with an even or with an odd number, but for every third.
 //! let mut favorites = Favorites::default();
@@ -37,7 +37,7 @@
 //! // A user whom the model has never seen, with the favourites of this moment.
 //! let model = ServedModel::from(trained.model);
 //! let now = Favorites { user: vec![99; 2], item: vec![4, 8], at: vec![NONE; 2] };
-//! let history = model.history(&Ratings::default(), &now);
+//! let history = model.history(&Ratings::default(), &now, &Signals::default());
 //! let user = model.user(history.row(), NONE, None)?;
 //! let candidates = model.candidates(&user, history.row().item, None, || ())?;
 //! let items: Vec<(i64, Target)> =
@@ -61,7 +61,9 @@ mod serve;
 
 pub use control::{Control, Phase};
 pub use data::column::Bytes;
-pub use data::dataset::{Accounts, Catalog, Dataset, Favorites, History, Links, NONE, Ratings, Row, Sources};
+pub use data::dataset::{
+    Accounts, Catalog, Dataset, Favorites, History, Links, NONE, Ratings, Row, Signals, Sources, Statement,
+};
 pub use data::feedback::Feedback;
 pub use data::items::{Exposure, ItemInfo, ItemTable};
 pub use data::key::Key;

@@ -33,11 +33,11 @@ fn with_users(trained: &Trained, mut look: impl FnMut(&User<'_>, &Row<'_>, usize
         let row = trained.data.events.row(user);
         let stored = Some(trained.user_factors.row(user).to_vec()).filter(|f| f.iter().any(|v| *v != 0.0));
         look(&model.user(row, trained.data.since[user], stored).unwrap(), &row, user);
-        let few = Row { item: &row.item[..1], stars: &[0.0], favorite: &[true], at: &[NONE] };
+        let few = Row { item: &row.item[..1], stars: &[0.0], favorite: &[true], at: &[NONE], signal: &[] };
         look(&model.user(few, NONE, None).unwrap(), &few, user);
     }
-    let disliked = Row { item: &[3, 5], stars: &[1.0, 2.0], favorite: &[false; 2], at: &[NONE; 2] };
-    let nothing = Row { item: &[], stars: &[], favorite: &[], at: &[] };
+    let disliked = Row { item: &[3, 5], stars: &[1.0, 2.0], favorite: &[false; 2], at: &[NONE; 2], signal: &[] };
+    let nothing = Row { item: &[], stars: &[], favorite: &[], at: &[], signal: &[] };
     for (i, row) in [disliked, nothing].into_iter().enumerate() {
         look(&model.user(row, NONE, None).unwrap(), &row, i);
     }
@@ -114,7 +114,7 @@ fn a_liked_item_with_the_same_users_explains_the_collaborative_part() {
     let params = Params::from_json(&json!({"trees": 0, "factors": 4})).unwrap().validate().unwrap();
     let trained = train(sources, &params, None, 2, &Control::default()).unwrap();
     let favorites = Favorites { user: vec![999; 2], item: vec![4, 14], at: vec![NONE; 2] };
-    let history = trained.model.history(&Default::default(), &favorites);
+    let history = trained.model.history(&Default::default(), &favorites, &Default::default());
     let user = trained.model.user(history.row(), NONE, None).unwrap();
     for (target, own, other) in [(7, 4, 14), (17, 14, 4)] {
         let (_, terms) = trained.model.explain(&user, &Target::Known(target)).unwrap();

@@ -102,7 +102,7 @@ fn the_best_few_are_the_first_of_all() {
 #[test]
 fn who_likes_nothing_yet_gets_the_best_of_everything_too() {
     let model = &ServedModel::from(trained().model.clone());
-    let history = model.history(&Default::default(), &Default::default());
+    let history = model.history(&Default::default(), &Default::default(), &Default::default());
     let nobody = model.user(history.row(), NONE, None).unwrap();
     let candidates = model.candidates(&nobody, &[], None, || ()).unwrap();
     let picks: Vec<Pick> = model.rank(&nobody, &ids(model, candidates.into_iter()), || ()).take(10).collect();

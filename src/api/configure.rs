@@ -2,16 +2,16 @@
 
 use pgrx::AnyElement;
 use pgrx::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::arguments;
 use crate::failure::{Failure, Outcome, or_raise};
 use crate::pg::owner::as_owner;
 use crate::pg::spi::{self, arg};
-use crate::site::{self, Site, Table};
+use crate::site::{self, Site, Table, WEIGHTS};
 use crate::store;
 
-/// Maps a source (`rating`, `favorite`, `item`, `user`) to a table or view and its columns; with a NULL relation it is
+/// Maps a source (`rating`, `favorite`, `event`, `item`, `user`, `category`, `author`) to a table or view and its columns; with a NULL relation it is
 /// detected again. Whoever may configure decides what runs when others score: a view's functions run with their rights.
 // By hand, because pgrx has no type for regclass, and for `json`.
 #[pg_extern(sql = r#"
@@ -124,6 +124,8 @@ fn sources() -> Outcome<Vec<SourceRow>> {
 
 fn found(site: &Site<'_>, table: &Table) -> Outcome<SourceRow> {
     let columns = table.by_role().filter_map(|(role, column)| Some((role.into(), column?.name.clone().into())));
+    let weights = table.weights.iter().map(|(of, weight)| (of.clone(), json!(weight))).collect();
+    let weights = (!table.weights.is_empty()).then(|| (WEIGHTS.to_owned(), Value::Object(weights)));
     let lacking: Vec<&str> = table.lacking();
     let lacking = (!lacking.is_empty()).then(|| format!("no column for {}", lacking.join(", ")));
     let unreadable = site.unreadable_times(table)?;
@@ -134,7 +136,7 @@ fn found(site: &Site<'_>, table: &Table) -> Outcome<SourceRow> {
     Ok((
         table.kind.name.into(),
         Some(table.quoted()),
-        Some(pgrx::JsonB(Value::Object(columns.collect()))),
+        Some(pgrx::JsonB(Value::Object(columns.chain(weights).collect()))),
         table.configured,
         listed(&missing),
         listed(&advice),

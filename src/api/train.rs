@@ -119,8 +119,9 @@ fn run(connection: &Connection, params: &ValidParams, begun: Instant) -> Outcome
     site.lost().iter().for_each(|lost| notice::say(&lost.sentence()));
     without_locks(|| say_what_is_no_time(&site))?;
     let say = |table: &str, rows| progress.say(&format!("reading {table}"), 0.0, rows);
-    let Read { sources, size, skipped, keys } = site.read_all(say, |size| check_memory(size, params))?;
+    let Read { sources, size, skipped, unknown, keys } = site.read_all(say, |size| check_memory(size, params))?;
     skipped.check(site.mapping.ratings(), params.strict)?;
+    unknown.tell();
     check_memory(&size, params)?;
     let needed = reco_models::estimate_memory(&size, params);
     let left = headroom::left().map_or(String::new(), |left| format!("; the system has {} MB left", left >> 20));

@@ -1,11 +1,14 @@
 //! All sources at once, for a training: under one snapshot, into flat columns.
 
-use reco_models::{Accounts, Catalog, Favorites, ItemInfo, Links, NONE, Ratings, Result, Size, Sources, more_room};
+use reco_models::{
+    Accounts, Catalog, Favorites, ItemInfo, Links, NONE, Ratings, Result, Signals, Size, Sources, more_room,
+};
 
-use super::record::{Account, Favorite, Link, Rating, Record, STARS, statement};
+use super::record::{Account, Favorite, Link, Rating, Record, STARS, Signal, statement};
 use super::skipped::Skipped;
 use crate::failure::Outcome;
 use crate::pg::keys::{self, Keys};
+use crate::pg::notice;
 use crate::pg::subtransaction::without_locks;
 use crate::site::{Site, Source};
 
@@ -28,6 +31,16 @@ pub struct Read {
     pub skipped: Skipped,
     /// Of users with an interaction, and of items, categories and authors, where the sources have keys.
     pub keys: Keys,
+    /// Events that are not among them.
+    pub unknown: Unknown,
+}
+
+/// Events, and how many of them have a type without a weight.
+#[derive(Default)]
+struct Events {
+    signals: Signals,
+    rows: u64,
+    unknown: u64,
 }
 
 /// Reviews, and those of them that have to be skipped.
@@ -51,6 +64,7 @@ impl Site<'_> {
             check(size)
         };
         let (mut all, mut reviews, mut size) = (Sources::default(), Reviews::default(), Size::default());
+        let (mut events, mut unknown) = (Events::default(), Unknown::default());
         let keys = without_locks(|| {
             let ((), keys) = keys::collect(|| {
                 self.read_source::<(i64, ItemInfo)>(self.mapping.items(), &mut all.catalog, &mut size, &mut watch)?;
@@ -58,13 +72,15 @@ impl Site<'_> {
                 self.read_source::<Link<_>>(self.mapping.categories(), more_categories, &mut size, &mut watch)?;
                 self.read_source::<Link<_>>(self.mapping.authors(), more_authors, &mut size, &mut watch)?;
                 self.read_source::<Rating>(self.mapping.ratings(), &mut reviews, &mut size, &mut watch)?;
-                self.read_source::<Favorite>(self.mapping.favorites(), &mut all.favorites, &mut size, &mut watch)
+                self.read_source::<Favorite>(self.mapping.favorites(), &mut all.favorites, &mut size, &mut watch)?;
+                self.read_source::<Signal>(self.mapping.events(), &mut events, &mut size, &mut watch)
             })?;
+            unknown = Unknown::count(self, &events)?;
             self.read_source::<Account>(self.mapping.users(), &mut all.accounts, &mut size, &mut watch)?;
             Outcome::Ok(keys)
         })?;
-        all.ratings = reviews.ratings;
-        Ok(Read { sources: all, size, skipped: reviews.skipped, keys })
+        (all.ratings, all.signals) = (reviews.ratings, events.signals);
+        Ok(Read { sources: all, size, skipped: reviews.skipped, unknown, keys })
     }
 
     fn read_source<R: Record>(
@@ -163,6 +179,63 @@ impl Columns<Favorite> for Favorites {
         self.user.push(favorite.user);
         self.item.push(favorite.item);
         self.at.push(favorite.at);
+    }
+}
+
+impl Columns<Signal> for Events {
+    fn make_room(&mut self, rows: usize) -> Result<()> {
+        let Signals { user, item, weight, at } = &mut self.signals;
+        more_room(weight, rows)?;
+        [user, item, at].into_iter().try_for_each(|column| more_room(column, rows))
+    }
+
+    fn push(&mut self, signal: Signal, size: &mut Size) {
+        self.rows += 1;
+        let Some(weight) = signal.weight else {
+            self.unknown += 1;
+            return;
+        };
+        size.interaction(signal.user, signal.item);
+        self.signals.user.push(signal.user);
+        self.signals.item.push(signal.item);
+        self.signals.weight.push(weight);
+        self.signals.at.push(signal.at);
+    }
+}
+
+/// Events of types without a weight, which are left out.
+#[derive(Default)]
+pub struct Unknown(Option<String>);
+
+impl Unknown {
+    /// Types that are named.
+    const NAMED: i64 = 5;
+
+    fn count(site: &Site<'_>, events: &Events) -> Outcome<Unknown> {
+        let Some(source) = site.mapping.events().filter(|_| events.unknown > 0) else { return Ok(Unknown(None)) };
+        // A type may be as long as a page.
+        let sql = format!(
+            "SELECT COALESCE(pg_catalog.left({}, 100), 'NULL'::pg_catalog.text), pg_catalog.count(*) FROM {}
+             WHERE {} IS NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {}",
+            source.type_name(),
+            source.table().rows(),
+            source.weight(),
+            Self::NAMED
+        );
+        let mut types = Vec::new();
+        for mut row in site.connection.read(&sql, &[])?.iter() {
+            let (name, count): (Option<String>, Option<i64>) = (row.take()?, row.take()?);
+            types.push(format!("{} {}", count.unwrap_or(0), name.unwrap_or_default()));
+        }
+        let (unknown, rows, table) = (events.unknown, events.rows, source.table().quoted());
+        Ok(Unknown(Some(format!(
+            "{unknown} of {rows} events of {table} are left out, because their types have no weight: {}",
+            types.join(", ")
+        ))))
+    }
+
+    pub fn tell(&self) {
+        self.0.iter().for_each(|sentence| notice::say(sentence));
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use reco_models::{Favorites, NONE, more_room};
+use reco_models::{NONE, more_room};
 
-use super::interactions::{Reviews, add_favorite};
+use super::interactions::Interactions;
 use super::items::where_any;
 use super::reader::ModelReader;
-use super::record::{Account, Favorite, Rating};
+use super::record::{Account, Favorite, Rating, Record, Signal};
 use crate::failure::Outcome;
 use crate::pg::catalog;
 use crate::site::{Column, Served, Site, Source, Table};
@@ -81,32 +81,41 @@ impl Site<'_> {
         let accounts = self.accounts(users)?;
         let mut stored = store::user_factors(self.connection, served.version, users.to_vec())?;
         let mut readers = Vec::with_capacity(users.len());
-        for (user, (reviews, favorites)) in self.interactions_of(users)? {
+        for (user, all) in self.interactions_by_user(users)? {
             let since = match &accounts {
                 Some(accounts) => accounts.get(&user).copied(),
                 None => Some(NONE),
             };
             let Some(since) = since else { continue };
             let stored = stored.remove(&user);
-            readers.push((user, self.model_reader(&served.model, &reviews, &favorites, since, stored)));
+            readers.push((user, self.model_reader(&served.model, &all, since, stored)));
         }
         Ok(readers)
     }
 
-    fn interactions_of(&self, users: &[i64]) -> Outcome<BTreeMap<i64, (Reviews, Favorites)>> {
-        let mut found: BTreeMap<i64, (Reviews, Favorites)> = BTreeMap::new();
+    fn interactions_by_user(&self, users: &[i64]) -> Outcome<BTreeMap<i64, Interactions>> {
+        let mut found: BTreeMap<i64, Interactions> = BTreeMap::new();
         if let Some(source) = self.mapping.ratings() {
-            let ids = self.ids_as_arg(source.table(), &source.user, users.to_vec())?;
-            for rating in self.select::<Rating>(source, &where_any(&source.user), &[ids])? {
-                self.add_review(source, &mut found.entry(rating.user).or_default().0, rating);
+            for rating in self.of_users::<Rating>(source, &source.user, users)? {
+                self.add_review(source, &mut found.entry(rating.user).or_default().reviews, rating);
             }
         }
         if let Some(source) = self.mapping.favorites() {
-            let ids = self.ids_as_arg(source.table(), &source.user, users.to_vec())?;
-            for favorite in self.select::<Favorite>(source, &where_any(&source.user), &[ids])? {
-                add_favorite(&mut found.entry(favorite.user).or_default().1, favorite);
+            for favorite in self.of_users::<Favorite>(source, &source.user, users)? {
+                found.entry(favorite.user).or_default().add_favorite(favorite);
+            }
+        }
+        if let Some(source) = self.mapping.events() {
+            let signals = self.of_users::<Signal>(source, &source.user, users)?;
+            for signal in signals.into_iter().filter(|signal| signal.weight.is_some()) {
+                found.entry(signal.user).or_default().add_signal(signal);
             }
         }
         Ok(found)
+    }
+
+    fn of_users<R: Record>(&self, source: &R::Of, user: &Column, users: &[i64]) -> Outcome<Vec<R>> {
+        let ids = self.ids_as_arg(source.table(), user, users.to_vec())?;
+        self.select::<R>(source, &where_any(user), &[ids])
     }
 }

@@ -2,9 +2,9 @@
 
 use std::cell::Cell;
 
-use reco_models::{Favorites, NONE, Ratings};
+use reco_models::{Favorites, History, NONE, Ratings, Signals};
 
-use super::record::{Account, Favorite, Rating, STARS};
+use super::record::{Account, Favorite, Rating, STARS, Signal};
 use crate::failure::Outcome;
 use crate::pg::notice;
 use crate::site::{RatingSource, Site, Source};
@@ -22,7 +22,70 @@ pub struct Reviews {
     pub without_stars: Vec<i64>,
 }
 
+/// What one user said of items.
+#[derive(Default)]
+pub(super) struct Interactions {
+    pub reviews: Reviews,
+    pub favorites: Favorites,
+    pub signals: Signals,
+}
+
+impl Interactions {
+    /// Ids of everything reviewed, favoured or in an event, ascending.
+    pub fn seen(&self) -> Vec<i64> {
+        let Interactions { reviews, favorites, signals } = self;
+        let mut seen =
+            [reviews.ratings.item.as_slice(), &reviews.without_stars, &favorites.item, &signals.item].concat();
+        seen.sort_unstable();
+        seen.dedup();
+        seen
+    }
+
+    /// Merged, items by their places among those that are seen.
+    pub fn history(&self, seen: &[i64]) -> History {
+        let index = |id: i64| seen.binary_search(&id).ok().map(|index| index as u32);
+        History::new(&self.reviews.ratings, &self.favorites, &self.signals, index)
+    }
+
+    /// Ids of the items that a signal is against, and nothing that was said later is for.
+    pub fn discarded(&self, seen: &[i64]) -> Vec<i64> {
+        if self.signals.weight.iter().all(|weight| *weight >= 0.0) {
+            return Vec::new();
+        }
+        let history = self.history(seen);
+        let row = history.row();
+        let discarded = (0..row.len()).filter(|place| row.get(*place).signal < 0.0);
+        discarded.map(|place| seen[row.item[place] as usize]).collect()
+    }
+
+    pub fn add_favorite(&mut self, favorite: Favorite) {
+        self.favorites.user.push(favorite.user);
+        self.favorites.item.push(favorite.item);
+        self.favorites.at.push(favorite.at);
+    }
+
+    /// An event whose type has no weight says nothing.
+    pub fn add_signal(&mut self, signal: Signal) {
+        let Some(weight) = signal.weight else { return };
+        self.signals.user.push(signal.user);
+        self.signals.item.push(signal.item);
+        self.signals.weight.push(weight);
+        self.signals.at.push(signal.at);
+    }
+}
+
 impl Site<'_> {
+    pub(super) fn interactions_of(&self, user: i64) -> Outcome<Interactions> {
+        let mut all = Interactions { reviews: self.reviews_of(user)?, ..Interactions::default() };
+        if let Some(source) = self.mapping.favorites() {
+            self.of_key::<Favorite>(source, &source.user, user)?.into_iter().for_each(|row| all.add_favorite(row));
+        }
+        if let Some(source) = self.mapping.events() {
+            self.of_key::<Signal>(source, &source.user, user)?.into_iter().for_each(|row| all.add_signal(row));
+        }
+        Ok(all)
+    }
+
     pub fn reviews_of(&self, user: i64) -> Outcome<Reviews> {
         let mut reviews = Reviews::default();
         let Some(source) = self.mapping.ratings() else { return Ok(reviews) };
@@ -61,25 +124,10 @@ impl Site<'_> {
         notice::warn(&text, "Correct the row; trainings skip it.");
     }
 
-    pub fn favorites_of(&self, user: i64) -> Outcome<Favorites> {
-        let mut favorites = Favorites::default();
-        let Some(source) = self.mapping.favorites() else { return Ok(favorites) };
-        self.of_key::<Favorite>(source, &source.user, user)?
-            .into_iter()
-            .for_each(|favorite| add_favorite(&mut favorites, favorite));
-        Ok(favorites)
-    }
-
     /// When a user registered: seconds since 1970, or [`NONE`].
     pub fn registered(&self, user: i64) -> Outcome<i64> {
         let Some(source) = self.mapping.users() else { return Ok(NONE) };
         let accounts = self.of_key::<Account>(source, &source.id, user)?;
         Ok(accounts.first().map_or(NONE, |account| account.since))
     }
-}
-
-pub(super) fn add_favorite(favorites: &mut Favorites, favorite: Favorite) {
-    favorites.user.push(favorite.user);
-    favorites.item.push(favorite.item);
-    favorites.at.push(favorite.at);
 }

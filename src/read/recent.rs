@@ -1,19 +1,19 @@
-//! Reviews and favourites since a moment.
+//! Reviews, favourites and events since a moment.
 
 use super::record::STARS;
 use crate::failure::Outcome;
 use crate::pg::session;
 use crate::pg::spi::{Row, arg};
-use crate::site::{Column, InteractionSource, Site, stars_or_null};
+use crate::site::{Column, InteractionSource, Site, number_or_null};
 
 /// Rows of one look at the cursor.
 const BATCH: i64 = 10_000;
 
-/// One review or favourite.
+/// One review, favourite or event.
 pub struct Event {
     pub user: i64,
     pub item: i64,
-    /// None for a favourite, and for a review without stars that a model could learn from.
+    /// None for a favourite, an event, and for a review without stars that a model could learn from.
     pub stars: Option<f32>,
 }
 
@@ -23,10 +23,11 @@ impl Event {
         let users: Vec<&Column> = others.iter().map(|other| other.user).collect();
         let items: Vec<&Column> = others.iter().map(|other| other.item).collect();
         let (user, item) = (source.user.as_id_like(&users), source.item.as_id_like(&items));
-        let stars = stars_or_null(source.stars);
+        let stars = number_or_null(source.stars);
         let (table, at) = (source.table.rows(), source.at?);
         let (since, until) = (at.since("$1"), at.until("$3"));
-        Some(format!("SELECT {user}, {item}, {stars} FROM {table} WHERE {since} AND {until}"))
+        let counts = source.weight.as_ref().map_or(String::new(), |weight| format!("AND {weight} IS NOT NULL"));
+        Some(format!("SELECT {user}, {item}, {stars} FROM {table} WHERE {since} AND {until} {counts}"))
     }
 
     fn read(row: &mut Row<'_>) -> Outcome<Option<Event>> {

@@ -9,8 +9,8 @@ use crate::failure::Outcome;
 use crate::pg::session;
 use crate::pg::spi::{Arg, Row};
 use crate::site::{
-    Column, FavoriteSource, ItemSource, LinkSource, Linked, RatingSource, Site, Source, UserSource, id_or_null,
-    one_or_several, seconds_or_null, text_or_null,
+    Column, EventSource, FavoriteSource, ItemSource, LinkSource, Linked, RatingSource, Site, Source, UserSource,
+    id_or_null, number_or_null, one_or_several, seconds_or_null, text_or_null,
 };
 
 /// A row of a source. The list and the reading of it stand together, because they must agree.
@@ -74,7 +74,7 @@ impl Record for Rating {
 
     fn select_list(source: &RatingSource) -> String {
         let (at, key) = (seconds_or_null(source.at.as_ref()), id_or_null(source.key.as_ref()));
-        [source.user.as_id(), source.item.as_id(), source.stars.as_stars(), at, key].join(", ")
+        [source.user.as_id(), source.item.as_id(), source.stars.as_number(), at, key].join(", ")
     }
 
     fn read(row: &mut Row<'_>) -> Outcome<Option<Self>> {
@@ -102,6 +102,34 @@ impl Record for Favorite {
         let (user, item, at) = (row.take_id()?, row.take_id()?, row.take()?);
         let (Some(user), Some(item)) = (user, item) else { return Ok(None) };
         Ok(Some(Favorite { user, item, at: until_now(at) }))
+    }
+}
+
+pub struct Signal {
+    pub user: i64,
+    pub item: i64,
+    /// Of its type, times its value; None of a type without a weight.
+    pub weight: Option<f32>,
+    /// Seconds since 1970, or [`NONE`].
+    pub at: i64,
+}
+
+impl Record for Signal {
+    type Of = EventSource;
+
+    fn select_list(source: &EventSource) -> String {
+        let (value, at) = (number_or_null(source.value.as_ref()), seconds_or_null(source.at.as_ref()));
+        [source.user.as_id(), source.item.as_id(), source.weight(), value, at].join(", ")
+    }
+
+    fn read(row: &mut Row<'_>) -> Outcome<Option<Self>> {
+        let (user, item) = (row.take_id()?, row.take_id()?);
+        let (weight, value, at): (Option<f32>, Option<f32>, _) = (row.take()?, row.take()?, row.take()?);
+        let (Some(user), Some(item)) = (user, item) else { return Ok(None) };
+        // What is against an item is so, however much of it there is.
+        let times =
+            |weight: f32| if weight > 0.0 { weight * value.map_or(1.0, |value| value.max(0.0)) } else { weight };
+        Ok(Some(Signal { user, item, weight: weight.map(times), at: until_now(at) }))
     }
 }
 

@@ -56,7 +56,7 @@ impl Site<'_> {
                  SELECT item, pg_catalog.count(*) AS interactions,
                         pg_catalog.sum(pg_catalog.power('0.5'::pg_catalog.float8, LEAST(
                             GREATEST($1 OPERATOR(pg_catalog.-) at, '0'::pg_catalog.float8) OPERATOR(pg_catalog./) $2,
-                            '{MOST_HALF_LIVES}'::pg_catalog.float8))) AS score
+                            '{MOST_HALF_LIVES}'::pg_catalog.float8)) OPERATOR(pg_catalog.*) weight) AS score
                  FROM ({}) i WHERE item IS NOT NULL GROUP BY item
              ) t
              WHERE EXISTS (SELECT FROM {} WHERE {} OPERATOR(pg_catalog.=) t.item AND {condition})
@@ -115,9 +115,20 @@ fn comparable(column: &Column, others: &[&Column]) -> String {
     if is_text { format!("({id}) COLLATE pg_catalog.\"C\"") } else { id }
 }
 
-/// Item and time in seconds of what is recent enough ($3), or None without a time.
+/// Item, time in seconds and weight of what is recent enough ($3), or None without a time. Of events those that are for the item.
 fn timed(source: &InteractionSource<'_>, columns: &[&Column]) -> Option<String> {
     let at = source.at?;
     let (item, table) = (comparable(source.item, columns), source.table.rows());
-    Some(format!("SELECT {item} AS item, {} AS at FROM {table} WHERE {}", at.as_seconds(), at.since("$3")))
+    let (weight, counts) = match &source.weight {
+        Some(weight) => (
+            format!("{weight}::pg_catalog.float8"),
+            format!("AND {weight} OPERATOR(pg_catalog.>) '0'::pg_catalog.float4"),
+        ),
+        None => ("'1'::pg_catalog.float8".into(), String::new()),
+    };
+    Some(format!(
+        "SELECT {item} AS item, {} AS at, {weight} AS weight FROM {table} WHERE {} {counts}",
+        at.as_seconds(),
+        at.since("$3")
+    ))
 }

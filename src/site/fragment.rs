@@ -6,6 +6,7 @@ use std::rc::Rc;
 use pgrx::pg_sys;
 
 use super::spellings::{ARRAYS, Kind, Role, SourceKind, is_text};
+use super::weights::Weights;
 use super::written_time;
 
 /// A column that was found.
@@ -101,14 +102,14 @@ impl Column {
         format!("{} OPERATOR(pg_catalog.&&) {}", self.quoted(), bounded(parameter, of, bounds))
     }
 
-    pub fn as_stars(&self) -> String {
+    pub fn as_number(&self) -> String {
         let bounded = match self.type_oid {
             pg_sys::NUMERICOID => "pg_catalog.numeric",
             pg_sys::FLOAT8OID => "pg_catalog.float8",
             _ => return format!("{}::pg_catalog.float4", self.quoted()),
         };
         // A value that float4 does not have would be an error of every call that reads the row. These bounds are no
-        // stars either.
+        // stars either, and no sensible value of an event.
         format!("LEAST(GREATEST({}, '-1e6'::{bounded}), '1e6'::{bounded})::pg_catalog.float4", self.quoted())
     }
 
@@ -204,8 +205,8 @@ pub fn id_or_null(column: Option<&Column>) -> String {
     column.map_or(NO_ID.into(), Column::as_id)
 }
 
-pub fn stars_or_null(column: Option<&Column>) -> String {
-    column.map_or("NULL::pg_catalog.float4".into(), Column::as_stars)
+pub fn number_or_null(column: Option<&Column>) -> String {
+    column.map_or("NULL::pg_catalog.float4".into(), Column::as_number)
 }
 
 pub fn seconds_or_null(column: Option<&Column>) -> String {
@@ -229,6 +230,8 @@ pub struct Table {
     /// The statement that reads the rows of one key, once it was needed: making the text of the three that a score needs
     /// takes 4 µs.
     pub by_key: OnceCell<String>,
+    /// Of events, by their types.
+    pub weights: Weights,
     /// Columns of optional roles that are not usable, and why.
     pub unusable: Vec<String>,
     /// Relations that detection did not take, and why.

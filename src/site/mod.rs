@@ -3,10 +3,12 @@
 
 mod fragment;
 mod index;
+mod mapping;
 mod resolve;
 mod sources;
 mod spellings;
 mod trained_on;
+mod weights;
 mod written_time;
 
 use std::cell::RefCell;
@@ -25,12 +27,12 @@ use crate::pg::spi::Connection;
 use crate::settings;
 use crate::store::{self, ModelKey};
 
-pub use fragment::{Column, Table, id_or_null, one_or_several, seconds_or_null, stars_or_null, text_or_null};
+pub use fragment::{Column, Table, id_or_null, number_or_null, one_or_several, seconds_or_null, text_or_null};
+pub use mapping::{InteractionSource, Mapping};
 pub use resolve::{kind, validate};
-pub use sources::{
-    FavoriteSource, InteractionSource, ItemSource, LinkSource, Linked, Mapping, RatingSource, Source, UserSource,
-};
+pub use sources::{EventSource, FavoriteSource, ItemSource, LinkSource, Linked, RatingSource, Source, UserSource};
 pub use spellings::SourceKind;
+pub use weights::WEIGHTS;
 
 /// Where `reco.model.sources` keeps the time zone of the training.
 const ZONE: &str = "time_zone";

@@ -9,8 +9,10 @@ use serde_json::{Map, Value};
 
 use super::fragment::{Column, Table};
 use super::index;
-use super::sources::{ItemSource, LinkSource, Mapping, Source, Usable, how_to_map};
-use super::spellings::{self, Kind, Role, SourceKind};
+use super::mapping::{Mapping, how_to_map};
+use super::sources::{ItemSource, LinkSource, Source, Usable};
+use super::spellings::{self, EVENT, Kind, Role, SourceKind};
+use super::weights::{self, WEIGHTS, Weights};
 use crate::failure::{Failure, Outcome};
 use crate::pg::catalog;
 use crate::pg::session;
@@ -87,6 +89,7 @@ pub fn resolve(
     let mapping = Mapping {
         ratings: find(connection, &configured, &zone, trained_on)?,
         favorites: find(connection, &configured, &zone, trained_on)?,
+        events: find(connection, &configured, &zone, trained_on)?,
         items: items.map(|items| items.without_replaced(&categories).without_replaced(&authors)),
         users: find(connection, &configured, &zone, trained_on)?,
         categories,
@@ -172,7 +175,11 @@ fn from_configuration(
             None => Err(format!("{quoted} has no column \"{wanted}\"")),
         }
     };
-    table(kind, relation, true, column)
+    let weights = match kind.name == EVENT.name {
+        true => weights::parse(columns).map_err(|failure| failure.message().to_owned())?,
+        false => Weights::new(),
+    };
+    Ok(Table { weights, ..table(kind, relation, true, column)? })
 }
 
 /// A relation with the column that `find` gives for each role. An optional column that is not usable leaves the others
@@ -202,6 +209,7 @@ fn table(
         oid,
         configured,
         columns,
+        weights: Weights::new(),
         unusable,
         passed_over: Vec::new(),
         by_key: OnceCell::new(),
@@ -358,13 +366,19 @@ pub fn kind(source: &str) -> Outcome<&'static SourceKind> {
 /// 22023 for an unknown source or role; 42703 where the relation does not have what is named.
 pub fn validate(source: &str, schema: &str, name: &str, columns: &Map<String, Value>) -> Outcome<()> {
     let kind = kind(source)?;
-    if let Some(unknown) = columns.keys().find(|key| kind.roles.iter().all(|r| r.name != key.as_str())) {
+    let is_weights = |key: &str| kind.name == EVENT.name && key == WEIGHTS;
+    if let Some(unknown) =
+        columns.keys().find(|key| !is_weights(key) && kind.roles.iter().all(|r| r.name != key.as_str()))
+    {
         let known: Vec<&str> = kind.roles.iter().map(|r| r.name).collect();
         return Err(Failure::invalid(format!("the source \"{source}\" has no column \"{unknown}\""))
             .detail(format!("Its columns are: {}.", known.join(", "))));
     }
-    if let Some((role, value)) = columns.iter().find(|(_, value)| !value.is_string()) {
+    if let Some((role, value)) = columns.iter().find(|(key, value)| !is_weights(key) && !value.is_string()) {
         return Err(Failure::invalid(format!("the column for \"{role}\" must be a name in quotes, not {value}")));
+    }
+    if kind.name == EVENT.name {
+        weights::parse(columns)?;
     }
     from_configuration(kind, schema, name, columns, &"UTC".into())
         .and_then(|table| table.unusable.into_iter().next().map_or(Ok(()), Err))

@@ -24,6 +24,9 @@ pub enum Kind {
     /// A time, or a year.
     TimeOrYear,
     Text,
+    Number,
+    /// What an event is: its text is looked up among the weights.
+    Type,
     /// Marks a row that does not count.
     Deleted,
     /// Marks a row that counts.
@@ -38,7 +41,8 @@ impl Kind {
             Kind::Serial => "smallint, integer or bigint",
             Kind::Group => "smallint, integer, bigint, uuid, text or an enum",
             Kind::Groups => "smallint, integer, bigint, uuid, text or an enum, or an array of integers",
-            Kind::Stars => "a number",
+            Kind::Stars | Kind::Number => "a number",
+            Kind::Type => "text, an enum, an integer or boolean",
             Kind::Time => {
                 "date, timestamp, timestamptz, an integer or bigint of seconds or milliseconds since 1970, or text"
             }
@@ -69,12 +73,15 @@ impl Kind {
             Kind::Group => Kind::Id.accepts(type_oid) || catalog::is_enum(type_oid),
             Kind::Groups => Kind::Group.accepts(type_oid) || ARRAYS.contains(&type_oid),
             Kind::Serial => integer,
-            Kind::Stars => integer || [pg_sys::FLOAT4OID, pg_sys::FLOAT8OID, pg_sys::NUMERICOID].contains(&type_oid),
+            Kind::Stars | Kind::Number => {
+                integer || [pg_sys::FLOAT4OID, pg_sys::FLOAT8OID, pg_sys::NUMERICOID].contains(&type_oid)
+            }
             Kind::Time => time || integer && type_oid != pg_sys::INT2OID || is_text(type_oid),
             Kind::TimeOrYear => time || integer || is_text(type_oid),
             Kind::Deleted => time || type_oid == pg_sys::BOOLOID,
             Kind::Active => type_oid == pg_sys::BOOLOID,
             Kind::Text => is_text(type_oid),
+            Kind::Type => is_text(type_oid) || integer || type_oid == pg_sys::BOOLOID || catalog::is_enum(type_oid),
         }
     }
 }
@@ -307,4 +314,22 @@ pub static AUTHOR: SourceKind = SourceKind {
     roles: &[role("item", Kind::Id, true, ITEM_ID), role("author", Kind::Group, true, AUTHOR_ID), DELETED, ACTIVE],
 };
 
-pub static ALL: [&SourceKind; 6] = [&RATING, &FAVORITE, &ITEM, &USER, &CATEGORY, &AUTHOR];
+/// Anything else that users do with items, by type. No table is looked for, because nobody but the site knows what its types
+/// weigh.
+pub static EVENT: SourceKind = SourceKind {
+    name: "event",
+    key: "user",
+    rare: true,
+    tables: &[],
+    roles: &[
+        role("user", Kind::Id, true, USER_ID),
+        role("item", Kind::Id, true, ITEM_ID),
+        role("type", Kind::Type, true, &[]),
+        role("at", Kind::Time, false, &[]),
+        role("value", Kind::Number, false, &[]),
+        DELETED,
+        ACTIVE,
+    ],
+};
+
+pub static ALL: [&SourceKind; 7] = [&RATING, &FAVORITE, &EVENT, &ITEM, &USER, &CATEGORY, &AUTHOR];

@@ -7,7 +7,8 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::fragment::Table;
-use super::sources::{Source, how_to_map};
+use super::mapping::how_to_map;
+use super::sources::Source;
 use super::spellings::SourceKind;
 use super::{Site, ZONE};
 use crate::failure::Outcome;

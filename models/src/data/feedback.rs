@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::dataset::{Dataset, NONE, Row};
+use crate::data::dataset::{Dataset, NONE, Row, Statement};
 
 /// Compressed sparse rows of weights, users by items.
 pub type Interactions = sprs::CsMatI<f32, u32, usize>;
@@ -20,17 +20,20 @@ pub fn rows_of(matrix: &Interactions, rows: impl Iterator<Item = usize>) -> Inte
 
 const YEAR: f64 = 365.25 * 86400.0;
 
-/// The weight of an interaction. It is stars/5; a favourite weighs like five stars. Half of it fades with a half-life of
-/// one year: an interaction of long ago keeps the other half.
+/// The weight of an interaction. It is stars/5; a favourite weighs like five stars; signals add what their types weigh. Half of
+/// it fades with a half-life of one year: an interaction of long ago keeps the other half.
 ///
 /// ```
-/// use reco_models::{Feedback, NONE};
+/// use reco_models::{Feedback, NONE, Statement};
 ///
 /// let feedback = Feedback { positive_stars: 4.0, now: 1_700_000_000 };
-/// let year_ago = feedback.now - 31_557_600;
-/// assert_eq!(feedback.weight(4.0, false, NONE), 0.8);
-/// assert_eq!(feedback.weight(0.0, true, year_ago), 0.75);
-/// assert_eq!(feedback.weight(3.0, false, NONE), 0.0);
+/// let review = |stars| Statement { stars, favorite: false, signal: 0.0, at: NONE };
+/// assert_eq!(feedback.weight(&review(4.0)), 0.8);
+/// assert_eq!(feedback.weight(&review(3.0)), 0.0);
+/// let year_ago = Statement { favorite: true, at: feedback.now - 31_557_600, ..review(0.0) };
+/// assert_eq!(feedback.weight(&year_ago), 0.75);
+/// assert_eq!(feedback.weight(&Statement { signal: 3.0, ..review(0.0) }), 3.0);
+/// assert_eq!(feedback.weight(&Statement { signal: -1.0, ..review(5.0) }), 0.0);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Feedback {
@@ -41,18 +44,19 @@ pub struct Feedback {
 }
 
 impl Feedback {
-    /// Whether an interaction counts as liked; `stars` is 0 without a review.
-    pub fn positive(&self, stars: f32, favorite: bool) -> bool {
-        favorite || stars >= self.positive_stars
+    /// Whether an interaction counts as liked.
+    pub fn positive(&self, said: &Statement) -> bool {
+        said.signal >= 0.0 && (said.favorite || said.signal > 0.0 || said.stars >= self.positive_stars)
     }
 
-    /// Weight in (0, 1] of a positive, 0 of anything else; `at` in seconds since 1970, or [`NONE`].
-    pub fn weight(&self, stars: f32, favorite: bool, at: i64) -> f32 {
-        if !self.positive(stars, favorite) {
+    /// The weight of a positive, more than 0, and 0 of anything else. Without signals it is at most 1.
+    pub fn weight(&self, said: &Statement) -> f32 {
+        if !self.positive(said) {
             return 0.0;
         }
-        let liking = if favorite { 1.0 } else { stars / 5.0 };
-        liking * (0.5 + 0.5 * (-self.age_years(at)).exp2())
+        let review = if said.stars >= self.positive_stars { said.stars / 5.0 } else { 0.0 };
+        let liking = if said.favorite { 1.0 } else { review } + said.signal;
+        liking * (0.5 + 0.5 * (-self.age_years(said.at)).exp2())
     }
 
     /// Years from `at` to now, at least 0; 0 where either is unknown.
@@ -67,7 +71,7 @@ impl Feedback {
     /// The positives of a row as (item, weight), ascending by item like the row.
     pub fn positives<'a>(&'a self, row: Row<'a>) -> impl Iterator<Item = (u32, f32)> + 'a {
         (0..row.len()).filter_map(move |i| {
-            let weight = self.weight(row.stars[i], row.favorite[i], row.at[i]);
+            let weight = self.weight(&row.get(i));
             (weight > 0.0).then_some((row.item[i], weight))
         })
     }
@@ -95,21 +99,25 @@ mod tests {
 
     const DAY: i64 = 86400;
 
+    fn weight(feedback: &Feedback, stars: f32, favorite: bool, at: i64) -> f32 {
+        feedback.weight(&Statement { stars, favorite, signal: 0.0, at })
+    }
+
     #[test]
     fn four_stars_and_favourites_are_positive() {
         let feedback = Feedback { positive_stars: 4.0, now: NONE };
-        assert_eq!(feedback.weight(5.0, false, NONE), 1.0);
-        assert_eq!(feedback.weight(4.0, false, NONE), 0.8);
-        assert_eq!(feedback.weight(3.0, false, NONE), 0.0);
-        assert_eq!(feedback.weight(1.0, true, NONE), 1.0);
+        assert_eq!(weight(&feedback, 5.0, false, NONE), 1.0);
+        assert_eq!(weight(&feedback, 4.0, false, NONE), 0.8);
+        assert_eq!(weight(&feedback, 3.0, false, NONE), 0.0);
+        assert_eq!(weight(&feedback, 1.0, true, NONE), 1.0);
     }
 
     #[test]
     fn half_of_the_weight_halves_with_every_year() {
         let feedback = Feedback { positive_stars: 4.0, now: 4 * 36525 * DAY / 100 };
         let year_ago = feedback.now - 36525 * DAY / 100;
-        assert!((feedback.weight(5.0, false, year_ago) - 0.75).abs() < 1e-6);
-        assert_eq!(feedback.weight(5.0, false, feedback.now + DAY), 1.0);
-        assert!(feedback.weight(5.0, false, NONE + 1) >= 0.5);
+        assert!((weight(&feedback, 5.0, false, year_ago) - 0.75).abs() < 1e-6);
+        assert_eq!(weight(&feedback, 5.0, false, feedback.now + DAY), 1.0);
+        assert!(weight(&feedback, 5.0, false, NONE + 1) >= 0.5);
     }
 }

@@ -21,7 +21,7 @@ pub struct ItemTable {
     pub ratings: Column<u32>,
     /// Sum of their stars.
     pub stars_sum: Column<f32>,
-    /// Number of favourites.
+    /// Number of users who have it as a favourite, or signals for it.
     pub favorites: Column<u32>,
     /// Number of users who like the item: see [`Feedback::positive`].
     pub positives: Column<u32>,
@@ -130,8 +130,9 @@ impl ItemTable {
                 ratings[item] += 1;
                 stars_sum[item] += events.stars[i];
             }
-            favorites[item] += u32::from(events.favorite[i]);
-            if feedback.positive(events.stars[i], events.favorite[i]) {
+            let said = events.get(i);
+            favorites[item] += u32::from(said.is_marked());
+            if feedback.positive(&said) {
                 positives[item] += 1;
                 latest[item] = events.at[i].max(latest[item]);
             }

@@ -107,7 +107,7 @@ pub fn split(cut: &Cut, kind: SplitKind, share: f64, salt: u64) -> Split {
         HeldOut::Share(share) => hash_share(data.users[user], data.items[events.item[i] as usize], salt) < share,
     };
     let train = data.with_events(events.select(|u, i| !held(u, i), |item| item));
-    let test = events.select(|u, i| held(u, i) && feedback.positive(events.stars[i], events.favorite[i]), |item| item);
+    let test = events.select(|u, i| held(u, i) && feedback.positive(&events.get(i)), |item| item);
     Split { kind, held: cut_at, train: Cut::new(train, feedback.positive_stars), start: test.start, items: test.item }
 }
 

@@ -26,7 +26,7 @@ pub fn core(all: &Cut, params: &ValidParams, control: &Control, notes: &mut Vec<
     if positives == 0 {
         let stars = params.positive_stars;
         return Err(Error::TooLittleData(format!(
-            "there is no favourite and no review of {stars} stars or more: nothing to learn from"
+            "there is no favourite, no review of {stars} stars or more and no event of a positive weight: nothing to learn from"
         )));
     }
     let tries = params.min_interactions.map_or(vec![USUAL, 3, 2, 1], |fixed| vec![fixed]);

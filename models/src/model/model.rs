@@ -214,13 +214,13 @@ impl Model {
     /// Scores of a user with each of the targets, in their order.
     ///
     /// ```
-    /// use reco_models::{Favorites, Ratings, Target};
+    /// use reco_models::{Favorites, Ratings, Signals, Target};
     ///
     /// # let trained: reco_models::Trained = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/trained.rs"));
     /// # let model = trained.model;
     /// // A user who added item 3 to the favourites since the training.
     /// let favorites = Favorites { user: vec![7], item: vec![3], at: vec![reco_models::NONE] };
-    /// let history = model.history(&Ratings::default(), &favorites);
+    /// let history = model.history(&Ratings::default(), &favorites, &Signals::default());
     /// let user = model.user(history.row(), reco_models::NONE, None)?;
     /// let targets = [model.items().index(6).map_or(Target::Unknown, Target::Known), Target::Unknown];
     /// let scored = model.score(&user, &targets);

@@ -12,12 +12,16 @@ use crate::data::labels::Labels;
 pub fn fingerprint(row: Row<'_>, id_of: impl Fn(u32) -> i64) -> i64 {
     let mut sum = row.len() as u64;
     for i in 0..row.len() {
-        let mut key = [0u8; 21];
+        let mut key = [0u8; 25];
+        let said = row.get(i);
         key[..8].copy_from_slice(&id_of(row.item[i]).to_le_bytes());
         key[8..12].copy_from_slice(&row.stars[i].to_le_bytes());
         key[12] = u8::from(row.favorite[i]);
-        key[13..].copy_from_slice(&row.at[i].to_le_bytes());
-        sum = sum.wrapping_add(xxh3_64(&key));
+        key[13..21].copy_from_slice(&row.at[i].to_le_bytes());
+        key[21..].copy_from_slice(&said.signal.to_le_bytes());
+        // Without a signal as before there were any: the numbers that models have stored stay valid.
+        let length = if said.signal == 0.0 { 21 } else { 25 };
+        sum = sum.wrapping_add(xxh3_64(&key[..length]));
     }
     sum as i64
 }
@@ -25,7 +29,7 @@ pub fn fingerprint(row: Row<'_>, id_of: impl Fn(u32) -> i64) -> i64 {
 /// One row of the user features that analysts query.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UserSummary {
-    /// Numbers of reviews, of favourites and of liked items.
+    /// Numbers of reviews, of items that are favourites or have signals, and of liked items.
     pub ratings: u32,
     pub favorites: u32,
     pub positives: u32,
@@ -49,7 +53,7 @@ pub fn summarise(row: Row<'_>, items: &ItemTable, feedback: &Feedback) -> UserSu
         |keys: &Labels| heaviest(&liked, keys, TOP).into_iter().map(|(id, weight)| (id, weight / total)).collect();
     UserSummary {
         ratings: ratings as u32,
-        favorites: row.favorite.iter().filter(|f| **f).count() as u32,
+        favorites: (0..row.len()).filter(|i| row.get(*i).is_marked()).count() as u32,
         positives: liked.len() as u32,
         mean_stars: row.stars.iter().sum::<f32>() / ratings.max(1) as f32,
         categories: shares(&items.category),
@@ -81,14 +85,16 @@ mod tests {
     #[test]
     fn the_fingerprint_changes_with_every_value_and_not_with_the_order() {
         let id = |i: u32| i64::from(i);
-        let row = Row { item: &[1, 2], stars: &[4.0, 0.0], favorite: &[false, true], at: &[5, NONE] };
+        let row = Row { item: &[1, 2], stars: &[4.0, 0.0], favorite: &[false, true], at: &[5, NONE], signal: &[] };
         let base = fingerprint(row, id);
-        let swapped = Row { item: &[2, 1], stars: &[0.0, 4.0], favorite: &[true, false], at: &[NONE, 5] };
+        let swapped = Row { item: &[2, 1], stars: &[0.0, 4.0], favorite: &[true, false], at: &[NONE, 5], signal: &[] };
         assert_eq!(fingerprint(swapped, id), base);
         assert_ne!(fingerprint(Row { stars: &[5.0, 0.0], ..row }, id), base);
         assert_ne!(fingerprint(Row { favorite: &[true, true], ..row }, id), base);
         assert_ne!(fingerprint(Row { at: &[6, NONE], ..row }, id), base);
-        assert_ne!(fingerprint(Row { item: &[1], stars: &[4.0], favorite: &[false], at: &[5] }, id), base);
+        assert_ne!(fingerprint(Row { signal: &[0.2, 0.0], ..row }, id), base);
+        assert_eq!(fingerprint(Row { signal: &[0.0, 0.0], ..row }, id), base);
+        assert_ne!(fingerprint(Row { item: &[1], stars: &[4.0], favorite: &[false], at: &[5], signal: &[] }, id), base);
     }
 
     #[test]
@@ -98,7 +104,7 @@ mod tests {
             author: vec![NONE; 5].into(),
             ..ItemTable::default()
         };
-        let row = Row { item: &[0, 1, 2, 3, 4], stars: &[5.0; 5], favorite: &[false; 5], at: &[NONE; 5] };
+        let row = Row { item: &[0, 1, 2, 3, 4], stars: &[5.0; 5], favorite: &[false; 5], at: &[NONE; 5], signal: &[] };
         let summary = summarise(row, &items, &Feedback { positive_stars: 4.0, now: NONE });
         assert_eq!(summary.categories, [(7, 0.4), (3, 0.2)]);
         assert!(summary.authors.is_empty());

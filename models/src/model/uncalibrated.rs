@@ -1,7 +1,7 @@
 //! The fitted parts of a model, before calibration: each gives raw scores on a scale of its own.
 
 use crate::data::column::Column;
-use crate::data::dataset::{Favorites, History, Ratings, Row};
+use crate::data::dataset::{Favorites, History, Ratings, Row, Signals};
 use crate::data::feedback::Feedback;
 use crate::data::items::ItemTable;
 use crate::error::Result;
@@ -73,9 +73,9 @@ impl Uncalibrated {
         &self.derived.raw_popularity
     }
 
-    /// One user's reviews and favourites, merged, as interactions with the items of the model.
-    pub fn history(&self, ratings: &Ratings, favorites: &Favorites) -> History {
-        History::new(ratings, favorites, |id| self.items.index(id))
+    /// One user's reviews, favourites and signals, merged, as interactions with the items of the model.
+    pub fn history(&self, ratings: &Ratings, favorites: &Favorites, signals: &Signals) -> History {
+        History::new(ratings, favorites, signals, |id| self.items.index(id))
     }
 
     /// The vector of a user, k long, from interactions with known items; empty without a liked item that has factors.

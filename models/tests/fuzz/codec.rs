@@ -79,7 +79,7 @@ fn ask(model: ServedModel, rng: &mut Pcg64Mcg) {
     let liked: Vec<i64> = (0..n).map(|_| item(rng)).collect();
     let reviews =
         Ratings { user: vec![9; n], item: liked.clone(), stars: vec![5.0; n], at: vec![NONE; n], key: vec![NONE; n] };
-    let history = model.history(&reviews, &Favorites::default());
+    let history = model.history(&reviews, &Favorites::default(), &Default::default());
     let info = ItemInfo::new([1], [1], 0);
     if let Ok(user) = model.user(history.row(), NONE, None) {
         let known = (0..ids.len() as u32).map(|i| (ids[i as usize], Target::Known(i)));

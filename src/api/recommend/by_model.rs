@@ -66,7 +66,7 @@ pub fn recommend(site: &Site<'_>, served: &Served, who: &Who, request: &Request)
         Who::User(user) => (*user, site.reader(served, *user)?),
         Who::Guest(liked) => (liked.iter().fold(0, |sum, id| sum ^ id), site.guest(served, liked)),
     };
-    let excluded = request.excluded(&reader.seen);
+    let excluded = request.excluded(&reader.seen, &reader.discarded);
     ByModel { site, served, request, user, reader, excluded }.recommend()
 }
 

@@ -19,7 +19,7 @@ pub fn recommend(site: &Site<'_>, who: &Who, request: &Request) -> Outcome<Vec<R
         Who::User(user) => site.rules_reader(*user)?,
         Who::Guest(liked) => site.rules_guest(liked)?,
     };
-    let excluded = request.excluded(&reader.seen);
+    let excluded = request.excluded(&reader.seen, &reader.discarded);
     let mut items = pool(site, &reader, request)?;
     items.retain(|(id, _)| excluded.binary_search(id).is_err());
     site.complete(&mut items)?;

@@ -47,13 +47,14 @@ impl Request {
         })
     }
 
-    /// Ids that must not be shown to a reader who has seen the given ones, ascending.
-    pub fn excluded(&self, seen: &[i64]) -> Vec<i64> {
+    /// Ids that must not be shown to a reader who has seen and discarded the given ones, ascending.
+    pub fn excluded(&self, seen: &[i64], discarded: &[i64]) -> Vec<i64> {
         let mut excluded = self.exclude.clone();
+        excluded.extend_from_slice(discarded);
         if self.exclude_seen {
             excluded.extend_from_slice(seen);
-            excluded.sort_unstable();
         }
+        excluded.sort_unstable();
         excluded
     }
 }

@@ -17,8 +17,40 @@ pub struct Events {
     /// 1 to 5, or 0 without a review.
     pub stars: Vec<f32>,
     pub favorite: Vec<bool>,
-    /// Seconds since 1970 of the latest of the two, or [`crate::NONE`].
+    /// Seconds since 1970 of the latest of all, or [`crate::NONE`].
     pub at: Vec<i64>,
+    /// What signals add to the weight of the pair; [`AGAINST`] where the latest statement is against the item. Empty where
+    /// there are no signals.
+    pub signal: Vec<f32>,
+}
+
+/// Stands for a statement against an item, among the weights of signals.
+pub const AGAINST: f32 = -1.0;
+/// The most that the signals of one user for one item weigh together: a thousand plays must not drown all other users.
+const MOST_SIGNALS: f32 = 100.0;
+
+/// What one user has said of one item.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Statement {
+    /// 1 to 5, or 0 without a review.
+    pub stars: f32,
+    pub favorite: bool,
+    /// As [`Events::signal`].
+    pub signal: f32,
+    /// Seconds since 1970, or [`crate::NONE`].
+    pub at: i64,
+}
+
+impl Statement {
+    /// Whether it is one of liking without a review: a favourite, or signals.
+    pub fn is_marked(&self) -> bool {
+        self.favorite || self.signal > 0.0
+    }
+
+    /// Whether the user does not like the item.
+    pub fn is_against(&self) -> bool {
+        self.signal < 0.0 || self.stars > 0.0 && self.stars <= DISLIKED_STARS
+    }
 }
 
 /// One user's interactions, ascending by item; slices that are equally long.
@@ -28,6 +60,8 @@ pub struct Row<'a> {
     pub stars: &'a [f32],
     pub favorite: &'a [bool],
     pub at: &'a [i64],
+    /// Empty where there are no signals.
+    pub signal: &'a [f32],
 }
 
 impl Row<'_> {
@@ -37,6 +71,17 @@ impl Row<'_> {
 
     pub fn is_empty(&self) -> bool {
         self.item.is_empty()
+    }
+
+    /// What is said of the item at this place.
+    #[inline]
+    pub fn get(&self, place: usize) -> Statement {
+        Statement {
+            stars: self.stars[place],
+            favorite: self.favorite[place],
+            signal: self.signal.get(place).copied().unwrap_or(0.0),
+            at: self.at[place],
+        }
     }
 }
 
@@ -59,8 +104,19 @@ impl Events {
             item: &self.item[range.clone()],
             stars: &self.stars[range.clone()],
             favorite: &self.favorite[range.clone()],
-            at: &self.at[range],
+            at: &self.at[range.clone()],
+            signal: self.signal.get(range).unwrap_or(&[]),
         }
+    }
+
+    /// What is said in the interaction at this place, of all users'.
+    pub fn get(&self, place: usize) -> Statement {
+        self.all().get(place)
+    }
+
+    fn all(&self) -> Row<'_> {
+        let Events { item, stars, favorite, at, signal, .. } = self;
+        Row { item, stars, favorite, at, signal }
     }
 
     /// The interactions for which `keep(user, index)` holds, for the same users; items renumbered by `renumber`.
@@ -70,7 +126,7 @@ impl Events {
         for user in 0..self.users() {
             for i in self.start[user]..self.start[user + 1] {
                 if keep(user, i) {
-                    out.push(renumber(self.item[i]), self.stars[i], self.favorite[i], self.at[i]);
+                    out.push(renumber(self.item[i]), self.get(i));
                 }
             }
             out.start.push(out.item.len());
@@ -78,28 +134,14 @@ impl Events {
         out
     }
 
-    /// Merges interactions that are sorted by [`Interaction::order`]. A later review with few stars withdraws a favourite;
-    /// where either has no time, the favourite stands.
+    /// Merges interactions that are sorted by [`Interaction::order`]. The later statement counts: a review with few stars
+    /// withdraws favourites and signals, and what is against the item all that was said before. Where either has no time, what
+    /// is for the item stands against few stars, and what is against it against everything.
     pub(super) fn from_sorted(interactions: &[Interaction], users: usize) -> Events {
         let mut events = Events { start: vec![0; users + 1], ..Events::default() };
-        let (mut pair, mut favored_at) = (None, NONE);
-        for interaction in interactions {
-            if pair != Some((interaction.user, interaction.item)) {
-                pair = Some((interaction.user, interaction.item));
-                favored_at = NONE;
-                events.push(interaction.item, 0.0, false, interaction.at);
-                events.start[interaction.user as usize + 1] += 1;
-            }
-            let last = events.item.len() - 1;
-            events.at[last] = events.at[last].max(interaction.at);
-            if interaction.stars > 0.0 {
-                events.stars[last] = interaction.stars;
-                let is_later = favored_at != NONE && interaction.at > favored_at;
-                events.favorite[last] &= !(is_later && interaction.stars <= DISLIKED_STARS);
-            } else {
-                events.favorite[last] = true;
-                favored_at = interaction.at;
-            }
+        for pair in interactions.chunk_by(|a, b| (a.user, a.item) == (b.user, b.item)) {
+            events.push(pair[0].item, merged(pair));
+            events.start[pair[0].user as usize + 1] += 1;
         }
         for user in 0..users {
             events.start[user + 1] += events.start[user];
@@ -107,32 +149,97 @@ impl Events {
         events
     }
 
-    pub(super) fn push(&mut self, item: u32, stars: f32, favorite: bool, at: i64) {
+    pub(super) fn push(&mut self, item: u32, statement: Statement) {
+        if statement.signal != 0.0 && self.signal.is_empty() {
+            self.signal.resize(self.item.len(), 0.0);
+        }
+        if statement.signal != 0.0 || !self.signal.is_empty() {
+            self.signal.push(statement.signal);
+        }
         self.item.push(item);
-        self.stars.push(stars);
-        self.favorite.push(favorite);
-        self.at.push(at);
+        self.stars.push(statement.stars);
+        self.favorite.push(statement.favorite);
+        self.at.push(statement.at);
     }
 }
 
-/// A review or a favourite, as it was read.
+/// What a row of a source says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Said {
+    Favorite,
+    /// A weight: more than 0 is for the item, less is against it, 0 says that the item was seen.
+    Signal(f32),
+    /// 1 to 5.
+    Stars(f32),
+}
+
+impl Said {
+    fn order(&self) -> (u8, f32) {
+        match *self {
+            Said::Favorite => (0, 0.0),
+            Said::Signal(weight) => (1, weight),
+            Said::Stars(stars) => (2, stars),
+        }
+    }
+}
+
+/// A review, a favourite or a signal, as it was read.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) struct Interaction {
     pub user: u32,
     pub item: u32,
     pub at: i64,
-    /// [`NONE`] for a favourite, and without one.
+    /// [`NONE`] without one.
     pub key: i64,
-    /// 0: a favourite.
-    pub stars: f32,
+    pub said: Said,
 }
 
 impl Interaction {
-    /// By user, item, time and key, so that the latest review of a pair comes last. Stars break ties, so that the result does
-    /// not depend on the order of reading.
+    /// By user, item, time and key, so that the latest review of a pair comes last. What is said breaks ties, so that the
+    /// result does not depend on the order of reading.
     pub fn order(&self, other: &Interaction) -> std::cmp::Ordering {
+        let ((kind, value), (other_kind, other_value)) = (self.said.order(), other.said.order());
         (self.user, self.item, self.at, self.key)
             .cmp(&(other.user, other.item, other.at, other.key))
-            .then(self.stars.total_cmp(&other.stars))
+            .then(kind.cmp(&other_kind))
+            .then(value.total_cmp(&other_value))
     }
+}
+
+/// The rows of one pair in their order as one statement.
+fn merged(rows: &[Interaction]) -> Statement {
+    let mut all = Statement { stars: 0.0, favorite: false, signal: 0.0, at: NONE };
+    let (mut favored_at, mut signalled_at, mut against) = (NONE, NONE, None);
+    for row in rows {
+        all.at = all.at.max(row.at);
+        let is_later = |than: i64| than != NONE && row.at > than;
+        let stands = against.is_some_and(|at| !is_later(at));
+        match row.said {
+            Said::Stars(stars) => {
+                all.stars = stars;
+                if stars <= DISLIKED_STARS {
+                    all.favorite &= !is_later(favored_at);
+                    all.signal = if is_later(signalled_at) { 0.0 } else { all.signal };
+                } else if !stands {
+                    against = None;
+                }
+            }
+            Said::Signal(weight) if weight < 0.0 => {
+                (all.favorite, all.signal) = (false, 0.0);
+                against = Some(row.at);
+            }
+            Said::Signal(0.0) => {}
+            _ if stands => {}
+            Said::Favorite => {
+                (all.favorite, against) = (true, None);
+                favored_at = row.at;
+            }
+            Said::Signal(weight) => {
+                all.signal = (all.signal + weight).min(MOST_SIGNALS);
+                against = None;
+                signalled_at = row.at;
+            }
+        }
+    }
+    Statement { signal: if against.is_some() { AGAINST } else { all.signal }, ..all }
 }

@@ -9,11 +9,11 @@ use rayon::prelude::*;
 use crate::data::labels::Labels;
 use crate::error::{Error, Result};
 
-pub use events::{Events, Row};
+pub use events::{Events, Row, Statement};
 pub use history::History;
-pub use sources::{Accounts, Catalog, Favorites, Links, NONE, Ratings, Sources};
+pub use sources::{Accounts, Catalog, Favorites, Links, NONE, Ratings, Signals, Sources};
 
-use events::Interaction;
+use events::{Interaction, Said};
 
 /// Users, items and interactions of a run. User and item indices are ranks of the ids.
 #[derive(Debug, Default, Clone)]
@@ -43,7 +43,7 @@ impl Dataset {
     /// [`Error::Value`] for stars outside of 1 to 5, [`Error::TooLittleData`] for more than 2³² − 1 users or items.
     ///
     /// ```
-    /// use reco_models::{Dataset, NONE, Ratings, Sources};
+    /// use reco_models::{Dataset, NONE, Ratings, Signals, Sources};
     ///
     /// let ratings =
     ///     Ratings { user: vec![7, 7, 3], item: vec![20, 10, 10], stars: vec![5.0, 2.0, 4.0], at: vec![NONE; 3], key: vec![] };
@@ -56,13 +56,13 @@ impl Dataset {
     /// ```
     pub fn build(sources: Sources) -> Result<Dataset> {
         check_stars(&sources.ratings.stars)?;
-        let Sources { ratings, favorites, catalog, accounts } = sources;
-        let users = distinct(&[&ratings.user, &favorites.user]);
-        let items = distinct(&[&ratings.item, &favorites.item, &catalog.id]);
+        let Sources { ratings, favorites, signals, catalog, accounts } = sources;
+        let users = distinct(&[&ratings.user, &favorites.user, &signals.user]);
+        let items = distinct(&[&ratings.item, &favorites.item, &signals.item, &catalog.id]);
         if users.len().max(items.len()) > u32::MAX as usize {
             return Err(Error::TooLittleData("more than 4294967295 users or items are not supported".into()));
         }
-        let events = merge(&users, &items, &ratings, &favorites);
+        let events = merge(&users, &items, &ratings, &favorites, &signals);
         let latest = events.at.iter().copied().max().unwrap_or(NONE);
         let mut data = Dataset {
             since: vec![NONE; users.len()],
@@ -138,7 +138,7 @@ impl Dataset {
             for i in 0..row.len() {
                 let item = number[row.item[i] as usize];
                 if item != u32::MAX {
-                    events.push(item, row.stars[i], row.favorite[i], row.at[i]);
+                    events.push(item, row.get(i));
                 }
             }
             events.start.push(events.item.len());
@@ -171,7 +171,7 @@ fn distinct(columns: &[&[i64]]) -> Vec<i64> {
     all
 }
 
-fn merge(users: &[i64], items: &[i64], ratings: &Ratings, favorites: &Favorites) -> Events {
+fn merge(users: &[i64], items: &[i64], ratings: &Ratings, favorites: &Favorites, signals: &Signals) -> Events {
     // Every id is in its list: the lists were made from these columns.
     let rank = |ids: &[i64], id: &i64| ids.binary_search(id).unwrap_or(0) as u32;
     let mut interactions: Vec<Interaction> = (0..ratings.user.len())
@@ -181,7 +181,7 @@ fn merge(users: &[i64], items: &[i64], ratings: &Ratings, favorites: &Favorites)
             item: rank(items, &ratings.item[i]),
             at: ratings.at[i],
             key: ratings.key(i),
-            stars: ratings.stars[i],
+            said: Said::Stars(ratings.stars[i]),
         })
         .collect();
     interactions.par_extend((0..favorites.user.len()).into_par_iter().map(|i| Interaction {
@@ -189,7 +189,14 @@ fn merge(users: &[i64], items: &[i64], ratings: &Ratings, favorites: &Favorites)
         item: rank(items, &favorites.item[i]),
         at: favorites.at[i],
         key: NONE,
-        stars: 0.0,
+        said: Said::Favorite,
+    }));
+    interactions.par_extend((0..signals.user.len()).into_par_iter().map(|i| Interaction {
+        user: rank(users, &signals.user[i]),
+        item: rank(items, &signals.item[i]),
+        at: signals.at[i],
+        key: NONE,
+        said: Said::Signal(signals.weight[i]),
     }));
     interactions.par_sort_unstable_by(Interaction::order);
     Events::from_sorted(&interactions, users.len())
@@ -217,6 +224,7 @@ mod tests {
                 ..Catalog::default()
             },
             accounts: Accounts { id: vec![9, 1], since: vec![11, 12] },
+            ..Sources::default()
         }
     }
 
@@ -276,7 +284,9 @@ mod tests {
             item: f.iter().map(|i| all.favorites.item[*i]).chain([999]).collect(),
             at: f.iter().map(|i| all.favorites.at[*i]).chain([NONE]).collect(),
         };
-        let history = History::new(&ratings, &favorites, |id| data.items.binary_search(&id).ok().map(|i| i as u32));
+        let history = History::new(&ratings, &favorites, &Signals::default(), |id| {
+            data.items.binary_search(&id).ok().map(|i| i as u32)
+        });
         let (now, then) = (history.row(), data.events.row(1));
         assert_eq!((now.item, now.stars, now.favorite, now.at), (then.item, then.stars, then.favorite, then.at));
         assert_eq!(history.unknown, 1);
@@ -286,7 +296,7 @@ mod tests {
     fn of_reviews_of_one_day_the_one_with_the_highest_key_counts() {
         let stars = |key: Vec<i64>, at: Vec<i64>| {
             let ratings = Ratings { user: vec![1; 2], item: vec![2; 2], stars: vec![5.0, 1.0], at, key };
-            let history = History::new(&ratings, &Favorites::default(), |_| Some(0));
+            let history = History::new(&ratings, &Favorites::default(), &Signals::default(), |_| Some(0));
             let data = Dataset::build(Sources { ratings, ..Sources::default() }).unwrap();
             assert_eq!(history.row().stars, data.events.stars);
             data.events.stars[0]
@@ -301,7 +311,7 @@ mod tests {
         let merged = |stars: f32, reviewed: i64, favored: i64| {
             let ratings = Ratings { user: vec![1], item: vec![2], stars: vec![stars], at: vec![reviewed], key: vec![] };
             let favorites = Favorites { user: vec![1], item: vec![2], at: vec![favored] };
-            let history = History::new(&ratings, &favorites, |_| Some(0));
+            let history = History::new(&ratings, &favorites, &Signals::default(), |_| Some(0));
             let data = Dataset::build(Sources { ratings, favorites, ..Sources::default() }).unwrap();
             assert_eq!(history.row().favorite, data.events.row(0).favorite);
             assert_eq!(history.disliked(), if stars <= 2.0 { vec![0] } else { vec![] });
@@ -334,5 +344,53 @@ mod tests {
     fn empty_sources_are_an_empty_dataset() {
         let data = Dataset::build(Sources::default()).unwrap();
         assert_eq!((data.users.len(), data.items.len(), data.events.users(), data.latest), (0, 0, 0, NONE));
+    }
+    /// What is merged of the signals (weight and time), a review (stars and time) and a favourite of one pair.
+    fn said(signals: &[(f32, i64)], review: Option<(f32, i64)>, favored: Option<i64>) -> Statement {
+        let ratings = Ratings {
+            user: vec![1; review.iter().len()],
+            item: vec![2; review.iter().len()],
+            stars: review.iter().map(|r| r.0).collect(),
+            at: review.iter().map(|r| r.1).collect(),
+            key: vec![],
+        };
+        let n = favored.iter().len();
+        let favorites = Favorites { user: vec![1; n], item: vec![2; n], at: favored.into_iter().collect() };
+        let signals = Signals {
+            user: vec![1; signals.len()],
+            item: vec![2; signals.len()],
+            weight: signals.iter().map(|s| s.0).collect(),
+            at: signals.iter().map(|s| s.1).collect(),
+        };
+        let history = History::new(&ratings, &favorites, &signals, |_| Some(0));
+        let data = Dataset::build(Sources { ratings, favorites, signals, ..Sources::default() }).unwrap();
+        assert_eq!(history.row().get(0), data.events.get(0));
+        data.events.get(0)
+    }
+
+    #[test]
+    fn the_weights_of_signals_add_up_until_something_later_is_against() {
+        assert_eq!(said(&[(0.2, 10), (3.0, 20)], None, None).signal, 3.2);
+        assert_eq!(said(&[(90.0, 10), (90.0, 20)], None, None).signal, 100.0);
+        assert_eq!(said(&[(0.0, 10)], None, None), Statement { stars: 0.0, favorite: false, signal: 0.0, at: 10 });
+        assert!(said(&[(3.0, 10), (-1.0, 20)], None, None).is_against());
+        assert_eq!(said(&[(-1.0, 10), (3.0, 20)], None, None).signal, 3.0);
+        assert!(said(&[(-1.0, 10), (3.0, 10)], None, None).is_against());
+        // Without a time what is against stands.
+        assert!(said(&[(-1.0, NONE), (3.0, 20)], None, None).is_against());
+        assert!(said(&[(-1.0, 20), (3.0, NONE)], None, None).is_against());
+    }
+
+    #[test]
+    fn reviews_favourites_and_signals_withdraw_each_other() {
+        let withdrawn = said(&[(-2.0, 20)], Some((5.0, 10)), Some(10));
+        assert!(withdrawn.is_against() && !withdrawn.favorite && withdrawn.stars == 5.0);
+        let liked = said(&[(-2.0, 20)], None, Some(30));
+        assert!(liked.favorite && liked.signal == 0.0 && !liked.is_against());
+        assert_eq!(said(&[(-2.0, 20)], Some((4.0, 30)), None).signal, 0.0);
+        assert!(said(&[(-2.0, 20)], Some((1.0, 30)), None).is_against());
+        assert_eq!(said(&[(3.0, 20)], Some((1.0, 30)), None).signal, 0.0);
+        assert_eq!(said(&[(3.0, NONE)], Some((1.0, 30)), None).signal, 3.0);
+        assert_eq!(said(&[(3.0, 40)], Some((3.0, 30)), None).signal, 3.0);
     }
 }

@@ -33,6 +33,18 @@ pub struct Favorites {
     pub at: Vec<i64>,
 }
 
+/// What else users do with items: events of the site, each with the weight of its type. One element per row; all columns are
+/// equally long.
+#[derive(Debug, Default, Clone)]
+pub struct Signals {
+    pub user: Vec<i64>,
+    pub item: Vec<i64>,
+    /// More than 0: for the item, a favourite being 1. Less: against it. 0: seen, and nothing else.
+    pub weight: Vec<f32>,
+    /// Seconds since 1970, or [`NONE`].
+    pub at: Vec<i64>,
+}
+
 /// The items of the catalogue; all columns are equally long.
 #[derive(Debug, Default, Clone)]
 pub struct Catalog {
@@ -63,11 +75,12 @@ pub struct Accounts {
     pub since: Vec<i64>,
 }
 
-/// The four sources of a run, read under one snapshot.
+/// The sources of a run, read under one snapshot.
 #[derive(Debug, Default, Clone)]
 pub struct Sources {
     pub ratings: Ratings,
     pub favorites: Favorites,
+    pub signals: Signals,
     pub catalog: Catalog,
     pub accounts: Accounts,
 }

@@ -20,7 +20,7 @@ use std::ops::Deref;
 use std::sync::OnceLock;
 
 use crate::data::column::Column;
-use crate::data::dataset::{Favorites, NONE, Ratings};
+use crate::data::dataset::{Favorites, NONE, Ratings, Signals};
 use crate::error::Result;
 use crate::math::simd::dot;
 use crate::math::topk::top;
@@ -70,7 +70,7 @@ impl Retrieval {
     /// Scores the whole catalogue once. `pause` is called about every millisecond.
     pub(super) fn new(model: &Model, mut pause: impl FnMut()) -> Result<Retrieval> {
         let items = model.items();
-        let history = model.history(&Ratings::default(), &Favorites::default());
+        let history = model.history(&Ratings::default(), &Favorites::default(), &Signals::default());
         let new_user = model.user(history.row(), NONE, None)?;
         let mut prior_score = Vec::with_capacity(items.len());
         for start in (0..items.len() as u32).step_by(BLOCK as usize) {

@@ -69,7 +69,7 @@ fn the_screen_finds_what_a_full_sort_finds() {
         let model = model(share, weights);
         for liked in [[3u32, 77, 4000], [1, 2, 14_999]] {
             let favorites = Favorites { user: vec![1; 3], item: liked.map(i64::from).to_vec(), at: vec![NONE; 3] };
-            let history = model.history(&Ratings::default(), &favorites);
+            let history = model.history(&Ratings::default(), &favorites, &Signals::default());
             let user = model.user(history.row(), NONE, None).unwrap();
             let raw = model.collaborative_part().score_all(user.likes());
             let partial = PartialScore { model: &model, weights: model.weights() };
@@ -91,7 +91,7 @@ fn the_screen_finds_what_a_full_sort_finds() {
 fn candidates_are_distinct_and_none_is_excluded() {
     let model = model(0.5, [0.5, 0.3, 0.2]);
     let favorites = Favorites { user: vec![1; 2], item: vec![3, 77], at: vec![NONE; 2] };
-    let history = model.history(&Ratings::default(), &favorites);
+    let history = model.history(&Ratings::default(), &favorites, &Signals::default());
     let user = model.user(history.row(), NONE, None).unwrap();
     let excluded: Vec<u32> = (0..ITEMS as u32).filter(|i| i % 30 != 4).collect();
     for (excluded, category) in [(vec![3, 77], None), (excluded, Some(4))] {

@@ -374,7 +374,7 @@ mod tests {
     #[test]
     fn every_value_is_finite_for_a_user_without_interactions() {
         let (data, encoder, _) = world();
-        let nothing = Row { item: &[], stars: &[], favorite: &[], at: &[] };
+        let nothing = Row { item: &[], stars: &[], favorite: &[], at: &[], signal: &[] };
         let user = encoder.user(nothing, 5, vec![]);
         assert!(user.values.iter().all(|v| v.is_finite()));
         for item in 0..data.items.len() as u32 {

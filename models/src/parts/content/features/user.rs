@@ -30,11 +30,12 @@ impl<'a> UserFeatures<'a> {
         let (mut reviews, mut stars_sum, mut favorites, mut positives) = (0u32, 0.0f32, 0u32, 0u32);
         for i in 0..row.len() {
             let item = row.item[i] as usize;
-            let (stars, favorite) = (row.stars[i], row.favorite[i]);
+            let said = row.get(i);
+            let stars = said.stars;
             reviews += u32::from(stars > 0.0);
             stars_sum += stars;
-            favorites += u32::from(favorite);
-            let weight = encoder.feedback.weight(stars, favorite, row.at[i]);
+            favorites += u32::from(said.is_marked());
+            let weight = encoder.feedback.weight(&said);
             let totals = Totals { weight, stars_sum: stars, ratings: f32::from(stars > 0.0) };
             // In full for each of several: a share of the likes is of those that are in the category at all.
             categories.extend(encoder.categories.of(item).map(|group| (group, totals)));
@@ -83,11 +84,11 @@ impl<'a> UserFeatures<'a> {
     /// What the scored item itself adds to the user's sums; None unless the user has an interaction with it.
     pub fn own(&self, item: &ItemFeatures<'_>, encoder: &Encoder) -> Option<Totals> {
         let place = self.row.item.binary_search(&item.index()?).ok()?;
-        let (stars, favorite, at) = (self.row.stars[place], self.row.favorite[place], self.row.at[place]);
+        let said = self.row.get(place);
         Some(Totals {
-            weight: encoder.feedback.weight(stars, favorite, at),
-            stars_sum: stars,
-            ratings: f32::from(stars > 0.0),
+            weight: encoder.feedback.weight(&said),
+            stars_sum: said.stars,
+            ratings: f32::from(said.stars > 0.0),
         })
     }
 }
