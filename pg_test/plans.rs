@@ -32,3 +32,25 @@ fn a_call_inside_a_statement_may_make_more_plans_than_are_kept() {
     Spi::run("SELECT set_config('test.is_inside', 'yes', true)").unwrap();
     assert!(truth("SELECT count(*) = 2 FROM reco_score(1, '{1, 2}')"));
 }
+
+/// SPI would leave its own current, which lasts until the call ends: a batch of rows that has one of its own would never
+/// be given back.
+#[pg_test]
+fn a_statement_leaves_the_memory_context_that_it_found() {
+    use crate::pg::{memory::scoped, spi};
+    let current = || unsafe { pg_sys::CurrentMemoryContext };
+    let kept: crate::failure::Outcome<[bool; 2]> = spi::connect(|connection| {
+        scoped(|| {
+            let before = current();
+            connection.read("SELECT 'not planned yet'", &[])?;
+            let after = current();
+            connection.write("SELECT 1", &[])?;
+            connection.read_batches("SELECT generate_series(1, 5)", &[], 2, |_| {
+                assert_eq!(current(), before);
+                Ok(())
+            })?;
+            Ok([after, current()].map(|context| context == before))
+        })
+    });
+    assert_eq!(kept.unwrap_or_default(), [true, true]);
+}

@@ -247,7 +247,9 @@ impl Connection {
         let plan = plan(sql, args)?;
         let (mut values, nulls) = values(args);
         // SAFETY: values and nulls are as long as the plan has parameters.
-        let code = unsafe { pg_sys::SPI_execute_plan(plan.0, values.as_mut_ptr(), nulls.as_ptr(), read_only, 0) };
+        let code = keeping_context(|| unsafe {
+            pg_sys::SPI_execute_plan(plan.0, values.as_mut_ptr(), nulls.as_ptr(), read_only, 0)
+        });
         if code < 0 {
             return Err(internal(code, sql));
         }
@@ -266,11 +268,13 @@ impl Connection {
         let plan = plan(sql, args)?;
         let (mut values, nulls) = values(args);
         // SAFETY: as in `execute`; the portal is closed below or by the end of the transaction.
-        let portal = unsafe { pg_sys::SPI_cursor_open(ptr::null(), plan.0, values.as_mut_ptr(), nulls.as_ptr(), true) };
+        let portal = keeping_context(|| unsafe {
+            pg_sys::SPI_cursor_open(ptr::null(), plan.0, values.as_mut_ptr(), nulls.as_ptr(), true)
+        });
         loop {
             session::pause();
             // SAFETY: an open portal.
-            unsafe { pg_sys::SPI_cursor_fetch(portal, true, batch as _) };
+            keeping_context(|| unsafe { pg_sys::SPI_cursor_fetch(portal, true, batch as _) });
             let rows = Rows::take(self);
             if rows.is_empty() {
                 break;
@@ -280,6 +284,18 @@ impl Connection {
         // SAFETY: an open portal, closed once.
         unsafe { pg_sys::SPI_cursor_close(portal) };
         Ok(())
+    }
+}
+
+/// SPI leaves a context of its own current, which lasts as long as the connection: the vectors that were read of 100 000
+/// users, and the parameters that asked for them, added up to 200 MB.
+fn keeping_context<R>(call: impl FnOnce() -> R) -> R {
+    // SAFETY: what was current before is so again; it outlives the call, because its owner waits for it.
+    unsafe {
+        let before = pg_sys::CurrentMemoryContext;
+        let result = call();
+        pg_sys::CurrentMemoryContext = before;
+        result
     }
 }
 
@@ -296,7 +312,9 @@ fn plan(sql: &str, args: &[Arg]) -> Outcome<Rc<Plan>> {
     let text = CString::new(sql).map_err(|_| Failure::invalid("a name must not contain a NUL character"))?;
     let mut types: Vec<pg_sys::Oid> = args.iter().map(|a| a.oid).collect();
     // SAFETY: a NUL-terminated text and as many types as said; an error in the text unwinds.
-    let plan = unsafe { pg_sys::SPI_prepare_cursor(text.as_ptr(), types.len() as i32, types.as_mut_ptr(), GENERIC) };
+    let plan = keeping_context(|| unsafe {
+        pg_sys::SPI_prepare_cursor(text.as_ptr(), types.len() as i32, types.as_mut_ptr(), GENERIC)
+    });
     // SAFETY: moves the plan to a context that lasts as long as the backend.
     if plan.is_null() || unsafe { pg_sys::SPI_keepplan(plan) } != 0 {
         return Err(internal(0, sql));
