@@ -2,12 +2,12 @@
 -- others.
 REVOKE ALL ON FUNCTION
     reco_train(jsonb), reco_configure(text, regclass, jsonb), reco_activate(bigint), reco_rollback(),
-    reco_drop_model(bigint), reco_forget(bigint)
+    reco_drop_model(bigint), reco_forget(bigint), reco_train_async(jsonb), reco_cancel_training(bigint)
 FROM PUBLIC;
 -- The creator of the extension, who need not be a superuser because it is trusted, may train and grant that to others.
 GRANT EXECUTE ON FUNCTION
     reco_train(jsonb), reco_configure(text, regclass, jsonb), reco_activate(bigint), reco_rollback(),
-    reco_drop_model(bigint), reco_forget(bigint)
+    reco_drop_model(bigint), reco_forget(bigint), reco_train_async(jsonb), reco_cancel_training(bigint)
 TO @extowner@ WITH GRANT OPTION;
 
 GRANT USAGE ON SCHEMA reco TO PUBLIC;
@@ -23,4 +23,4 @@ GRANT SELECT ON ALL SEQUENCES IN SCHEMA reco TO @extowner@, pg_database_owner;
 GRANT SELECT ON ALL TABLES IN SCHEMA reco TO pg_database_owner;
 GRANT UPDATE ON ALL SEQUENCES IN SCHEMA reco TO @extowner@, pg_database_owner;
 GRANT INSERT ON ALL TABLES IN SCHEMA reco TO @extowner@, pg_database_owner;
-REVOKE INSERT ON reco.registry FROM @extowner@, pg_database_owner;
+REVOKE INSERT ON reco.registry, reco.run FROM @extowner@, pg_database_owner;

@@ -156,6 +156,29 @@ CREATE TABLE reco.key (
 );
 COMMENT ON TABLE reco.key IS 'The keys that ids of a model stand for, where users or items have keys that are not integers.';
 
+CREATE SEQUENCE reco.run_id_seq;
+CREATE TABLE reco.run (
+    id            bigint      PRIMARY KEY,
+    kind          text        NOT NULL,
+    background    boolean     NOT NULL,
+    started_by    name        NOT NULL,
+    role          name        NOT NULL,
+    begun_at      timestamptz NOT NULL,
+    ended_at      timestamptz,
+    options       jsonb       NOT NULL,
+    outcome       text        NOT NULL,
+    phase         text        NOT NULL,
+    sqlstate      text,
+    error         text,
+    seconds       real,
+    memory        bigint,
+    wal           bigint,
+    pid           int         NOT NULL,
+    model_version bigint,
+    handle        bigint      NOT NULL
+);
+COMMENT ON TABLE reco.run IS 'The journal of trainings, those that failed too. A log of this server: it is not dumped.';
+
 -- One statement each: the catalogue row is updated by every call.
 SELECT pg_catalog.pg_extension_config_dump('reco.source', '');
 SELECT pg_catalog.pg_extension_config_dump('reco.revision_seq', '');

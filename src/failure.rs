@@ -1,5 +1,6 @@
 //! Every error that a user can meet: SQLSTATE, message, detail and hint.
 
+use pgrx::pg_sys::panic::CaughtError;
 use pgrx::prelude::*;
 use reco_models::Error;
 
@@ -12,6 +13,9 @@ pub struct Failure {
     detail: Option<String>,
     hint: Option<String>,
 }
+
+/// Letters of a text that is handed to another process.
+const LONGEST: usize = 800;
 
 pub type Outcome<T> = Result<T, Failure>;
 
@@ -43,6 +47,53 @@ impl Failure {
 
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    /// The SQLSTATE, five letters.
+    pub fn state(&self) -> String {
+        // Six bits for each letter, the first ones lowest.
+        let code = self.code as i32;
+        (0..5).map(|letter| char::from((((code >> (6 * letter)) & 0x3f) as u8) + b'0')).collect()
+    }
+
+    /// Message, detail and hint in one text.
+    pub fn text(&self) -> String {
+        let detail = self.detail.as_ref().map(|detail| format!("\nDETAIL: {detail}"));
+        let hint = self.hint.as_ref().map(|hint| format!("\nHINT: {hint}"));
+        format!("{}{}{}", self.message, detail.unwrap_or_default(), hint.unwrap_or_default())
+    }
+
+    /// For another process, which reads it by [`Failure::from_json`]; each text is cut to what a log line holds.
+    pub fn to_json(&self) -> String {
+        let cut = |text: &String| text.chars().take(LONGEST).collect::<String>();
+        serde_json::json!({
+            "code": self.code as i32, "message": cut(&self.message),
+            "detail": self.detail.as_ref().map(cut), "hint": self.hint.as_ref().map(cut),
+        })
+        .to_string()
+    }
+
+    pub fn from_json(text: &str) -> Failure {
+        let value: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+        let text = |name: &str| value[name].as_str().map(str::to_owned);
+        let code = value["code"]
+            .as_i64()
+            .map_or(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, |code| PgSqlErrorCode::from(code as i32));
+        let message = text("message").unwrap_or_else(|| "the training ended without a word".into());
+        Failure { code, message, detail: text("detail"), hint: text("hint") }
+    }
+
+    /// What PostgreSQL, reco or a panic raised.
+    pub fn caught(error: &CaughtError) -> Failure {
+        let (CaughtError::PostgresError(report)
+        | CaughtError::ErrorReport(report)
+        | CaughtError::RustPanic { ereport: report, .. }) = error;
+        Failure {
+            code: report.sql_error_code(),
+            message: report.message().to_owned(),
+            detail: report.detail().map(str::to_owned),
+            hint: report.hint().map(str::to_owned),
+        }
     }
 
     pub fn raise(self) -> ! {

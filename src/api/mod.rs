@@ -11,6 +11,7 @@ mod predict;
 mod reason;
 mod recommend;
 mod registry;
+mod runs;
 mod score;
 mod similar;
 mod similar_users;

@@ -59,6 +59,13 @@ fn short(left: u64, bytes: u64) -> Failure {
         .hint("Give the server more memory; or train with fewer \"factors\" or \"neighbours\", or a lower reco.max_threads.")
 }
 
+/// Bytes of memory that this process has for itself, without what it shares with others; 0 where that cannot be read.
+pub fn own() -> u64 {
+    let status = read_to_string("/proc/self/status").unwrap_or_default();
+    let kb = field(&status, "RssAnon:").and_then(|text| text.trim_end_matches(" kB").trim().parse::<u64>().ok());
+    kb.unwrap_or(0) << 10
+}
+
 /// Bytes that can still be taken; None where no limit is known.
 pub fn left() -> Option<u64> {
     let of_machine = read_to_string("/proc/meminfo").ok().and_then(|text| of_meminfo(&text));

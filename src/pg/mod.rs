@@ -1,7 +1,10 @@
 //! Thin, safe wrappers of what PostgreSQL offers: catalogue look-ups, memory contexts, notices, rights, the session,
-//! SPI, subtransactions, worker threads, and memory: Rust's, and what the system has left.
+//! SPI, subtransactions, worker threads, background processes and what they tell, and memory: Rust's, and what the system has left.
 
+pub mod background;
+pub mod board;
 pub mod catalog;
+pub mod handover;
 pub mod headroom;
 pub mod heap;
 pub mod keys;

@@ -85,11 +85,58 @@ pub fn user() -> pg_sys::Oid {
     unsafe { pg_sys::GetUserId() }
 }
 
+/// Who is logged in.
+pub fn session_user_oid() -> pg_sys::Oid {
+    // SAFETY: no arguments.
+    unsafe { pg_sys::GetSessionUserId() }
+}
+
+/// This process.
+pub fn pid() -> i32 {
+    // SAFETY: set when the process began, and never changed.
+    unsafe { pg_sys::MyProcPid }
+}
+
+/// The transaction and the subtransaction that is open, as numbers, which both get here if they had none.
+pub fn transaction() -> (u32, u32) {
+    // SAFETY: inside a transaction that may write.
+    unsafe { (pg_sys::GetTopTransactionId().into_inner(), pg_sys::GetCurrentTransactionId().into_inner()) }
+}
+
+/// Whether what runs is code of an object that somebody else maintains (an index that is built, a materialized view that is
+/// refreshed), and must leave nothing behind.
+pub fn is_sandboxed() -> bool {
+    // SAFETY: no arguments.
+    unsafe { pg_sys::InSecurityRestrictedOperation() }
+}
+
+/// Whether the server is a standby.
+pub fn is_standby() -> bool {
+    // SAFETY: no arguments.
+    unsafe { pg_sys::RecoveryInProgress() }
+}
+
+/// The name of a role.
+pub fn role_name(role: pg_sys::Oid) -> String {
+    // SAFETY: a role that is there; gives a palloc'ed NUL-terminated string.
+    unsafe { CStr::from_ptr(pg_sys::GetUserNameFromId(role, false)) }.to_string_lossy().into_owned()
+}
+
+/// Whether the caller may see what a role does, as in `pg_stat_activity`.
+pub fn may_see(role: &str) -> bool {
+    let Ok(role) = std::ffi::CString::new(role) else { return false };
+    // SAFETY: look-ups of roles; 0 where there is none of that name.
+    unsafe {
+        let role = pg_sys::get_role_oid(role.as_ptr(), true);
+        let caller = pg_sys::GetUserId();
+        role != pg_sys::InvalidOid && pg_sys::has_privs_of_role(caller, role)
+            || pg_sys::has_privs_of_role(caller, pg_sys::Oid::from(pg_sys::ROLE_PG_READ_ALL_STATS))
+    }
+}
+
 /// Who is logged in, also where a SECURITY DEFINER function changed whose rights are in force.
 pub fn session_user() -> String {
-    // SAFETY: a valid role; gives a palloc'ed NUL-terminated string.
-    let name = unsafe { CStr::from_ptr(pg_sys::GetUserNameFromId(pg_sys::GetSessionUserId(), false)) };
-    name.to_string_lossy().into_owned()
+    role_name(session_user_oid())
 }
 
 /// The setting `search_path`.

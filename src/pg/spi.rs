@@ -224,6 +224,7 @@ impl Value for Vec<i64> {}
 impl Value for pgrx::Uuid {}
 impl Value for Vec<Option<i64>> {}
 impl Value for pgrx::JsonB {}
+impl Value for pgrx::datum::TimestampWithTimeZone {}
 
 /// A statement and the code that reads its result do not agree: a bug of the extension.
 fn mismatch(column: usize, found: Option<pg_sys::Oid>, wanted: pg_sys::Oid) -> Failure {

@@ -27,6 +27,12 @@ pub fn active_now(connection: &Connection) -> Outcome<Option<i64>> {
     as_owner(|| current(connection))
 }
 
+/// Of each source that is configured now, ascending.
+pub fn revisions_now(connection: &Connection) -> Outcome<Vec<i64>> {
+    let sql = "SELECT pg_catalog.array_agg(revision ORDER BY revision) FROM reco.source";
+    Ok(as_owner(|| connection.write(sql, &[])?.single())?.unwrap_or_default())
+}
+
 /// Puts a model on top of the stack. The caller has switched to the owner.
 pub fn push(connection: &Connection, version: i64, by: &str) -> Outcome<()> {
     connection.write(

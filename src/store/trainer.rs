@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use pgrx::prelude::*;
 
 use crate::failure::{Failure, Outcome};
-use crate::pg::lock::{Mode, try_sequence};
+use crate::pg::lock::{Mode, try_sequence, try_sequence_in_process};
 use crate::pg::owner::as_owner;
 use crate::pg::spi::{Connection, arg};
 
@@ -18,7 +18,15 @@ const TRAINER: &CStr = c"model_version_seq";
 /// # Errors
 /// 55P03 where somebody trains, or forgets a user.
 pub fn keep_others_from_training(connection: &Connection) -> Outcome<()> {
-    take(connection, Mode::Alone)
+    taken(connection, try_sequence(TRAINER, Mode::Alone)?)
+}
+
+/// The same until this process ends, or a transaction of it is aborted.
+///
+/// # Errors
+/// 55P03 where somebody trains, or forgets a user.
+pub fn keep_others_from_training_in_process(connection: &Connection) -> Outcome<()> {
+    taken(connection, try_sequence_in_process(TRAINER)?)
 }
 
 /// The same, and several transactions may do so at once: a training that has read a user's interactions would store the
@@ -27,11 +35,12 @@ pub fn keep_others_from_training(connection: &Connection) -> Outcome<()> {
 /// # Errors
 /// 55P03 where somebody trains.
 pub fn keep_trainings_away(connection: &Connection) -> Outcome<()> {
-    take(connection, Mode::Shared)
+    taken(connection, try_sequence(TRAINER, Mode::Shared)?)
 }
 
-fn take(connection: &Connection, mode: Mode) -> Outcome<()> {
-    if try_sequence(TRAINER, mode)? {
+/// The error where the lock was not free: who has it.
+fn taken(connection: &Connection, is_taken: bool) -> Outcome<()> {
+    if is_taken {
         return Ok(());
     }
     // As the owner, because everybody else sees of other people's sessions only that they are there.
@@ -51,7 +60,7 @@ fn take(connection: &Connection, mode: Mode) -> Outcome<()> {
     })?;
     let (call, does) = match trains {
         Some(false) => ("reco_forget()", "forgets a user"),
-        _ => ("reco_train()", "trains"),
+        _ => ("training", "trains"),
     };
     let message = format!("another {call} is running in this database");
     let failure = Failure::new(PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE, message);
