@@ -23,6 +23,16 @@ const YEAR: f64 = 365.25 * 86400.0;
 /// The weight of an interaction. It is stars/5; a favourite weighs like five stars; signals add what their types weigh. Half of
 /// it fades with a half-life of one year: an interaction of long ago keeps the other half.
 ///
+/// What a user is against weighs nothing: it is never listed, and teaches nothing of other items. With ratings below four
+/// stars as such statements, a preference of 0 for each in ALS with the confidence 0, 0.03, 0.1, 0.3 and 1 (for users and
+/// items) gives on validation an NDCG@10 of 0.262, 0.261, 0.258, 0.251 and 0.230 (MovieLens 100k) and 0.222, 0.222, 0.222,
+/// 0.221 and 0.214 (a generated library); on the hold-out of Book-Crossing the first four give 0.0434, 0.0433, 0.0429 and
+/// 0.0421. With ratings below three stars, or for users only, no confidence gains more than 0.0002 on the hold-outs of the
+/// first two; split by time, MovieLens leaves 97 users, too few to tell. Who rates an item badly has chosen it, which tells
+/// more of the user's taste than the rating. In the content part, 0.3 taken from the weights of the
+/// item's category and author changes the NDCG@10 of that part from 0.276 to 0.274 on MovieLens and from 0.235 to 0.228
+/// on the library (means of four seeds); to count as one star, from 0.276 to 0.282 and from 0.237 to 0.234 (three seeds).
+///
 /// ```
 /// use reco_models::{Feedback, NONE, Statement};
 ///
