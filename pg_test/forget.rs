@@ -82,9 +82,9 @@ fn only_who_may_train_forgets() {
     Spi::run("CREATE ROLE web; GRANT SELECT ON resena, favorito, libro, usuario TO web; SET LOCAL ROLE web").unwrap();
     assert_eq!(fails("SELECT reco_forget(1)").0, "42501");
     Spi::run("RESET ROLE; GRANT EXECUTE ON FUNCTION reco_forget(bigint) TO web; SET LOCAL ROLE web").unwrap();
-    assert_eq!(Spi::get_one::<i64>("SELECT reco_forget(1)").unwrap(), Some(2));
+    assert!(truth("SELECT reco_forget(1) >= 2"));
     Spi::run("RESET ROLE; REVOKE SELECT ON resena, favorito FROM web; SET LOCAL ROLE web").unwrap();
-    assert_eq!(Spi::get_one::<i64>("SELECT reco_forget(3)").unwrap(), Some(2), "who does not read the sources");
+    assert!(truth("SELECT reco_forget(3) >= 2"), "who does not read the sources");
     Spi::run("RESET ROLE").unwrap();
     assert_eq!(fails("SELECT reco_forget(NULL)").0, "22004");
     assert!(truth("SELECT count(*) = 0 FROM reco.user_factor WHERE user_id = 1"));
@@ -103,4 +103,21 @@ fn a_key_goes_unless_it_is_that_of_an_item_too() {
         assert_eq!(truth(&format!("SELECT EXISTS (SELECT FROM reco.key WHERE key = '{user}')")), kept, "{user}");
     }
     assert_eq!(fails("SELECT reco_forget(35)").0, "22023");
+}
+
+#[pg_test]
+fn the_journal_does_not_name_who_was_forgotten() {
+    small_site();
+    train();
+    Spi::run(
+        "INSERT INTO reco.run (id, kind, background, started_by, role, begun_at, options, outcome, phase, pid, handle, error)
+         SELECT -u, 'train', false, 'x', 'x', now(), '{}', 'refused', 'reading', 1, 1,
+             'too many' || chr(10) || 'DETAIL: For example the review of item 7 by user ' || u || ' holds 9. Up to 1 % are skipped'
+         FROM unnest('{7, 77}'::int[]) u",
+    )
+    .unwrap();
+    assert!(truth("SELECT reco_forget(7) >= 3"), "vector, features, journal, where other tests may have left more");
+    let error = |id: i64| Spi::get_one::<String>(&format!("SELECT error FROM reco.run WHERE id = {id}")).unwrap().unwrap();
+    assert_eq!(error(-7), "too many\nDETAIL: For example the review of item 7 by a user holds 9. Up to 1 % are skipped");
+    assert!(error(-77).contains("by user 77 holds"));
 }

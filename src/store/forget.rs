@@ -7,7 +7,7 @@ use crate::store::{lock, trainer};
 
 /// Every place of the schema `reco` that has the id of a user. The bytes of a model, in `reco.model_blob` and in its file,
 /// know items only, so they, their checksums and the content hash stay.
-const PLACES: [&str; 4] = [
+const PLACES: [&str; 5] = [
     "DELETE FROM reco.user_factor WHERE user_id OPERATOR(pg_catalog.=) $1 RETURNING 1",
     "DELETE FROM reco.user_feature WHERE user_id OPERATOR(pg_catalog.=) $1 RETURNING 1",
     // Not where the same text is the key of an item, a category or an author too.
@@ -21,6 +21,10 @@ const PLACES: [&str; 4] = [
     "UPDATE reco.model SET skipped = skipped OPERATOR(pg_catalog.-) 'example'::pg_catalog.text
      WHERE (skipped OPERATOR(pg_catalog.->) 'example'::pg_catalog.text OPERATOR(pg_catalog.->>) 'user'::pg_catalog.text)
          OPERATOR(pg_catalog.=) $1::pg_catalog.text
+     RETURNING 1",
+    // The same example, where such reviews stopped a training. `\M`: 7 is not in 77.
+    "UPDATE reco.run SET error = pg_catalog.regexp_replace(error, pg_catalog.concat(' user ', $1, '\\M'), ' a user', 'g')
+     WHERE error OPERATOR(pg_catalog.~) pg_catalog.concat(' user ', $1, '\\M')
      RETURNING 1",
 ];
 
