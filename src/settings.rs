@@ -5,6 +5,7 @@ use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
 static ENABLED: GucSetting<bool> = GucSetting::<bool>::new(true);
 static FALLBACK: GucSetting<bool> = GucSetting::<bool>::new(true);
 static MAX_THREADS: GucSetting<i32> = GucSetting::<i32>::new(0);
+static TRAIN_NICE: GucSetting<i32> = GucSetting::<i32>::new(10);
 static MAX_TRAIN_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(4096);
 static MAX_CANDIDATES: GucSetting<i32> = GucSetting::<i32>::new(1_000_000);
 static KEEP_MODELS: GucSetting<i32> = GucSetting::<i32>::new(3);
@@ -39,6 +40,16 @@ fn define_for_everybody() {
         c"Scores by the rules where there is no model.",
         c"Off: an error instead.",
         &FALLBACK,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"reco.train_nice",
+        c"Niceness of the threads of a training.",
+        c"0: as sessions; 19: where a session wants the processor, the training waits.",
+        &TRAIN_NICE,
+        0,
+        19,
         GucContext::Userset,
         GucFlags::default(),
     );
@@ -122,6 +133,11 @@ pub fn threads() -> usize {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         n => n as usize,
     }
+}
+
+/// As nice(2) has it.
+pub fn train_nice() -> i32 {
+    TRAIN_NICE.get()
 }
 
 /// In MB.

@@ -16,6 +16,7 @@ use reco_models::Control;
 use crate::failure::{Failure, Outcome};
 use crate::pg::heap;
 use crate::pg::session;
+use crate::settings;
 
 /// How long the main thread sleeps between two checks, in milliseconds.
 const WAIT_MS: i64 = 20;
@@ -85,9 +86,12 @@ pub fn run<T: Send + 'static>(
     heap::hold(heap::OF_A_TRAINING)?;
     let _new = heap::WithCpp::new();
     let slot = Arc::new(Mutex::new(None));
+    let nice = settings::train_nice();
+    let _lowered = Lowered::to(nice);
     let thread = spawn({
         let slot = Arc::clone(&slot);
         move || {
+            lower_this_thread(nice);
             let result = catch_unwind(AssertUnwindSafe(work));
             *slot.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(result);
         }
@@ -105,6 +109,40 @@ pub fn run<T: Send + 'static>(
         Some(Ok(value)) => Ok(value),
         Some(Err(panic)) => Err(internal(&panic_text(panic.as_ref()))),
         None => Err(internal("the training thread left no result")),
+    }
+}
+
+/// Lowers the priority of the calling thread, and of those that it starts. The main thread keeps its own: it may hold locks of
+/// PostgreSQL that sessions wait for. Where the thread is lower already, it stays so.
+fn lower_this_thread(nice: i32) {
+    // SAFETY: plain numbers; of Linux, 0 is the calling thread and not its process.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };
+}
+
+/// Where Linux groups processes by session (`kernel.sched_autogroup_enabled`), every process of PostgreSQL is a group of its own,
+/// and niceness counts within a group only; so the group is lowered while the thread runs. Where it does not, nothing happens.
+struct Lowered(bool);
+
+/// See sched(7), section "The autogroup feature".
+const AUTOGROUP: &str = "/proc/self/autogroup";
+
+impl Lowered {
+    fn to(nice: i32) -> Lowered {
+        Lowered(nice > 0 && std::fs::write(AUTOGROUP, nice.to_string()).is_ok())
+    }
+}
+
+impl Drop for Lowered {
+    fn drop(&mut self) {
+        if self.0 {
+            // The kernel takes ten of these a second of all processes together.
+            for _ in 0..5 {
+                if std::fs::write(AUTOGROUP, "0").is_ok() {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(110));
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from site_of_faults import ROWS, TRAIN, Site, died, limit, postmaster_pid, restart
+from site_of_faults import ROWS, TRAIN, Site, died, limit, postmaster_pid, restart, sleep_until
 from sessions import Session, check, first_error, run
 
 PHASES = ("reading", "choosing", "content", "factorising", "evaluating", "refitting", "predicting", "storing")
@@ -279,13 +279,58 @@ WHOLE = (
 )
 
 
+# What happens to the process of a training in the background: name, action, what the journal may say of it.
+IN_BACKGROUND = (
+    ("cancel", lambda pid: os.kill(pid, signal.SIGINT), ("cancelled",)),
+    ("terminate", lambda pid: os.kill(pid, signal.SIGTERM), ("killed",)),
+    ("kill -9", lambda pid: os.kill(pid, signal.SIGKILL), ("killed",)),
+    ("immediate shutdown", lambda pid: os.kill(postmaster_pid(), signal.SIGQUIT), ("killed",)),
+    # A phase may get along with what it has.
+    ("memory short", lambda pid: limit(pid, "as", int(status(pid, "VmSize")) * 1024), ("failed", "killed", "trained", "kept")),
+    ("memory short, no reserve", lambda pid: limit(pid, "as", int(status(pid, "VmSize")) * 1024 - 80 * MB),
+     ("failed", "killed", "trained", "kept")),
+    ("disk full", lambda pid: limit(pid, "fsize", 256 * 1024), ("failed", "trained", "kept")),
+)
+
+
+def in_background(site, name, fault, expected, phase):
+    """Gives the outcome, or None where the phase was over before the fault came."""
+    session = Session()
+    run_id = session.query("SELECT reco_train_async();")[0]
+    session.close()
+    step = f"SELECT split_part(phase, ' ', 1), pid FROM reco_progress() WHERE run_id = {run_id};"
+    found = None
+    while found is None or found[0] != phase:
+        lines = site.observer.query(step)
+        if not lines:
+            break
+        found = lines[0].split("|")
+    if lines:
+        try:
+            fault(int(found[1]))
+        except (ProcessLookupError, FileNotFoundError):
+            lines = []
+    if name == "immediate shutdown" and lines:
+        restart()
+    if name in ("immediate shutdown", "kill -9") and lines:
+        site.reconnect()
+    ended = f"SELECT outcome, coalesce(sqlstate, '') FROM reco_runs() WHERE id = {run_id} AND outcome <> 'running';"
+    sleep_until(lambda: site.observer.query(ended), 120, f"{name} while {phase}: the run does not end")
+    outcome, state = site.observer.query(ended)[0].split("|")
+    site.assert_as_before(f"{name} while {phase} in the background", session)
+    if not lines or outcome in ("trained", "kept") and not set(expected) & {"trained", "kept"}:
+        return None
+    check(outcome in expected, f"{name} while {phase} in the background: {outcome} {state}")
+    return f"{outcome} {state}"
+
+
 def train(session):
     lines = session.finish(session.start("SELECT * FROM reco_train('{\"force\": true}');"))
     check(first_error(lines) is None, f"the training failed: {lines}")
 
 
 def row(fault, phase, outcome, begun):
-    print(f"  {fault:<26} {phase:<12} {outcome:<28} {time.monotonic() - begun:5.1f} s", flush=True)
+    print(f"  {fault:<36} {phase:<12} {outcome:<28} {time.monotonic() - begun:5.1f} s", flush=True)
 
 
 def in_a_phase(site, name, fault, phase):
@@ -304,7 +349,7 @@ def in_a_phase(site, name, fault, phase):
 def main():
     phases = PHASES if sys.argv[1:] == ["long"] else FEW
     site = Site()
-    print(f"  {'fault':<26} {'phase':<12} {'outcome':<28}    time", flush=True)
+    print(f"  {'fault':<36} {'phase':<12} {'outcome':<28}    time", flush=True)
     for name, fault in IN_A_PHASE:
         for phase in phases:
             if (name, phase) in NOT_IN:
@@ -316,6 +361,11 @@ def main():
                     break
             check(outcome != HAD_ENDED or phase == "storing", f"{name} while {phase}: it was stored all the same")
             row(name, phase, outcome, begun)
+    for name, fault, expected in IN_BACKGROUND:
+        for phase in phases:
+            begun = time.monotonic()
+            outcomes = (in_background(site, name, fault, expected, phase) for _ in range(TRIES))
+            row(f"background: {name}", phase, next((outcome for outcome in outcomes if outcome), HAD_ENDED), begun)
     for name, phase, fault in WHOLE:
         begun = time.monotonic()
         session = Session()
