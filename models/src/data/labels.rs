@@ -90,6 +90,15 @@ impl Labels {
         Some(self.first[item]).filter(|key| *key != NONE).into_iter().chain(self.more.of(item).iter().copied())
     }
 
+    /// Whether the lists are those of that many items, and no key in them is [`NONE`], twice or out of order.
+    pub fn valid(&self, items: usize) -> bool {
+        let sound = |item: usize| {
+            let more = self.more.of(item);
+            more.is_empty() || (self.first[item] != NONE && self.of(item).is_sorted_by(|a, b| a < b))
+        };
+        self.first.len() == items && self.more.valid(items) && (0..items).all(sound)
+    }
+
     /// Those of some items, in the order in which they are named.
     pub fn pick(&self, items: &[u32]) -> Labels {
         let first = items.iter().map(|item| self.first[*item as usize]).collect();
@@ -116,6 +125,16 @@ mod tests {
         assert_eq!((of(0), of(1), of(2), of(3)), (vec![5], vec![], vec![3, 7, 9], vec![]));
         let picked = keys.pick(&[2, 0]);
         assert_eq!((picked.of(0).collect::<Vec<_>>(), picked.of(1).collect::<Vec<_>>()), (vec![3, 7, 9], vec![5]));
+    }
+
+    #[test]
+    fn a_missing_key_is_in_no_list() {
+        let damaged = |first: i64, more: i64| Labels {
+            first: vec![first, 7].into(),
+            more: Lists::new([vec![more], vec![]].into_iter().map(Vec::into_iter)),
+        };
+        assert!(damaged(3, 4).valid(2) && !damaged(3, 4).valid(3));
+        assert!(!damaged(3, NONE).valid(2) && !damaged(NONE, 4).valid(2) && !damaged(4, 4).valid(2));
     }
 
     #[test]

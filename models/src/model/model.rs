@@ -61,7 +61,7 @@ impl Fitted {
             (self.items.id.windows(2).all(|w| w[0] < w[1]), "item ids are not ascending"),
             (collaborative.factors.values.iter().all(|v| v.is_finite()), "a factor is not finite"),
             (
-                [&self.items.category, &self.items.author].iter().all(|keys| keys.more.valid(self.items.len())),
+                [&self.items.category, &self.items.author].iter().all(|keys| keys.valid(self.items.len())),
                 "the lists of categories and authors are not sound",
             ),
             (self.items.stars_sum.iter().all(|v| v.is_finite()), "a sum of stars is not finite"),
