@@ -15,13 +15,17 @@ $$;
 
 CREATE SCHEMA reco;
 
+-- A site may have several models, each with a name; that of the unnamed one is ''.
+
 CREATE TABLE reco.source (
-    source          text        PRIMARY KEY CHECK (source IN ('rating', 'favorite', 'item', 'user', 'event', 'category', 'author')),
+    model_name      text        NOT NULL DEFAULT '',
+    source          text        NOT NULL CHECK (source IN ('rating', 'favorite', 'item', 'user', 'event', 'category', 'author')),
     relation_schema name        NOT NULL,
     relation_name   name        NOT NULL,
     columns         jsonb       NOT NULL,
     revision        bigint      NOT NULL,
-    configured_at   timestamptz NOT NULL DEFAULT pg_catalog.now()
+    configured_at   timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (model_name, source)
 );
 COMMENT ON TABLE reco.source IS 'What reco_configure() mapped; a source without a row is detected.';
 
@@ -37,6 +41,7 @@ CREATE SEQUENCE reco.activation_id_seq;
 
 CREATE TABLE reco.model (
     version              bigint      PRIMARY KEY,
+    name                 text        NOT NULL DEFAULT '',
     created_at           timestamptz NOT NULL,
     created_by           name        NOT NULL,
     promoted             boolean     NOT NULL,
@@ -62,12 +67,15 @@ COMMENT ON TABLE reco.model IS 'One row per training: options, what validation c
 
 CREATE TABLE reco.activation (
     id             bigint      PRIMARY KEY,
+    model_name     text        NOT NULL DEFAULT '',
     version        bigint      NOT NULL,
     activated_at   timestamptz NOT NULL DEFAULT pg_catalog.now(),
     activated_by   name        NOT NULL DEFAULT SESSION_USER,
     rolled_back_at timestamptz
 );
-COMMENT ON TABLE reco.activation IS 'A stack: the active model is the latest row that was not rolled back.';
+COMMENT ON TABLE reco.activation IS 'A stack for each name: the active model is its latest row that was not rolled back.';
+CREATE INDEX activation_of_name ON reco.activation (model_name, id);
+CREATE INDEX model_of_name ON reco.model (name, version);
 
 CREATE TABLE reco.model_blob (
     version bigint NOT NULL,
@@ -160,6 +168,7 @@ CREATE SEQUENCE reco.run_id_seq;
 CREATE TABLE reco.run (
     id            bigint      PRIMARY KEY,
     kind          text        NOT NULL,
+    model_name    text        NOT NULL,
     background    boolean     NOT NULL,
     started_by    name        NOT NULL,
     role          name        NOT NULL,

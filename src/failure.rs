@@ -120,7 +120,7 @@ impl From<Error> for Failure {
         let message = error.to_string();
         match error {
             Error::UnknownOption { known, .. } => {
-                Failure::invalid(message).detail(format!("The options are: {known}."))
+                Failure::invalid(message).detail(format!("The options are: {known}, model."))
             }
             Error::Option { .. } => Failure::invalid(message),
             Error::TooLittleData(_) => Failure::new(Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, message)

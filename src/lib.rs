@@ -47,6 +47,7 @@ mod tests {
     include!("../pg_test/hostile.rs");
     include!("../pg_test/keys.rs");
     include!("../pg_test/lost.rs");
+    include!("../pg_test/names.rs");
     include!("../pg_test/plans.rs");
     include!("../pg_test/predict.rs");
     include!("../pg_test/guests.rs");

@@ -1,5 +1,7 @@
 //! The `reco.*` settings.
 
+use std::ffi::{CStr, CString};
+
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
 
 static ENABLED: GucSetting<bool> = GucSetting::<bool>::new(true);
@@ -9,7 +11,11 @@ static TRAIN_NICE: GucSetting<i32> = GucSetting::<i32>::new(10);
 static MAX_TRAIN_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(4096);
 static MAX_CANDIDATES: GucSetting<i32> = GucSetting::<i32>::new(1_000_000);
 static KEEP_MODELS: GucSetting<i32> = GucSetting::<i32>::new(3);
+static MODEL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 static LOCALE: GucSetting<Locale> = GucSetting::<Locale>::new(Locale::Es);
+
+/// The setting that names a model.
+pub const MODEL_NAME: &CStr = c"reco.model";
 
 /// The language of what a page shows.
 #[derive(Debug, Clone, Copy, PostgresGucEnum)]
@@ -50,6 +56,14 @@ fn define_for_everybody() {
         &TRAIN_NICE,
         0,
         19,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        MODEL_NAME,
+        c"Name of the model, and of the mapping, that every function uses.",
+        c"Empty: those without a name.",
+        &MODEL,
         GucContext::Userset,
         GucFlags::default(),
     );
@@ -126,6 +140,11 @@ pub fn enabled() -> bool {
 
 pub fn fallback() -> bool {
     FALLBACK.get()
+}
+
+/// Empty for the model without a name.
+pub fn model_name() -> String {
+    MODEL.get().map_or(String::new(), |name| name.to_string_lossy().into_owned())
 }
 
 pub fn threads() -> usize {

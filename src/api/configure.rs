@@ -4,10 +4,11 @@ use pgrx::AnyElement;
 use pgrx::prelude::*;
 use serde_json::{Value, json};
 
-use super::arguments;
+use super::{arguments, names};
 use crate::failure::{Failure, Outcome, or_raise};
 use crate::pg::owner::as_owner;
 use crate::pg::spi::{self, arg};
+use crate::settings;
 use crate::site::{self, Site, Table, WEIGHTS};
 use crate::store;
 
@@ -38,8 +39,11 @@ fn forget(source: &str) -> Outcome<()> {
     spi::connect(|connection| {
         store::lock(connection)?;
         as_owner(|| {
-            connection
-                .write("DELETE FROM reco.source WHERE source OPERATOR(pg_catalog.=) $1", &[arg(source.to_owned())])
+            connection.write(
+                "DELETE FROM reco.source
+                     WHERE source OPERATOR(pg_catalog.=) $1 AND model_name OPERATOR(pg_catalog.=) $2",
+                &[arg(source.to_owned()), arg(settings::model_name())],
+            )
         })?;
         Ok(())
     })
@@ -75,13 +79,19 @@ fn configure(source: &str, relation: pg_sys::Oid, columns: &Value) -> Outcome<()
         store::lock(connection)?;
         as_owner(|| {
             connection.write(
-                "INSERT INTO reco.source AS s (source, relation_schema, relation_name, columns, revision)
+                "INSERT INTO reco.source AS s (source, relation_schema, relation_name, columns, revision, model_name)
                  VALUES ($1, $2::pg_catalog.name, $3::pg_catalog.name, $4,
-                         pg_catalog.nextval('reco.revision_seq'::pg_catalog.regclass))
-                 ON CONFLICT (source) DO UPDATE SET relation_schema = EXCLUDED.relation_schema,
+                         pg_catalog.nextval('reco.revision_seq'::pg_catalog.regclass), $5)
+                 ON CONFLICT (model_name, source) DO UPDATE SET relation_schema = EXCLUDED.relation_schema,
                      relation_name = EXCLUDED.relation_name, columns = EXCLUDED.columns, revision = EXCLUDED.revision,
                      configured_at = pg_catalog.now()",
-                &[arg(source.to_owned()), arg(schema), arg(name), arg(pgrx::JsonB(Value::Object(columns.clone())))],
+                &[
+                    arg(source.to_owned()),
+                    arg(schema),
+                    arg(name),
+                    arg(pgrx::JsonB(Value::Object(columns.clone()))),
+                    arg(names::checked(settings::model_name())?),
+                ],
             )
         })?;
         Ok(())

@@ -31,6 +31,9 @@ fn health(connection: &Connection) -> Outcome<Value> {
     let site = Site::open(connection)?;
     let mut report = Report::default();
     report.sources(&site)?;
+    if let Err(failure) = site.check_name() {
+        report.attend(failure.message());
+    }
     report.add("enabled", json!(settings::enabled()));
     if !settings::enabled() {
         report.attend("reco.enabled is off: the rules answer");

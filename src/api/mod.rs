@@ -7,6 +7,7 @@ mod explain;
 mod forget;
 mod health;
 mod key;
+mod names;
 mod predict;
 mod reason;
 mod recommend;

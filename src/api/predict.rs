@@ -37,6 +37,7 @@ fn predict(user: i64, items: &[i64]) -> Outcome<(Vec<Option<f32>>, Option<i64>)>
     let mut stars = room(items.len())?;
     spi::connect(|connection| {
         let site = Site::open(connection)?;
+        site.check_name()?;
         let Some(served) = site.active_model()? else { return Ok((unknown(stars, items), None)) };
         let version = Some(served.version);
         let Some(ratings) = served.model.ratings() else { return Ok((unknown(stars, items), version)) };

@@ -74,6 +74,7 @@ fn reco_runs() -> TableIterator<
     (
         name!(id, i64),
         name!(kind, String),
+        name!(model_name, String),
         name!(background, bool),
         name!(started_by, String),
         name!(role, String),
@@ -98,6 +99,7 @@ fn reco_runs() -> TableIterator<
         (
             run.id,
             run.kind,
+            run.model,
             run.background,
             run.started_by,
             run.role,

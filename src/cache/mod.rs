@@ -1,4 +1,4 @@
-//! The models that this backend has open: at most two, keyed by (version, hash of the content) as the caller's snapshot
+//! The models that this backend has open: at most four, keyed by (version, hash of the content) as the caller's snapshot
 //! has them. A promotion that is not committed is invisible, an older snapshot keeps its model, and a version that was
 //! rolled back is never used again: versions come from a sequence.
 //!
@@ -20,8 +20,8 @@ use crate::pg::spi::Connection;
 use crate::store::{self, ModelKey};
 use file::{Mapped, Name};
 
-/// The active model, and the one that an older snapshot of the same session may still see.
-const CAPACITY: usize = 2;
+/// The active models of the names that a connection of a pool serves in turn, and one that an older snapshot may still see.
+const CAPACITY: usize = 4;
 
 /// What making the file of a model takes beside its stored bytes, in multiples of them: derived values, and the image.
 const IMAGE: u64 = 3;

@@ -1,12 +1,12 @@
 //! The session and transaction that a function is called in.
 
 use std::cell::Cell;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::time::{Duration, Instant};
 
 use pgrx::pg_sys;
 
-use crate::failure::or_raise;
+use crate::failure::{Failure, Outcome, or_raise};
 use crate::pg::heap;
 
 /// Lets a cancel, a termination of the backend or a lack of memory act; to be called every few milliseconds.
@@ -154,6 +154,30 @@ pub fn time_zone() -> String {
     }
     // SAFETY: NUL-terminated, as checked not NULL.
     unsafe { CStr::from_ptr(value) }.to_string_lossy().into_owned()
+}
+
+/// Runs `work` while a setting has another value, as a function with a SET clause does; an error ends that too.
+pub fn with_setting<R>(setting: &CStr, value: &str, work: impl FnOnce() -> Outcome<R>) -> Outcome<R> {
+    let text = CString::new(value).map_err(|_| Failure::invalid("a name must not contain a NUL character"))?;
+    // SAFETY: a setting that anybody may change, inside a transaction, whose abort undoes it.
+    let level = unsafe {
+        let level = pg_sys::NewGUCNestLevel();
+        pg_sys::set_config_option(
+            setting.as_ptr(),
+            text.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_SAVE,
+            true,
+            0,
+            false,
+        );
+        level
+    };
+    let result = work()?;
+    // SAFETY: ends the level that was begun above.
+    unsafe { pg_sys::AtEOXact_GUC(true, level) };
+    Ok(result)
 }
 
 /// Whether this process works for one query of another backend.

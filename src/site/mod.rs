@@ -3,6 +3,7 @@
 
 mod fragment;
 mod index;
+mod kept;
 mod mapping;
 mod resolve;
 mod sources;
@@ -83,7 +84,8 @@ impl<'c> Site<'c> {
     /// A site that can answer: its sources suffice, and the model is open if it is the one to answer.
     ///
     /// # Errors
-    /// 42P01 where a source is missing, 55000 where a model is, while `reco.fallback` is off.
+    /// 42P01 where a source is missing, 55000 where a model is, while `reco.fallback` is off, 42704 where `reco.model` is a
+    /// name that nothing has.
     pub fn answering(connection: &'c Connection) -> Outcome<Self> {
         let mut site = Site::open(connection)?;
         site.check_sources()?;
@@ -92,6 +94,26 @@ impl<'c> Site<'c> {
             site.served = site.active_model()?;
         }
         Ok(site)
+    }
+
+    /// A name that nothing has is a mistake: what is detected may be another shop's.
+    ///
+    /// # Errors
+    /// 42704 where neither a model nor a mapping has the name that `reco.model` sets.
+    pub fn check_name(&self) -> Outcome<()> {
+        let name = settings::model_name();
+        if name.is_empty() || self.active.is_some() {
+            return Ok(());
+        }
+        let names = store::names(self.connection)?;
+        if names.contains(&name) {
+            return Ok(());
+        }
+        let there_are =
+            if names.is_empty() { "No model has a name.".into() } else { format!("There are: {}.", names.join(", ")) };
+        Err(Failure::new(PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT, format!("there is no model named \"{name}\""))
+            .detail(there_are)
+            .hint("RESET reco.model; or train it: SELECT * FROM reco_train('{\"model\": \"...\"}');"))
     }
 
     /// Whether the caller reads the interactions that the active model was trained on, all of them. Where it does not,

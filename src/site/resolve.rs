@@ -1,7 +1,6 @@
-//! From names to sources: as configured, or else as detected. The result is kept until anything that it depends on
-//! changes.
+//! From names to sources: as configured, or else as detected.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use pgrx::prelude::*;
@@ -9,59 +8,15 @@ use serde_json::{Map, Value};
 
 use super::fragment::{Column, Table};
 use super::index;
+use super::kept::{self, Key};
 use super::mapping::{Mapping, how_to_map};
 use super::sources::{ItemSource, LinkSource, Source, Usable};
 use super::spellings::{self, EVENT, Kind, Role, SourceKind};
 use super::weights::{self, WEIGHTS, Weights};
 use crate::failure::{Failure, Outcome};
 use crate::pg::catalog;
-use crate::pg::session;
 use crate::pg::spi::{Connection, arg};
-
-/// What a mapping was resolved from.
-#[derive(PartialEq, Eq, Clone)]
-struct Key {
-    /// Of each configured source. Not their sum or their maximum: other rows may have the same.
-    revisions: Vec<i64>,
-    search_path: String,
-    user: pg_sys::Oid,
-    changes: u64,
-    zone: Rc<str>,
-}
-
-thread_local! {
-    static CACHED: RefCell<Option<(Key, Rc<Mapping>)>> = const { RefCell::new(None) };
-    /// How often a relation or a schema changed; None until PostgreSQL was asked to report it.
-    static CHANGES: Cell<Option<u64>> = const { Cell::new(None) };
-}
-
-fn count_change() {
-    CHANGES.set(CHANGES.get().map(|n| n.wrapping_add(1)));
-}
-
-/// Called by PostgreSQL whenever the definition of any relation may have changed.
-unsafe extern "C-unwind" fn on_relation_change(_arg: pg_sys::Datum, _relation: pg_sys::Oid) {
-    count_change();
-}
-
-/// Called by PostgreSQL whenever a schema may have been renamed, or rights on it changed.
-unsafe extern "C-unwind" fn on_schema_change(_arg: pg_sys::Datum, _cache: i32, _hash: u32) {
-    count_change();
-}
-
-fn changes() -> u64 {
-    if let Some(changes) = CHANGES.get() {
-        return changes;
-    }
-    CHANGES.set(Some(0));
-    // SAFETY: registered once per backend; the callbacks touch nothing of PostgreSQL.
-    unsafe {
-        pg_sys::CacheRegisterRelcacheCallback(Some(on_relation_change), pg_sys::Datum::from(0));
-        let schemas = pg_sys::SysCacheIdentifier::NAMESPACEOID as i32;
-        pg_sys::CacheRegisterSyscacheCallback(schemas, Some(on_schema_change), pg_sys::Datum::from(0));
-    }
-    0
-}
+use crate::settings;
 
 /// The mapping as the caller sees it now. `revisions` is what a look-up in `reco.source` gave; `zone` is that of dates and
 /// of timestamps without one.
@@ -74,9 +29,8 @@ pub fn resolve(
 ) -> Outcome<Rc<Mapping>> {
     let trained_on = trained_on.filter(|_| catalog::searches_nothing());
     let zone: Rc<str> = zone.into();
-    let (search_path, user) = (session::search_path(), session::user());
-    let key = Key { revisions, search_path, user, changes: changes(), zone: Rc::clone(&zone) };
-    if let Some(found) = CACHED.with_borrow(|c| c.as_ref().filter(|c| c.0 == key).map(|c| Rc::clone(&c.1))) {
+    let key = Key::now(revisions, Rc::clone(&zone));
+    if let Some(found) = kept::find(&key) {
         return Ok(found);
     }
     let configured = configured(connection)?;
@@ -103,7 +57,7 @@ pub fn resolve(
     let mapping = Rc::new(mapping.of_one_kind());
     if trained_on.is_none() && !mapping.tables().into_iter().any(|(_, table)| table.is_ok_and(|table| table.unsettled))
     {
-        CACHED.set(Some((key, Rc::clone(&mapping))));
+        kept::keep(key, Rc::clone(&mapping));
     }
     Ok(mapping)
 }
@@ -118,8 +72,9 @@ struct Configured {
 
 fn configured(connection: &Connection) -> Outcome<Vec<Configured>> {
     let rows = connection.read(
-        "SELECT source, relation_schema::pg_catalog.text, relation_name::pg_catalog.text, columns FROM reco.source",
-        &[],
+        "SELECT source, relation_schema::pg_catalog.text, relation_name::pg_catalog.text, columns FROM reco.source
+         WHERE model_name OPERATOR(pg_catalog.=) $1",
+        &[arg(settings::model_name())],
     )?;
     let read = |mut row: crate::pg::spi::Row<'_>| {
         Ok(Configured {
@@ -143,9 +98,16 @@ fn find<S: Source>(
 ) -> Outcome<Usable<S>> {
     let table = match configured.iter().find(|c| c.source == S::KIND.name) {
         Some(c) => from_configuration(S::KIND, &c.schema, &c.relation, &c.columns, zone),
+        None if !settings::model_name().is_empty() && !configured.is_empty() => Err(not_in_mapping(S::KIND)),
         None => detect(connection, S::KIND, zone, trained_on)?,
     };
     Ok(table.and_then(S::from_table))
+}
+
+/// What a shop with a name has configured is all that it has: its neighbour's tables, which may be in the search_path, have
+/// the same ids for other things.
+fn not_in_mapping(kind: &SourceKind) -> String {
+    format!("the model \"{}\" has a mapping, and \"{}\" is not in it", settings::model_name(), kind.name)
 }
 
 fn from_configuration(

@@ -120,8 +120,9 @@ impl Site<'_> {
     /// Warns once in a session of each source that was lost, and of a model that does not answer.
     ///
     /// # Errors
-    /// Those of [`Mapping::check`](super::Mapping::check).
+    /// Those of [`Mapping::check`](super::Mapping::check) and of [`Site::check_name`].
     pub fn check_sources(&self) -> Outcome<()> {
+        self.check_name()?;
         self.mapping.check()?;
         // A parallel worker lives for one query, and would warn in each.
         if session::is_parallel_worker() {

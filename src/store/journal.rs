@@ -21,6 +21,8 @@ const KEPT: i64 = 1000;
 pub struct Begun<'a> {
     pub id: i64,
     pub background: bool,
+    /// The name of the model; empty for the one without.
+    pub model: &'a str,
     /// The session user, and the role whose rights are in force.
     pub started_by: &'a str,
     pub role: &'a str,
@@ -61,9 +63,10 @@ pub fn next_run(connection: &Connection) -> Outcome<i64> {
 pub fn begin(connection: &Connection, run: &Begun<'_>) -> Outcome<()> {
     as_owner(|| {
         connection.write(
-            "INSERT INTO reco.run (id, kind, background, started_by, role, begun_at, options, outcome, phase, pid, handle)
+            "INSERT INTO reco.run (id, kind, background, started_by, role, begun_at, options, outcome, phase, pid, handle,
+                 model_name)
              VALUES ($1, 'train', $2, $3::pg_catalog.name, $4::pg_catalog.name, pg_catalog.clock_timestamp(), $5, 'running',
-                 $8, $6, $7)",
+                 $8, $6, $7, $9)",
             &[
                 arg(run.id),
                 arg(run.background),
@@ -73,6 +76,7 @@ pub fn begin(connection: &Connection, run: &Begun<'_>) -> Outcome<()> {
                 arg(run.pid),
                 arg(i64::from(run.handle)),
                 arg(STARTING.to_owned()),
+                arg(run.model.to_owned()),
             ],
         )?;
         let dead: Vec<i64> =
@@ -133,6 +137,7 @@ pub fn end(connection: &Connection, id: i64, progress: Progress, ended: &Ended) 
 pub struct Run {
     pub id: i64,
     pub kind: String,
+    pub model: String,
     pub background: bool,
     pub started_by: String,
     pub role: String,
@@ -155,7 +160,7 @@ pub fn runs(connection: &Connection) -> Outcome<Vec<Run>> {
     let open = open(connection)?;
     as_owner(|| {
         let rows = connection.read(
-            "SELECT id, kind, background, started_by::pg_catalog.text, role::pg_catalog.text, begun_at, ended_at, options, outcome,
+            "SELECT id, kind, model_name, background, started_by::pg_catalog.text, role::pg_catalog.text, begun_at, ended_at, options, outcome,
                  phase, sqlstate, error, seconds, memory, wal, pid, model_version
              FROM reco.run ORDER BY id",
             &[],
@@ -168,6 +173,7 @@ fn of_row(row: &mut Row<'_>) -> Outcome<Run> {
     Ok(Run {
         id: row.take()?.unwrap_or_default(),
         kind: row.take()?.unwrap_or_default(),
+        model: row.take()?.unwrap_or_default(),
         background: row.take()?.unwrap_or_default(),
         started_by: row.take()?.unwrap_or_default(),
         role: row.take()?.unwrap_or_default(),

@@ -11,6 +11,7 @@ use crate::failure::{Failure, Outcome};
 use crate::pg::memory::scoped;
 use crate::pg::owner::as_owner;
 use crate::pg::spi::{Connection, arg};
+use crate::settings;
 
 /// Names a model: no two have the same version and hash of the content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,15 +30,18 @@ pub struct Active {
     pub revisions: Vec<i64>,
 }
 
-/// In one look-up, so that model and mapping are of one snapshot.
+/// Of the name that `reco.model` sets. In one look-up, so that model and mapping are of one snapshot.
 pub fn active(connection: &Connection) -> Outcome<Active> {
     as_owner(|| {
         let rows = connection.read(
             "SELECT m.version, m.content_hash, m.sources, r.revisions
-             FROM (SELECT pg_catalog.array_agg(revision) AS revisions FROM reco.source) r
-             LEFT JOIN (SELECT version FROM reco.activation WHERE rolled_back_at IS NULL ORDER BY id DESC LIMIT 1) a ON true
+             FROM (SELECT pg_catalog.array_agg(revision) AS revisions FROM reco.source
+                   WHERE model_name OPERATOR(pg_catalog.=) $1) r
+             LEFT JOIN (SELECT version FROM reco.activation
+                        WHERE model_name OPERATOR(pg_catalog.=) $1 AND rolled_back_at IS NULL
+                        ORDER BY id DESC LIMIT 1) a ON true
              LEFT JOIN reco.model m ON m.version OPERATOR(pg_catalog.=) a.version",
-            &[],
+            &[arg(settings::model_name())],
         )?;
         let Some(mut row) = rows.first() else {
             return Ok(Active { model: None, trained_on: None, revisions: Vec::new() });

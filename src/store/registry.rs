@@ -1,10 +1,11 @@
-//! Which model is active: a stack of activations.
+//! Which model is active: a stack of activations for each name.
 
 use pgrx::prelude::*;
 
 use crate::failure::{Failure, Outcome};
 use crate::pg::owner::as_owner;
 use crate::pg::spi::{Connection, arg};
+use crate::settings;
 
 /// Waits until no other transaction is changing the registry or the mapping, and makes all others wait until this one
 /// ends. Every function that writes begins with it: what it reads afterwards stays true until it has written.
@@ -24,21 +25,22 @@ pub fn lock(connection: &Connection) -> Outcome<()> {
 
 /// The version that is active now, whatever was when the caller's transaction began.
 pub fn active_now(connection: &Connection) -> Outcome<Option<i64>> {
-    as_owner(|| current(connection))
+    as_owner(|| current(connection, &settings::model_name()))
 }
 
-/// Of each source that is configured now, ascending.
+/// Of each source that is configured now under the name that `reco.model` sets, ascending.
 pub fn revisions_now(connection: &Connection) -> Outcome<Vec<i64>> {
-    let sql = "SELECT pg_catalog.array_agg(revision ORDER BY revision) FROM reco.source";
-    Ok(as_owner(|| connection.write(sql, &[])?.single())?.unwrap_or_default())
+    let sql = "SELECT pg_catalog.array_agg(revision ORDER BY revision) FROM reco.source
+               WHERE model_name OPERATOR(pg_catalog.=) $1";
+    Ok(as_owner(|| connection.write(sql, &[arg(settings::model_name())])?.single())?.unwrap_or_default())
 }
 
-/// Puts a model on top of the stack. The caller has switched to the owner.
-pub fn push(connection: &Connection, version: i64, by: &str) -> Outcome<()> {
+/// Puts a model on top of the stack of its name. The caller has switched to the owner.
+pub fn push(connection: &Connection, name: &str, version: i64, by: &str) -> Outcome<()> {
     connection.write(
-        "INSERT INTO reco.activation (id, version, activated_by)
-         VALUES (pg_catalog.nextval('reco.activation_id_seq'::pg_catalog.regclass), $1, $2::pg_catalog.name)",
-        &[arg(version), arg(by.to_owned())],
+        "INSERT INTO reco.activation (id, model_name, version, activated_by)
+         VALUES (pg_catalog.nextval('reco.activation_id_seq'::pg_catalog.regclass), $1, $2, $3::pg_catalog.name)",
+        &[arg(name.to_owned()), arg(version), arg(by.to_owned())],
     )?;
     Ok(())
 }
@@ -61,34 +63,37 @@ pub fn delete(connection: &Connection, version: i64) -> Outcome<()> {
     Ok(())
 }
 
-/// Serves a stored model from now on.
+/// Serves a stored model from now on, under its name.
 pub fn activate(connection: &Connection, version: i64, by: &str) -> Outcome<()> {
     lock(connection)?;
     as_owner(|| {
-        exists(connection, version)?;
-        if current(connection)? == Some(version) {
+        let name = name_of(connection, version)?;
+        if current(connection, &name)? == Some(version) {
             return Ok(());
         }
-        push(connection, version, by)
+        push(connection, &name, version, by)
     })
 }
 
-/// Serves the model that was active before, and gives its version; None where there was none. Rolling back again goes
-/// further back.
+/// Serves the model that was active before under the name that `reco.model` sets, and gives its version; None where there
+/// was none. Rolling back again goes further back.
 pub fn rollback(connection: &Connection) -> Outcome<Option<i64>> {
+    let name = settings::model_name();
     lock(connection)?;
     as_owner(|| {
         let top = connection.write(
             "UPDATE reco.activation SET rolled_back_at = pg_catalog.now()
              WHERE id OPERATOR(pg_catalog.=)
-                 (SELECT id FROM reco.activation WHERE rolled_back_at IS NULL ORDER BY id DESC LIMIT 1)
+                 (SELECT id FROM reco.activation
+                  WHERE model_name OPERATOR(pg_catalog.=) $1 AND rolled_back_at IS NULL ORDER BY id DESC LIMIT 1)
              RETURNING id",
-            &[],
+            &[arg(name.clone())],
         )?;
         if top.is_empty() {
+            let named = if name.is_empty() { String::new() } else { format!(" \"{name}\"") };
             return Err(Failure::new(
                 PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                "there is no active model to roll back",
+                format!("there is no active model{named} to roll back"),
             ));
         }
         // Models that retention deleted cannot come back.
@@ -97,7 +102,7 @@ pub fn rollback(connection: &Connection) -> Outcome<Option<i64>> {
              WHERE rolled_back_at IS NULL AND version OPERATOR(pg_catalog.<>) ALL (ARRAY(SELECT version FROM reco.model))",
             &[],
         )?;
-        current(connection)
+        current(connection, &name)
     })
 }
 
@@ -105,8 +110,8 @@ pub fn rollback(connection: &Connection) -> Outcome<Option<i64>> {
 pub fn drop_model(connection: &Connection, version: i64) -> Outcome<()> {
     lock(connection)?;
     as_owner(|| {
-        exists(connection, version)?;
-        if current(connection)? == Some(version) {
+        let name = name_of(connection, version)?;
+        if current(connection, &name)? == Some(version) {
             return Err(Failure::new(PgSqlErrorCode::ERRCODE_OBJECT_IN_USE, format!("model {version} is active"))
                 .hint("Serve another one first: reco_activate(version) or reco_rollback()."));
         }
@@ -119,17 +124,34 @@ pub fn drop_model(connection: &Connection, version: i64) -> Outcome<()> {
     })
 }
 
-fn current(connection: &Connection) -> Outcome<Option<i64>> {
-    connection
-        .write("SELECT version FROM reco.activation WHERE rolled_back_at IS NULL ORDER BY id DESC LIMIT 1", &[])?
-        .single()
+fn current(connection: &Connection, name: &str) -> Outcome<Option<i64>> {
+    let sql = "SELECT version FROM reco.activation
+               WHERE model_name OPERATOR(pg_catalog.=) $1 AND rolled_back_at IS NULL ORDER BY id DESC LIMIT 1";
+    connection.write(sql, &[arg(name.to_owned())])?.single()
 }
 
-fn exists(connection: &Connection, version: i64) -> Outcome<()> {
-    let rows = connection.write("SELECT FROM reco.model WHERE version OPERATOR(pg_catalog.=) $1", &[arg(version)])?;
-    if !rows.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::new(PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT, format!("there is no model {version}"))
-        .hint("SELECT version, active, ndcg_at_10 FROM reco_models();"))
+/// The name of a stored model; empty for one without.
+///
+/// # Errors
+/// 42704 where there is no such model.
+fn name_of(connection: &Connection, version: i64) -> Outcome<String> {
+    let rows =
+        connection.write("SELECT name FROM reco.model WHERE version OPERATOR(pg_catalog.=) $1", &[arg(version)])?;
+    rows.single()?.ok_or_else(|| {
+        Failure::new(PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT, format!("there is no model {version}"))
+            .hint("SELECT version, name, active, ndcg_at_10 FROM reco_models();")
+    })
+}
+
+/// All names that have a model or a mapping, but for the empty one, in their order.
+pub fn names(connection: &Connection) -> Outcome<Vec<String>> {
+    as_owner(|| {
+        let rows = connection.read(
+            "SELECT name FROM reco.model WHERE name OPERATOR(pg_catalog.<>) ''::pg_catalog.text
+             UNION SELECT model_name FROM reco.source WHERE model_name OPERATOR(pg_catalog.<>) ''::pg_catalog.text
+             ORDER BY 1",
+            &[],
+        )?;
+        rows.iter().filter_map(|mut row| row.take().transpose()).collect()
+    })
 }

@@ -53,7 +53,7 @@ pub fn save(connection: &Connection, saved: &Saved<'_>, mut progress: impl FnMut
         features::write_users(connection, version, saved.trained, |share| progress(0.6 + 0.4 * share))?;
         features::write_keys(connection, version, &saved.keys)?;
         if saved.trained.decision.promoted {
-            registry::push(connection, version, &saved.created_by)?;
+            registry::push(connection, &settings::model_name(), version, &saved.created_by)?;
         }
         retire(connection)?;
         let key = ModelKey { version, hash: reco_models::hash(&served) };
@@ -108,9 +108,9 @@ fn write_model(
     let data = &trained.data;
     connection.write(
         "INSERT INTO reco.model (version, created_at, created_by, promoted, reason, options, sources, choice, weights, users, items,
-             interactions, precision_at_10, ndcg_at_10, map_at_10, previous_ndcg_at_10, seconds, phases, content_hash, bytes, skipped)
+             interactions, precision_at_10, ndcg_at_10, map_at_10, previous_ndcg_at_10, seconds, phases, content_hash, bytes, skipped, name)
          VALUES ($1, pg_catalog.to_timestamp($2), $3::pg_catalog.name, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-             $16, $17, $18, $19, $20, $21)",
+             $16, $17, $18, $19, $20, $21, $22)",
         &[
             arg(stored.key.version),
             arg(stored.at),
@@ -133,6 +133,7 @@ fn write_model(
             arg(stored.key.hash),
             arg(stored.bytes),
             arg((!skipped.is_null()).then(|| pgrx::JsonB(skipped.clone()))),
+            arg(settings::model_name()),
         ],
     )?;
     Ok(())
@@ -162,16 +163,19 @@ fn write_metrics(connection: &Connection, version: i64, trained: &Trained) -> Ou
     Ok(())
 }
 
-/// Deletes what is neither among the newest models, nor active, nor what a roll-back would lead to. The model that is
+/// Deletes what of the name is neither among the newest models, nor active, nor what a roll-back would lead to. The model that is
 /// being written counts as the newest, though its registry row comes later. It deletes rows; dropping or truncating
 /// would cancel scoring on standbys.
 fn retire(connection: &Connection) -> Outcome<()> {
     let old = connection.write(
         "SELECT version FROM reco.model
-         WHERE version OPERATOR(pg_catalog.<>) ALL (ARRAY(SELECT version FROM reco.model ORDER BY version DESC LIMIT $1))
+         WHERE name OPERATOR(pg_catalog.=) $2
            AND version OPERATOR(pg_catalog.<>) ALL (ARRAY(
-               SELECT version FROM reco.activation WHERE rolled_back_at IS NULL ORDER BY id DESC LIMIT 2))",
-        &[arg(settings::keep_models() - 1)],
+               SELECT version FROM reco.model WHERE name OPERATOR(pg_catalog.=) $2 ORDER BY version DESC LIMIT $1))
+           AND version OPERATOR(pg_catalog.<>) ALL (ARRAY(
+               SELECT version FROM reco.activation
+               WHERE model_name OPERATOR(pg_catalog.=) $2 AND rolled_back_at IS NULL ORDER BY id DESC LIMIT 2))",
+        &[arg(settings::keep_models() - 1), arg(settings::model_name())],
     )?;
     for mut row in old.iter() {
         if let Some(version) = row.take()? {

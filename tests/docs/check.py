@@ -229,7 +229,7 @@ def check_settings(reference):
     same("settings", set(written), set(there))
     for name in set(written) & set(there):
         s = there[name]
-        span = {"bool": "on, off", "enum": ", ".join(s["enumvals"] or [])}.get(s["vartype"], f"{s['min_val']} to {s['max_val']}")
+        span = {"bool": "on, off", "string": "a name", "enum": ", ".join(s["enumvals"] or [])}.get(s["vartype"], f"{s['min_val']} to {s['max_val']}")
         facts = [s["boot_val"], span]
         who = {"user": "anyone", "superuser": "superuser"}.get(s["context"], s["context"])
         default, span, unit, by, _ = written[name]

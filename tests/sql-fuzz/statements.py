@@ -114,6 +114,8 @@ class Statements:
             value = self.random.choice(("on", "off"))
         elif setting["type"] == "enum":
             value = self.random.choice(setting["values"])
+        elif setting["type"] == "string":
+            value = self.random.choice(("", "", "", "odd", "ñ" * 40))
         else:
             low, high = int(setting["low"]), int(setting["high"])
             value = self.random.choice((low, high, low - 1, min(high, low + self.random.randint(0, 50))))

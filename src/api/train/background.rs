@@ -9,6 +9,7 @@ use reco_models::{Params, ValidParams};
 use serde_json::{Value, json};
 
 use super::{TrainRow, finish, given, steps};
+use crate::api::names;
 use crate::failure::{Failure, Outcome, or_raise};
 use crate::pg::background;
 use crate::pg::board::{self, STORED, Segment, State};
@@ -16,6 +17,7 @@ use crate::pg::handover;
 use crate::pg::lock;
 use crate::pg::session::{self, refuse_read_only};
 use crate::pg::spi;
+use crate::settings::MODEL_NAME;
 use crate::store;
 use crate::store::journal::{self, Begun, Ended};
 
@@ -34,16 +36,19 @@ fn reco_train_async(options: Option<AnyElement>) -> i64 {
 
 fn begin(options: Value) -> Outcome<i64> {
     refuse_read_only(c"reco_train_async()");
-    Params::from_json(&options)?.validate()?;
+    let (name, others) = names::of_training(&options)?;
+    Params::from_json(&others)?.validate()?;
     if session::is_sandboxed() {
         let code = PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE;
         return Err(Failure::new(code, "reco_train_async() must not be called within a security-restricted operation"));
     }
     let id = spi::connect(journal::next_run)?;
+    let mut settings = handover::settings();
+    settings[MODEL_NAME.to_str().unwrap_or_default()] = name.clone().into();
     let handed = json!({
         "database": session::database(), "session_user": session::session_user_oid().to_u32(),
         "user": session::user().to_u32(), "role": session::role_name(session::user()),
-        "options": options, "settings": handover::settings(),
+        "options": options, "settings": settings, "model": name,
     });
     let segment = Segment::create(id, &handed.to_string())?;
     let (whole, part) = session::transaction();
@@ -64,7 +69,9 @@ fn begin(options: Value) -> Outcome<i64> {
 /// In the caller's transaction: without its commit there is no row, and the process that waits for it ends.
 fn write_row(id: i64, handed: &Value, pid: i32, handle: u32) -> Outcome<()> {
     let (user, role) = (session::session_user(), handed["role"].as_str().unwrap_or_default());
-    let begun = Begun { id, background: true, started_by: &user, role, options: &handed["options"], pid, handle };
+    let model = handed["model"].as_str().unwrap_or_default();
+    let begun =
+        Begun { id, background: true, model, started_by: &user, role, options: &handed["options"], pid, handle };
     spi::connect(|connection| journal::begin(connection, &begun))
 }
 
@@ -149,7 +156,7 @@ fn train_after_commit(handed: &Value, user: pg_sys::Oid) -> Outcome<()> {
         return Ok(());
     }
     let options = &handed["options"];
-    let params = Params::from_json(options)?.validate()?;
+    let params = Params::from_json(&names::of_training(options)?.1)?.validate()?;
     let (version, promoted, reason, ..) = train(id, &params, options, user)?;
     let promoted = if promoted { "is served" } else { "is not served" };
     pgrx::log!("reco: training {id}: model {version} {promoted}: {reason}");

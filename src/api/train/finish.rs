@@ -14,6 +14,7 @@ use crate::pg::board::{self, Segment};
 use crate::pg::notice;
 use crate::pg::session::{look_for_client, pause, session_user};
 use crate::pg::spi::{Connection, arg};
+use crate::settings;
 use crate::store;
 
 /// Stores what was trained in the transaction of the caller, and serves it if the gate said so.
@@ -53,7 +54,7 @@ pub fn store_and_report(connection: &Connection, finished: Finished, options: Va
     notify(
         connection,
         &json!({
-            "event": "train", "model_version": version, "promoted": decision.promoted, "reason": decision.reason,
+            "event": "train", "model": settings::model_name(), "model_version": version, "promoted": decision.promoted, "reason": decision.reason,
             "ndcg_at_10": ensemble.ndcg, "seconds": rounded(seconds), "run": board::of_this_run(Segment::run),
         }),
     )?;

@@ -13,10 +13,11 @@ use pgrx::prelude::*;
 use reco_models::Params;
 use serde_json::Value;
 
-use super::arguments;
+use super::{arguments, names};
 use crate::failure::{Failure, Outcome, or_raise};
-use crate::pg::session::refuse_read_only;
+use crate::pg::session::{self, refuse_read_only};
 use crate::pg::spi;
+use crate::settings;
 use crate::store;
 
 type TrainRow = (i64, bool, String, i64, i64, i64, f32, f32, f32, Option<f32>, f32);
@@ -62,8 +63,13 @@ fn given(options: Option<AnyElement>) -> Outcome<Value> {
 
 fn train(options: Value) -> Outcome<TrainRow> {
     refuse_read_only(c"reco_train()");
+    let (name, others) = names::of_training(&options)?;
+    session::with_setting(settings::MODEL_NAME, &name, || train_named(options, &others))
+}
+
+fn train_named(options: Value, others: &Value) -> Outcome<TrainRow> {
     let begun = Instant::now();
-    let params = Params::from_json(&options)?.validate()?;
+    let params = Params::from_json(others)?.validate()?;
     recorder::recorded(&options, || {
         let prepared = spi::connect(|connection| {
             store::keep_others_from_training(connection)?;

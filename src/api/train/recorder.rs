@@ -15,6 +15,7 @@ use crate::pg::lock;
 use crate::pg::notice;
 use crate::pg::session;
 use crate::pg::spi;
+use crate::settings;
 use crate::store::journal::{self, Begun, Ended, KILLED};
 
 /// Between two looks at the training, in milliseconds.
@@ -64,7 +65,7 @@ fn tell_success(version: i64, promoted: bool) {
 fn begin(options: &Value) -> Outcome<Segment> {
     let given = json!({
         "database": session::database(), "options": options,
-        "started_by": session::session_user(), "role": session::role_name(session::user()),
+        "model": settings::model_name(), "started_by": session::session_user(), "role": session::role_name(session::user()),
     });
     let segment = Segment::create(0, &given.to_string())?;
     segment.set_pid(session::pid());
@@ -122,6 +123,7 @@ fn start_row(segment: &Segment, given: &Value) -> Outcome<()> {
     let begun = Begun {
         id,
         background: false,
+        model: text("model"),
         started_by: text("started_by"),
         role: text("role"),
         options: &given["options"],
