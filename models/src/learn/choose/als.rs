@@ -89,10 +89,10 @@ impl Search<'_> {
                 self.control.check()?;
                 let rows: Vec<usize> = pairs.iter().map(|(_, row)| *row as usize).collect();
                 let scores: Array2<f32> = factors.users.select(Axis(0), &rows).dot(&factors.items.t());
-                let ndcg = pairs.iter().zip(scores.rows()).map(|((user, _), scores)| {
-                    let seen: Vec<u32> = self.inner.train.liked_items(*user);
-                    scores.as_slice().map_or(0.0, |scores| self.ndcg(*user, scores, &seen))
-                });
+                let ndcg = pairs
+                    .iter()
+                    .zip(scores.rows())
+                    .map(|((user, _), scores)| scores.as_slice().map_or(0.0, |scores| self.ndcg(*user, scores)));
                 Ok(ndcg.collect())
             })
             .collect::<Result<_>>()?;

@@ -38,7 +38,7 @@ impl Search<'_> {
 
     /// NDCG of every share, by validation user. The two models' scores are computed once per user.
     fn ndcg_of_shares(&self, part: &Collaborative, scales: Blend, shares: &[f32]) -> Result<Vec<Vec<f64>>> {
-        self.each_user(|user, liked, seen| {
+        self.each_user(|user, liked| {
             let factor = part.fold_in(liked)?;
             let alone = |share: f32| {
                 let blend = Blend { share, ..scales };
@@ -47,7 +47,7 @@ impl Search<'_> {
             let (als, counted) = (alone(0.0), alone(1.0));
             let ndcg = shares.iter().map(|share| {
                 let sum: Vec<f32> = als.iter().zip(&counted).map(|(a, c)| (1.0 - share) * a + share * c).collect();
-                self.ndcg(user, &sum, seen)
+                self.ndcg(user, &sum)
             });
             Ok(ndcg.collect())
         })

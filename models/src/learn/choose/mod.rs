@@ -103,26 +103,26 @@ impl Search<'_> {
         self.inner.train.liked_by(user)
     }
 
-    /// What `of` gives for each validation user, the liked items and their indices, which a list leaves out.
-    fn each_user<T: Send>(&self, of: impl Fn(u32, &[(u32, f32)], &[u32]) -> Result<T> + Sync) -> Result<Vec<T>> {
+    /// What `of` gives for each validation user and the liked items.
+    fn each_user<T: Send>(&self, of: impl Fn(u32, &[(u32, f32)]) -> Result<T> + Sync) -> Result<Vec<T>> {
         self.users
             .par_iter()
             .map(|user| {
                 self.control.check()?;
-                let liked = self.liked(*user);
-                let seen: Vec<u32> = liked.iter().map(|(item, _)| *item).collect();
-                of(*user, &liked, &seen)
+                of(*user, &self.liked(*user))
             })
             .collect()
     }
 
-    fn ndcg(&self, user: u32, scores: &[f32], seen: &[u32]) -> f64 {
+    /// As serving does, without whatever was reviewed, well or badly.
+    fn ndcg(&self, user: u32, scores: &[f32]) -> f64 {
+        let seen = self.inner.train.data.events.row(user as usize).item;
         metrics::measure(&top(scores, K, seen), self.inner.held_out(user as usize), K).ndcg
     }
 
     /// NDCG by validation user of the scores that `score` gives for all items.
     fn ndcg_by_user(&self, score: impl Fn(u32, &[(u32, f32)]) -> Result<Vec<f32>> + Sync) -> Result<Vec<f64>> {
-        self.each_user(|user, liked, seen| Ok(self.ndcg(user, &score(user, liked)?, seen)))
+        self.each_user(|user, liked| Ok(self.ndcg(user, &score(user, liked)?)))
     }
 }
 
