@@ -243,6 +243,18 @@ def the_journal_has_trainings_of_sessions(site):
     site.psql.query("RESET reco.max_train_memory;")
 
 
+def a_named_model_is_trained(site):
+    run_id = site.start('{"model": "noche", "trees": 0}')
+    site.wait(run_id, "trained")
+    site.psql.query("SET reco.model = 'noche';")
+    again = site.start('{"trees": 0, "force": true}')
+    site.wait(again, "trained")
+    site.psql.query("RESET reco.model;")
+    found = site.one(f"""SELECT string_agg(r.model_name || ' ' || m.name || ' ' || m.active, ', ' ORDER BY r.id)
+        FROM reco_runs() r JOIN reco_models() m ON m.version = r.model_version WHERE r.id IN ({run_id}, {again});""")
+    check(found == "noche noche false, noche noche true", f"named trainings: {found}")
+
+
 def without_a_free_worker(site):
     """The one of the replication launcher is all there is."""
     site.psql.query("ALTER SYSTEM SET max_worker_processes = 1;")
@@ -261,7 +273,8 @@ def main():
     site = Site()
     for test in (the_client_may_leave, it_computes_without_a_snapshot, it_starts_with_the_commit, one_training_at_a_time,
                  a_role_trains_with_its_rights, a_decision_in_between_stands, the_journal_has_killed_ones,
-                 the_journal_has_trainings_of_sessions, without_a_free_worker):
+                 the_journal_has_trainings_of_sessions, a_named_model_is_trained,
+                 without_a_free_worker):
         begun = time.monotonic()
         test(site)
         print(f"  {test.__name__.replace('_', ' ')} ({time.monotonic() - begun:.1f} s)", flush=True)
