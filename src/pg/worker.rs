@@ -6,6 +6,7 @@
 //! which does not), the thread is stopped and joined first.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -40,6 +41,7 @@ fn stop_and_join() -> bool {
     if let Some(Job { control, thread }) = running {
         control.stop();
         while !thread.is_finished() {
+            raise_group();
             if heap::is_lost() {
                 // Its children see the stop flag meanwhile.
                 std::thread::sleep(SETTLED);
@@ -50,10 +52,19 @@ fn stop_and_join() -> bool {
         // A panic of the thread was caught in it and is reported by `run`.
         let _ = thread.join();
         return_memory();
+        // The kernel changes ten groups a second, of all processes together.
+        for _ in 0..TRIES {
+            if raise_group() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(110));
+        }
     }
     true
 }
 
+/// To give the group its priority back.
+const TRIES: u32 = 5;
 /// Between two looks whether the thread has ended.
 const POLL: Duration = Duration::from_millis(1);
 /// Longer than any thread takes to its next look at the stop flag.
@@ -87,15 +98,19 @@ pub fn run<T: Send + 'static>(
     let _new = heap::WithCpp::new();
     let slot = Arc::new(Mutex::new(None));
     let nice = settings::train_nice();
-    let _lowered = Lowered::to(nice);
+    let is_group_lower = lower_group(nice);
     let thread = spawn({
         let slot = Arc::clone(&slot);
         move || {
-            lower_this_thread(nice);
+            // A group can be raised again, so that a training that is stopped ends soon. A thread cannot.
+            if !is_group_lower {
+                lower_this_thread(nice);
+            }
             let result = catch_unwind(AssertUnwindSafe(work));
             *slot.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(result);
         }
-    })?;
+    })
+    .inspect_err(|_| _ = raise_group())?;
     *job() = Some(Job { control: Arc::clone(control), thread });
     let joined = Joined;
     while job().as_ref().is_some_and(|job| !job.thread.is_finished()) && !heap::is_lost() {
@@ -120,30 +135,23 @@ fn lower_this_thread(nice: i32) {
 }
 
 /// Where Linux groups processes by session (`kernel.sched_autogroup_enabled`), every process of PostgreSQL is a group of its own,
-/// and niceness counts within a group only; so the group is lowered while the thread runs. Where it does not, nothing happens.
-struct Lowered(bool);
-
-/// See sched(7), section "The autogroup feature".
+/// and niceness counts within a group only; so the group is lowered while the thread runs. See sched(7), "The autogroup feature".
 const AUTOGROUP: &str = "/proc/self/autogroup";
+static IS_LOWERED: AtomicBool = AtomicBool::new(false);
 
-impl Lowered {
-    fn to(nice: i32) -> Lowered {
-        Lowered(nice > 0 && std::fs::write(AUTOGROUP, nice.to_string()).is_ok())
-    }
+/// False where there are no such groups.
+fn lower_group(nice: i32) -> bool {
+    let is_lowered = nice > 0 && std::fs::write(AUTOGROUP, nice.to_string()).is_ok();
+    IS_LOWERED.store(is_lowered, Ordering::Relaxed);
+    is_lowered
 }
 
-impl Drop for Lowered {
-    fn drop(&mut self) {
-        if self.0 {
-            // The kernel takes ten of these a second of all processes together.
-            for _ in 0..5 {
-                if std::fs::write(AUTOGROUP, "0").is_ok() {
-                    return;
-                }
-                std::thread::sleep(Duration::from_millis(110));
-            }
-        }
+/// Tries to give the group its priority back; true where it has it.
+fn raise_group() -> bool {
+    if IS_LOWERED.load(Ordering::Relaxed) && std::fs::write(AUTOGROUP, "0").is_ok() {
+        IS_LOWERED.store(false, Ordering::Relaxed);
     }
+    !IS_LOWERED.load(Ordering::Relaxed)
 }
 
 fn wait() {
