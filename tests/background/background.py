@@ -196,6 +196,8 @@ def the_journal_has_killed_ones(site):
     check(site.column(run_id, "phase").split()[0] in COMPUTING, "the phase that a killed training reached is not known")
     run_id = site.start()
     os.kill(site.wait_until_computing(run_id), signal.SIGKILL)
+    # The server closes all sessions once it has noticed.
+    site.psql.finish(site.psql.start("SELECT pg_sleep(60);"), 90)
     site.reconnect()
     site.wait(run_id, "killed")
     run_id = site.start()
