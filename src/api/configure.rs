@@ -37,7 +37,7 @@ fn reco_configure(source: Option<&str>, relation: Option<pg_sys::Oid>, columns: 
 fn forget(source: &str) -> Outcome<()> {
     site::kind(source)?;
     spi::connect(|connection| {
-        store::lock(connection)?;
+        store::lock_mapping(connection)?;
         as_owner(|| {
             connection.write(
                 "DELETE FROM reco.source
@@ -76,7 +76,7 @@ fn configure(source: &str, relation: pg_sys::Oid, columns: &Value) -> Outcome<()
             .hint("Configure a table or a view that stays."));
         }
         site::validate(source, &schema, &name, columns)?;
-        store::lock(connection)?;
+        store::lock_mapping(connection)?;
         as_owner(|| {
             connection.write(
                 "INSERT INTO reco.source AS s (source, relation_schema, relation_name, columns, revision, model_name)

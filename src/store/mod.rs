@@ -7,13 +7,14 @@ mod load;
 mod registry;
 mod runs;
 mod save;
+mod subscriber;
 mod trainer;
 
 pub use forget::forget;
 pub use load::{
     Active, ModelKey, UserFactor, active, each_user_factor, keys, load_champion, served, user_factor, user_factors,
 };
-pub use registry::{activate, active_now, drop_model, lock, names, revisions_now, rollback};
+pub use registry::{activate, active_now, drop_model, lock, lock_mapping, names, revisions_now, rollback};
 pub use runs::{Run, known_users, run};
 pub use save::{Saved, register, save};
 pub use trainer::{keep_others_from_training, keep_others_from_training_in_process};

@@ -6,13 +6,30 @@ use crate::failure::{Failure, Outcome};
 use crate::pg::owner::as_owner;
 use crate::pg::spi::{Connection, arg};
 use crate::settings;
+use crate::store::subscriber::refuse_on_subscriber;
 
 /// Waits until no other transaction is changing the registry or the mapping, and makes all others wait until this one
 /// ends. Every function that writes begins with it: what it reads afterwards stays true until it has written.
 ///
+/// # Errors
+/// 55000 on a subscriber.
+pub fn lock(connection: &Connection) -> Outcome<()> {
+    refuse_on_subscriber(connection, "model")?;
+    change(connection)
+}
+
+/// The same for whoever writes the mapping only.
+///
+/// # Errors
+/// 55000 on a subscriber.
+pub fn lock_mapping(connection: &Connection) -> Outcome<()> {
+    refuse_on_subscriber(connection, "source")?;
+    change(connection)
+}
+
 /// A row is updated, rather than a table locked: a transaction that reads an older snapshot (REPEATABLE READ) then gets a
 /// serialization failure, and does not decide by what was true before it waited.
-pub fn lock(connection: &Connection) -> Outcome<()> {
+fn change(connection: &Connection) -> Outcome<()> {
     as_owner(|| {
         connection.write(
             "INSERT INTO reco.registry AS r (id, changes) VALUES (1, 1)
@@ -38,8 +55,14 @@ pub fn revisions_now(connection: &Connection) -> Outcome<Vec<i64>> {
 /// Puts a model on top of the stack of its name. The caller has switched to the owner.
 pub fn push(connection: &Connection, name: &str, version: i64, by: &str) -> Outcome<()> {
     connection.write(
+        // What a subscription brought did not move the sequence.
         "INSERT INTO reco.activation (id, model_name, version, activated_by)
-         VALUES (pg_catalog.nextval('reco.activation_id_seq'::pg_catalog.regclass), $1, $2, $3::pg_catalog.name)",
+         SELECT CASE WHEN next OPERATOR(pg_catalog.>) latest THEN next
+                     ELSE pg_catalog.setval('reco.activation_id_seq'::pg_catalog.regclass,
+                                            latest OPERATOR(pg_catalog.+) 1::pg_catalog.int8) END,
+                $1, $2, $3::pg_catalog.name
+         FROM (SELECT pg_catalog.nextval('reco.activation_id_seq'::pg_catalog.regclass) AS next,
+                      COALESCE((SELECT pg_catalog.max(id) FROM reco.activation), 0::pg_catalog.int8) AS latest) t",
         &[arg(name.to_owned()), arg(version), arg(by.to_owned())],
     )?;
     Ok(())

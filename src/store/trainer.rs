@@ -8,6 +8,7 @@ use crate::failure::{Failure, Outcome};
 use crate::pg::lock::{Mode, try_sequence, try_sequence_in_process};
 use crate::pg::owner::as_owner;
 use crate::pg::spi::{Connection, arg};
+use crate::store::subscriber::refuse_on_subscriber;
 
 /// The sequence whose lock a training holds. Not an advisory lock, which anybody can take; and not a table, which autovacuum
 /// locks in the same way.
@@ -16,16 +17,18 @@ const TRAINER: &CStr = c"model_version_seq";
 /// Until the transaction ends, however it ends, nobody else trains.
 ///
 /// # Errors
-/// 55P03 where somebody trains, or forgets a user.
+/// 55P03 where somebody trains, or forgets a user; 55000 on a subscriber.
 pub fn keep_others_from_training(connection: &Connection) -> Outcome<()> {
+    refuse_on_subscriber(connection, "model")?;
     taken(connection, try_sequence(TRAINER, Mode::Alone)?)
 }
 
 /// The same until this process ends, or a transaction of it is aborted.
 ///
 /// # Errors
-/// 55P03 where somebody trains, or forgets a user.
+/// 55P03 where somebody trains, or forgets a user; 55000 on a subscriber.
 pub fn keep_others_from_training_in_process(connection: &Connection) -> Outcome<()> {
+    refuse_on_subscriber(connection, "model")?;
     taken(connection, try_sequence_in_process(TRAINER)?)
 }
 
