@@ -168,7 +168,7 @@ CREATE SEQUENCE reco.run_id_seq;
 CREATE TABLE reco.run (
     id            bigint      PRIMARY KEY,
     kind          text        NOT NULL,
-    model_name    text        NOT NULL,
+    model_name    text        NOT NULL DEFAULT '',
     background    boolean     NOT NULL,
     started_by    name        NOT NULL,
     role          name        NOT NULL,
