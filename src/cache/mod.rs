@@ -17,16 +17,22 @@ use crate::failure::Outcome;
 use crate::pg::headroom;
 use crate::pg::session::pause;
 use crate::pg::spi::Connection;
+use crate::settings;
 use crate::store::{self, ModelKey};
 use file::{Mapped, Name};
 
-/// The active models of the names that a connection of a pool serves in turn, and one that an older snapshot may still see.
+/// For the names that a connection of a pool serves in turn.
 const CAPACITY: usize = 4;
+/// Of one name: the active model, and the one that an older snapshot of the same session may still see. More would keep the
+/// files of deleted models on the disk.
+const OF_A_NAME: usize = 2;
 
 /// What making the file of a model takes beside its stored bytes, in multiples of them: derived values, and the image.
 const IMAGE: u64 = 3;
 
 struct Entry {
+    /// What `reco.model` was.
+    name: String,
     key: ModelKey,
     model: Rc<ServedModel>,
     /// None: in memory of its own.
@@ -55,7 +61,11 @@ pub fn model(connection: &Connection, key: ModelKey) -> Outcome<Rc<ServedModel>>
     let entry = open(connection, key)?;
     let model = Rc::clone(&entry.model);
     MODELS.with_borrow_mut(|entries| {
-        if entries.len() >= CAPACITY {
+        let same = |e: &&Entry| e.name == entry.name;
+        if entries.iter().filter(same).count() >= OF_A_NAME {
+            let oldest = entries.iter().position(|e| e.name == entry.name);
+            oldest.map(|index| entries.remove(index));
+        } else if entries.len() >= CAPACITY {
             entries.remove(0);
         }
         entries.push(entry);
@@ -117,14 +127,14 @@ fn open(connection: &Connection, key: ModelKey) -> Outcome<Entry> {
         }
         Err(error) => pgrx::log!("reco: model {} is not shared: {}: {error}", key.version, name.path().display()),
     }
-    Ok(Entry { key, model: Rc::new(model.into()), file: None })
+    Ok(Entry { name: settings::model_name(), key, model: Rc::new(model.into()), file: None })
 }
 
 /// The model in the shared file. A file that is not sound is removed.
 fn shared(name: &Name, key: ModelKey) -> Option<Entry> {
     let mapped = file::open(name)?;
     match reco_models::open_image(&mapped.bytes, key.hash) {
-        Ok(model) => Some(Entry { key, model: Rc::new(model), file: Some(mapped) }),
+        Ok(model) => Some(Entry { name: settings::model_name(), key, model: Rc::new(model), file: Some(mapped) }),
         Err(error) => {
             file::reject(name, &error.to_string());
             None

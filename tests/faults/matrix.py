@@ -289,8 +289,9 @@ IN_BACKGROUND = (
     ("memory short", lambda pid: limit(pid, "as", int(status(pid, "VmSize")) * 1024), ("failed", "killed", "trained", "kept")),
     ("memory short, no reserve", lambda pid: limit(pid, "as", int(status(pid, "VmSize")) * 1024 - 80 * MB),
      ("failed", "killed", "trained", "kept")),
-    ("disk full", lambda pid: limit(pid, "fsize", 256 * 1024), ("failed", "trained", "kept")),
 )
+# No limit of a file's size: this process notes its phases, so it writes WAL itself, and the limit there is a PANIC, as a full
+# disk for WAL is. A full disk is in disk.py.
 
 
 def in_background(site, name, fault, expected, phase):
