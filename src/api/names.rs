@@ -1,6 +1,5 @@
 //! The names of models: a site may have several, each with a mapping, a registry and a gate of its own.
 
-use pgrx::prelude::*;
 use serde_json::Value;
 
 use crate::failure::{Failure, Outcome};
@@ -38,10 +37,7 @@ pub fn checked(name: String) -> Outcome<String> {
     if name.len() <= LONGEST {
         return Ok(name);
     }
-    let code = PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE;
     let (length, start) = (name.len(), name.chars().take(20).collect::<String>());
-    Err(Failure::new(
-        code,
-        format!("the name of a model must have at most {LONGEST} bytes, and \"{start}...\" has {length}"),
-    ))
+    let message = format!("the name of a model must have at most {LONGEST} bytes, and \"{start}...\" has {length}");
+    Err(Failure::invalid(message))
 }

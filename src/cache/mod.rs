@@ -61,10 +61,9 @@ pub fn model(connection: &Connection, key: ModelKey) -> Outcome<Rc<ServedModel>>
     let entry = open(connection, key)?;
     let model = Rc::clone(&entry.model);
     MODELS.with_borrow_mut(|entries| {
-        let same = |e: &&Entry| e.name == entry.name;
-        if entries.iter().filter(same).count() >= OF_A_NAME {
-            let oldest = entries.iter().position(|e| e.name == entry.name);
-            oldest.map(|index| entries.remove(index));
+        let of_name: Vec<usize> = (0..entries.len()).filter(|i| entries[*i].name == entry.name).collect();
+        if of_name.len() >= OF_A_NAME {
+            entries.remove(of_name[0]);
         } else if entries.len() >= CAPACITY {
             entries.remove(0);
         }

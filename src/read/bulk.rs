@@ -160,12 +160,7 @@ impl Columns<Rating> for Reviews {
             return;
         }
         size.interaction(rating.user, rating.item);
-        let ratings = &mut self.ratings;
-        ratings.user.push(rating.user);
-        ratings.item.push(rating.item);
-        ratings.stars.push(stars);
-        ratings.at.push(rating.at);
-        ratings.key.push(rating.key);
+        rating.append(stars, &mut self.ratings);
     }
 }
 
@@ -176,9 +171,7 @@ impl Columns<Favorite> for Favorites {
 
     fn push(&mut self, favorite: Favorite, size: &mut Size) {
         size.interaction(favorite.user, favorite.item);
-        self.user.push(favorite.user);
-        self.item.push(favorite.item);
-        self.at.push(favorite.at);
+        favorite.append(self);
     }
 }
 
@@ -196,10 +189,7 @@ impl Columns<Signal> for Events {
             return;
         };
         size.interaction(signal.user, signal.item);
-        self.signals.user.push(signal.user);
-        self.signals.item.push(signal.item);
-        self.signals.weight.push(weight);
-        self.signals.at.push(signal.at);
+        signal.append(weight, &mut self.signals);
     }
 }
 

@@ -79,6 +79,7 @@ impl Site<'_> {
     /// As [`Site::reader`], the given users at once, without those who have no interaction or no account.
     pub fn readers(&self, served: &Served, users: &[i64]) -> Outcome<Vec<(i64, ModelReader)>> {
         let accounts = self.accounts(users)?;
+        let comparable = self.reads_what_was_trained_on();
         let mut stored = store::user_factors(self.connection, served.version, users.to_vec())?;
         let mut readers = Vec::with_capacity(users.len());
         for (user, all) in self.interactions_by_user(users)? {
@@ -87,7 +88,7 @@ impl Site<'_> {
                 None => Some(NONE),
             };
             let Some(since) = since else { continue };
-            let stored = stored.remove(&user);
+            let stored = stored.remove(&user).filter(|_| comparable);
             readers.push((user, self.model_reader(&served.model, &all, since, stored)));
         }
         Ok(readers)
@@ -102,13 +103,13 @@ impl Site<'_> {
         }
         if let Some(source) = self.mapping.favorites() {
             for favorite in self.of_users::<Favorite>(source, &source.user, users)? {
-                found.entry(favorite.user).or_default().add_favorite(favorite);
+                favorite.append(&mut found.entry(favorite.user).or_default().favorites);
             }
         }
         if let Some(source) = self.mapping.events() {
             let signals = self.of_users::<Signal>(source, &source.user, users)?;
             for signal in signals.into_iter().filter(|signal| signal.weight.is_some()) {
-                found.entry(signal.user).or_default().add_signal(signal);
+                found.entry(signal.user).or_default().add_signal(&signal);
             }
         }
         Ok(found)

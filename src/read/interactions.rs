@@ -58,19 +58,11 @@ impl Interactions {
         discarded.map(|place| seen[row.item[place] as usize]).collect()
     }
 
-    pub fn add_favorite(&mut self, favorite: Favorite) {
-        self.favorites.user.push(favorite.user);
-        self.favorites.item.push(favorite.item);
-        self.favorites.at.push(favorite.at);
-    }
-
     /// An event whose type has no weight says nothing.
-    pub fn add_signal(&mut self, signal: Signal) {
-        let Some(weight) = signal.weight else { return };
-        self.signals.user.push(signal.user);
-        self.signals.item.push(signal.item);
-        self.signals.weight.push(weight);
-        self.signals.at.push(signal.at);
+    pub fn add_signal(&mut self, signal: &Signal) {
+        if let Some(weight) = signal.weight {
+            signal.append(weight, &mut self.signals);
+        }
     }
 }
 
@@ -78,10 +70,10 @@ impl Site<'_> {
     pub(super) fn interactions_of(&self, user: i64) -> Outcome<Interactions> {
         let mut all = Interactions { reviews: self.reviews_of(user)?, ..Interactions::default() };
         if let Some(source) = self.mapping.favorites() {
-            self.of_key::<Favorite>(source, &source.user, user)?.into_iter().for_each(|row| all.add_favorite(row));
+            self.of_key::<Favorite>(source, &source.user, user)?.iter().for_each(|row| row.append(&mut all.favorites));
         }
         if let Some(source) = self.mapping.events() {
-            self.of_key::<Signal>(source, &source.user, user)?.into_iter().for_each(|row| all.add_signal(row));
+            self.of_key::<Signal>(source, &source.user, user)?.iter().for_each(|row| all.add_signal(row));
         }
         Ok(all)
     }
@@ -104,12 +96,7 @@ impl Site<'_> {
             }
             return;
         };
-        let ratings = &mut reviews.ratings;
-        ratings.user.push(rating.user);
-        ratings.item.push(rating.item);
-        ratings.stars.push(stars);
-        ratings.at.push(rating.at);
-        ratings.key.push(rating.key);
+        rating.append(stars, &mut reviews.ratings);
     }
 
     /// Once in a session: one row must not fill the log of a busy site.

@@ -55,10 +55,12 @@ impl Site<'_> {
     pub fn reader(&self, served: &Served, user: i64) -> Outcome<ModelReader> {
         let all = self.interactions_of(user)?;
         let stored = store::user_factor(self.connection, served.version, user)?;
+        let stored = stored.filter(|_| self.reads_what_was_trained_on());
         Ok(self.model_reader(&served.model, &all, self.registered(user)?, stored))
     }
 
-    /// A reader of whom everything was read. `stored`: the trained vector, and what it was trained on.
+    /// A reader of whom everything was read. `stored`: the trained vector, and what it was trained on; whether the two are
+    /// equal is told to nobody who does not read both, so it is None unless [`Site::reads_what_was_trained_on`].
     pub(super) fn model_reader(
         &self,
         model: &Model,
@@ -70,8 +72,6 @@ impl Site<'_> {
         let ids = &model.items().id;
         let print = fingerprint(history.row(), |item| ids[item as usize]);
         let stored = stored
-            // Whether the two are equal is told to nobody who does not read both: see `reads_what_was_trained_on`.
-            .filter(|_| self.reads_what_was_trained_on())
             // An interaction with an item that the model does not know is a change too, though it cannot be folded in.
             .filter(|stored| stored.fingerprint == print && history.unknown == 0)
             .map(|stored| stored.factor)

@@ -2,6 +2,7 @@
 
 use super::record::STARS;
 use crate::failure::Outcome;
+use crate::pg::catalog;
 use crate::pg::session;
 use crate::pg::spi::{Row, arg};
 use crate::site::{Column, InteractionSource, Site, number_or_null};
@@ -41,11 +42,10 @@ impl Site<'_> {
     /// Those from `since` (seconds since 1970) on, and not of the future, which would be new after every training; where there are more than `most`, any `most` of them. None where no
     /// source has a time, or where the caller may not read one.
     pub fn events(&self, since: f64, most: i64) -> Outcome<Option<Vec<Event>>> {
-        let sql = "SELECT pg_catalog.has_table_privilege($1::pg_catalog.oid, 'SELECT')";
         let mut parts = Vec::new();
         let sources: Vec<_> = self.mapping.interactions().collect();
         for source in &sources {
-            if self.connection.read(sql, &[arg(source.table.oid)])?.single()? != Some(true) {
+            if !catalog::may_read(source.table.oid) {
                 return Ok(None);
             }
             parts.extend(Event::select(source, &sources));

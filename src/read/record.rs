@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 
-use reco_models::{ItemInfo, NONE, require, room};
+use reco_models::{Favorites, ItemInfo, NONE, Ratings, Signals, require, room};
 
 use crate::failure::Outcome;
 use crate::pg::session;
@@ -69,6 +69,17 @@ pub struct Rating {
     pub key: i64,
 }
 
+impl Rating {
+    /// `stars` are its own, checked.
+    pub fn append(&self, stars: f32, to: &mut Ratings) {
+        to.user.push(self.user);
+        to.item.push(self.item);
+        to.stars.push(stars);
+        to.at.push(self.at);
+        to.key.push(self.key);
+    }
+}
+
 impl Record for Rating {
     type Of = RatingSource;
 
@@ -89,6 +100,14 @@ pub struct Favorite {
     pub item: i64,
     /// Seconds since 1970, or [`NONE`].
     pub at: i64,
+}
+
+impl Favorite {
+    pub fn append(&self, to: &mut Favorites) {
+        to.user.push(self.user);
+        to.item.push(self.item);
+        to.at.push(self.at);
+    }
 }
 
 impl Record for Favorite {
@@ -112,6 +131,16 @@ pub struct Signal {
     pub weight: Option<f32>,
     /// Seconds since 1970, or [`NONE`].
     pub at: i64,
+}
+
+impl Signal {
+    /// `weight` is its own: without one an event says nothing.
+    pub fn append(&self, weight: f32, to: &mut Signals) {
+        to.user.push(self.user);
+        to.item.push(self.item);
+        to.weight.push(weight);
+        to.at.push(self.at);
+    }
 }
 
 impl Record for Signal {

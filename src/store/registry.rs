@@ -52,18 +52,25 @@ pub fn revisions_now(connection: &Connection) -> Outcome<Vec<i64>> {
     Ok(as_owner(|| connection.write(sql, &[arg(settings::model_name())])?.single())?.unwrap_or_default())
 }
 
+/// The next value of a sequence for a column, above all that is there: what a subscription brought did not move the
+/// sequence. The caller has switched to the owner.
+pub fn next_id(connection: &Connection, sequence: &str, column: &str, table: &str) -> Outcome<i64> {
+    let sql = format!(
+        "SELECT CASE WHEN next OPERATOR(pg_catalog.>) latest THEN next
+                     ELSE pg_catalog.setval('reco.{sequence}'::pg_catalog.regclass,
+                                            latest OPERATOR(pg_catalog.+) 1::pg_catalog.int8) END
+         FROM (SELECT pg_catalog.nextval('reco.{sequence}'::pg_catalog.regclass) AS next,
+                      COALESCE((SELECT pg_catalog.max({column}) FROM reco.{table}), 0::pg_catalog.int8) AS latest) t"
+    );
+    Ok(connection.write(&sql, &[])?.single()?.unwrap_or_default())
+}
+
 /// Puts a model on top of the stack of its name. The caller has switched to the owner.
 pub fn push(connection: &Connection, name: &str, version: i64, by: &str) -> Outcome<()> {
+    let id = next_id(connection, "activation_id_seq", "id", "activation")?;
     connection.write(
-        // What a subscription brought did not move the sequence.
-        "INSERT INTO reco.activation (id, model_name, version, activated_by)
-         SELECT CASE WHEN next OPERATOR(pg_catalog.>) latest THEN next
-                     ELSE pg_catalog.setval('reco.activation_id_seq'::pg_catalog.regclass,
-                                            latest OPERATOR(pg_catalog.+) 1::pg_catalog.int8) END,
-                $1, $2, $3::pg_catalog.name
-         FROM (SELECT pg_catalog.nextval('reco.activation_id_seq'::pg_catalog.regclass) AS next,
-                      COALESCE((SELECT pg_catalog.max(id) FROM reco.activation), 0::pg_catalog.int8) AS latest) t",
-        &[arg(name.to_owned()), arg(version), arg(by.to_owned())],
+        "INSERT INTO reco.activation (id, model_name, version, activated_by) VALUES ($1, $2, $3, $4::pg_catalog.name)",
+        &[arg(id), arg(name.to_owned()), arg(version), arg(by.to_owned())],
     )?;
     Ok(())
 }

@@ -72,19 +72,11 @@ pub fn register(
     as_owner(|| write_model(connection, saved, stored, seconds, phases))
 }
 
-/// A version that no other model has or had, and the time. What a subscription brought did not move the sequence.
+/// A version that no other model has or had, and the time.
 fn next_version(connection: &Connection) -> Outcome<(i64, f64)> {
-    let rows = connection.write(
-        "SELECT CASE WHEN next OPERATOR(pg_catalog.>) latest THEN next
-                     ELSE pg_catalog.setval('reco.model_version_seq'::pg_catalog.regclass,
-                                            latest OPERATOR(pg_catalog.+) 1::pg_catalog.int8) END,
-                pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())
-         FROM (SELECT pg_catalog.nextval('reco.model_version_seq'::pg_catalog.regclass) AS next,
-                      COALESCE((SELECT pg_catalog.max(version) FROM reco.model), 0::pg_catalog.int8) AS latest) t",
-        &[],
-    )?;
-    let Some(mut row) = rows.first() else { return Ok((0, 0.0)) };
-    Ok((row.take()?.unwrap_or_default(), row.take()?.unwrap_or_default()))
+    let version = registry::next_id(connection, "model_version_seq", "version", "model")?;
+    let at = connection.write("SELECT pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())", &[])?.single()?;
+    Ok((version, at.unwrap_or_default()))
 }
 
 fn write_blob(connection: &Connection, version: i64, kind: &str, bytes: &[u8]) -> Outcome<()> {

@@ -54,8 +54,9 @@ pub fn store_and_report(connection: &Connection, finished: Finished, options: Va
     notify(
         connection,
         &json!({
-            "event": "train", "model": settings::model_name(), "model_version": version, "promoted": decision.promoted, "reason": decision.reason,
-            "ndcg_at_10": ensemble.ndcg, "seconds": rounded(seconds), "run": board::of_this_run(Segment::run),
+            "event": "train", "model": settings::model_name(), "model_version": version, "promoted": decision.promoted,
+            "reason": decision.reason, "ndcg_at_10": ensemble.ndcg, "seconds": rounded(seconds),
+            "run": board::of_this_run(Segment::run),
         }),
     )?;
     Ok((
