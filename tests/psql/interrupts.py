@@ -10,6 +10,7 @@ PROMPT = 1.0  # seconds within which an interrupt has to be answered
 TRAIN = "SELECT * FROM reco_train();"
 PHASES = ("reading", "factorising", "content", "evaluating", "storing")
 RANDOM_CANCELS = 8
+TRIES = 3
 
 # Counts the rows of every table of the extension, later ones included, but the journal, which keeps what is rolled back.
 TABLE_SIZES = """
@@ -136,12 +137,18 @@ def cancel_at_random(bench, seconds):
 
 def statement_timeout_cancels(bench, seconds):
     for share in (0.2, 0.6):
-        timeout = share * seconds
-        bench.trainer.query(f"SET statement_timeout = {int(timeout * 1000)};")
-        started = time.monotonic()
-        lines = bench.trainer.finish(bench.trainer.start(TRAIN))
+        for _ in range(TRIES):
+            timeout = share * seconds
+            bench.trainer.query(f"SET statement_timeout = {int(timeout * 1000)};")
+            started = time.monotonic()
+            lines = bench.trainer.finish(bench.trainer.start(TRAIN))
+            seconds_now = time.monotonic() - started
+            bench.trainer.query("RESET statement_timeout;")
+            if first_error(lines) is not None or seconds_now > timeout:
+                break
+            # The machine has less to do than when the whole training was measured.
+            seconds, bench.sizes = seconds_now, bench.table_sizes()
         bench.expect_error(lines, started + timeout, "57014", f"statement_timeout = {timeout:.2f} s")
-        bench.trainer.query("RESET statement_timeout;")
         bench.assert_clean("statement_timeout")
 
 
