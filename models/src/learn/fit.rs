@@ -84,7 +84,7 @@ fn content(
     let boost =
         BoostParams { trees: params.trees, leaves: LEAVES, learning_rate: params.learning_rate, seed: params.seed };
     let rows = params.budget.content_rows(content::MAX_ROWS);
-    content::train(bare.encoder(), inner, users, encode, rows, &boost, control)
+    content::train(bare.rows(), inner, users, encode, rows, &boost, control)
 }
 
 /// A model of a cut, every item of which is ranked.

@@ -7,7 +7,7 @@ use crate::data::items::ItemTable;
 use crate::error::Result;
 use crate::model::score::Target;
 use crate::parts::collaborative::{Collaborative, Likes};
-use crate::parts::content::{Encoder, Forest, ItemFeatures, LANES, Pairing, Prepared, UserFeatures, VARYING};
+use crate::parts::content::{Encoder, Forest, ItemFeatures, LANES, Pairing, Prepared, Rows, UserFeatures, VARYING};
 use crate::parts::popularity::{self, Scale};
 
 /// The fitted parts, and what follows from them. Calibrations and weights make a [`crate::Model`] of it.
@@ -66,6 +66,11 @@ impl Uncalibrated {
     /// Encodes users and items as features.
     pub(crate) fn encoder(&self) -> &Encoder {
         &self.derived.encoder
+    }
+
+    /// What a forest learns from.
+    pub(crate) fn rows(&self) -> Rows<'_> {
+        Rows { encoder: self.encoder(), items: &self.items, factors: &self.collaborative.factors }
     }
 
     /// Popularity by item, 0 to 1, not calibrated.

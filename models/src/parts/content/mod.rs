@@ -21,8 +21,8 @@ use crate::data::split::Split;
 use crate::error::Result;
 
 pub use features::{
-    AGE, Encoder, FEATURE_NAMES, FEATURES, Groups, ItemFeatures, Pairing, Topic, UserFeatures, VARYING, age_is_unknown,
-    topic_of,
+    AGE, Encoder, FEATURE_NAMES, FEATURES, Groups, ItemFeatures, Pairing, Rows, Topic, UserFeatures, VARYING,
+    age_is_unknown, topic_of,
 };
 pub use forest::{Forest, LANES, Prepared, Splits};
 pub use lightgbm::BoostParams;
@@ -37,6 +37,14 @@ pub const MAX_ROWS: usize = 600_000;
 const NEGATIVES: usize = 4;
 /// One user in this number is left to validation, which decides when to stop adding trees.
 const VALID_ONE_IN: usize = 5;
+/// One example in this number is drawn a second time, as if its item were newer than the model, with this weight.
+///
+/// Of items with low counts hardly any is a positive, so that trees which see only these learn that nothing else matters for
+/// new items. NDCG@10 of this part among a tenth of the items that was left out of the training, before and with it: 0.109
+/// and 0.114 (Book-Crossing, 3 seeds, 5.3 standard errors), 0.247 and 0.284 (MovieLens 100k, 4 seeds, 9.4), 0.420 and 0.423
+/// (a generated library, 4 seeds, 1.8). In full weight MovieLens gains more (0.302), and the items that are known lose.
+const NEWER_ONE_IN: u32 = 4;
+const NEWER_WEIGHT: f32 = 0.3;
 /// A forest learns nothing from fewer positives than this.
 const MIN_POSITIVES: usize = 100;
 /// Users per task of a parallel loop.
@@ -50,7 +58,7 @@ const TASK_USERS: usize = 256;
 /// # Errors
 /// Those of `encode_user`, [`crate::Error::Stopped`], and what LightGBM reports.
 pub fn train<'a>(
-    encoder: &Encoder,
+    rows: Rows<'_>,
     split: &'a Split,
     users: &[u32],
     encode_user: impl Fn(u32) -> Result<UserFeatures<'a>> + Sync,
@@ -62,9 +70,10 @@ pub fn train<'a>(
     if positives < MIN_POSITIVES || params.trees == 0 {
         return Ok(None);
     }
-    let step = (positives * (1 + NEGATIVES)).div_ceil(most_rows);
+    let pairs = positives * (1 + NEGATIVES);
+    let step = (pairs + pairs / NEWER_ONE_IN as usize).div_ceil(most_rows);
     let users: Vec<u32> = users.iter().copied().step_by(step).collect();
-    let sampler = Sampler::new(encoder, split, params.seed);
+    let sampler = Sampler::new(rows, split, params.seed);
     let draw = |valid: bool| -> Result<Examples> {
         let chosen: Vec<u32> =
             users.iter().enumerate().filter(|(i, _)| (i % VALID_ONE_IN == 0) == valid).map(|(_, u)| *u).collect();
@@ -96,7 +105,7 @@ pub fn train<'a>(
 
 /// Draws examples: the held-out positives of a user, and items that the user has no interaction with.
 struct Sampler<'a> {
-    encoder: &'a Encoder,
+    rows: Rows<'a>,
     split: &'a Split,
     seed: u64,
     /// The item of each interaction of the training part: an even draw of it is a draw by popularity.
@@ -106,27 +115,32 @@ struct Sampler<'a> {
 }
 
 impl<'a> Sampler<'a> {
-    fn new(encoder: &'a Encoder, split: &'a Split, seed: u64) -> Sampler<'a> {
+    fn new(rows: Rows<'a>, split: &'a Split, seed: u64) -> Sampler<'a> {
         let by_popularity = &split.train.data.events.item;
         let n = split.train.data.items.len() as f32;
         let mut chance = vec![0.5 / n; split.train.data.items.len()];
         for item in by_popularity {
             chance[*item as usize] += 0.5 / by_popularity.len() as f32;
         }
-        Sampler { encoder, split, seed, by_popularity, chance }
+        Sampler { rows, split, seed, by_popularity, chance }
     }
 
     fn draw(&self, user: u32, features: &UserFeatures<'_>, examples: &mut Examples) {
         let mut rng = Pcg64Mcg::seed_from_u64(self.seed ^ u64::from(user).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let held_out = self.split.held_out(user as usize);
         let seen = self.split.train.data.events.row(user as usize).item;
-        let row = |item: u32| self.encoder.row(features, &self.encoder.known(item));
+        let mut push = |item: u32, label: f32, weight: f32, rng: &mut Pcg64Mcg| {
+            examples.push(&self.rows.known(features, item), label, weight);
+            if rng.random_range(0..NEWER_ONE_IN) == 0 {
+                examples.push(&self.rows.newer(features, item), label, NEWER_WEIGHT * weight);
+            }
+        };
         for item in held_out {
-            examples.push(&row(*item), 1.0, 1.0);
+            push(*item, 1.0, 1.0, &mut rng);
             for n in 0..NEGATIVES {
                 let (item, weight) = self.negative(&mut rng, n % 2 == 0);
                 if held_out.binary_search(&item).is_err() && seen.binary_search(&item).is_err() {
-                    examples.push(&row(item), 0.0, weight);
+                    push(item, 0.0, weight, &mut rng);
                 }
             }
         }

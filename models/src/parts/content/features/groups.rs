@@ -82,8 +82,16 @@ impl Groups {
         if group == NO_GROUP {
             return [0.0; 2];
         }
-        let (items, positives) = (self.items[group as usize] as f32, self.positives[group as usize] as f32);
-        [items.ln_1p(), (positives / items.max(1.0)).ln_1p()]
+        sizes(self.items[group as usize], self.positives[group as usize])
+    }
+
+    /// [`Groups::size`] without one of the items, which has this many positives.
+    pub fn size_without(&self, group: u32, positives: u32) -> [f32; 2] {
+        if group == NO_GROUP {
+            return [0.0; 2];
+        }
+        let (items, liked) = (self.items[group as usize], self.positives[group as usize]);
+        sizes(items.saturating_sub(1), liked.saturating_sub(positives))
     }
 
     /// The product of a user's vector and the group's; 0 where one of them is missing.
@@ -93,6 +101,20 @@ impl Groups {
         }
         dot(self.embedding.row(group as usize), factor)
     }
+
+    /// [`Groups::affinity`] without one of the items, whose vector has the product `own` with the user's.
+    pub fn affinity_without(&self, group: u32, factor: &[f32], own: f32) -> f32 {
+        if group == NO_GROUP || factor.is_empty() {
+            return 0.0;
+        }
+        let items = self.items[group as usize] as f32 + PRIOR_ITEMS;
+        (self.affinity(group, factor) * items - own) / (items - 1.0)
+    }
+}
+
+fn sizes(items: u32, positives: u32) -> [f32; 2] {
+    let (items, positives) = (items as f32, positives as f32);
+    [items.ln_1p(), (positives / items.max(1.0)).ln_1p()]
 }
 
 /// The index of a group; [`NO_GROUP`] for an id that is not among the ascending `ids`.

@@ -5,6 +5,7 @@
 
 mod groups;
 mod names;
+mod rows;
 mod user;
 
 use std::iter;
@@ -21,6 +22,7 @@ use crate::parts::popularity::bayesian_mean;
 
 pub use groups::Groups;
 pub use names::{AGE, FEATURE_NAMES, FEATURES, Topic, VARYING, age_is_unknown, topic_of};
+pub use rows::Rows;
 pub use user::UserFeatures;
 
 use groups::NO_GROUP;
@@ -373,13 +375,11 @@ mod tests {
 
     #[test]
     fn every_value_is_finite_for_a_user_without_interactions() {
-        let (data, encoder, _) = world();
+        let (_, encoder, _) = world();
         let nothing = Row { item: &[], stars: &[], favorite: &[], at: &[], signal: &[] };
         let user = encoder.user(nothing, 5, vec![]);
         assert!(user.values.iter().all(|v| v.is_finite()));
-        for item in 0..data.items.len() as u32 {
-            assert!(encoded(&encoder, &user, &encoder.known(item)).iter().all(|v| v.is_finite()));
-        }
+        assert!((0..4).all(|item| encoded(&encoder, &user, &encoder.known(item)).iter().all(|v| v.is_finite())));
     }
     #[test]
     fn of_several_groups_the_mean_counts_and_a_pair_never_itself() {

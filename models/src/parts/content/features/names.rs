@@ -53,6 +53,13 @@ pub const POPULARITY: usize = 4;
 /// Place of the item's age in years.
 pub const AGE: usize = 5;
 
+/// Places of what is known of the item's categories and authors: their number of items, after which comes that of their
+/// positives, and the affinity of the user.
+pub const CATEGORY_ITEMS: usize = 7;
+pub const AUTHOR_ITEMS: usize = 9;
+pub const CATEGORY_AFFINITY: usize = 13;
+pub const AUTHOR_AFFINITY: usize = 17;
+
 /// What a feature of the item or the pair tells something about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Topic {
