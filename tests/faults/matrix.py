@@ -13,7 +13,7 @@ from sessions import Session, check, first_error, run
 PHASES = ("reading", "choosing", "content", "factorising", "evaluating", "refitting", "predicting", "storing")
 FEW = ("factorising", "storing")
 MB = 1 << 20
-# The phase of a silent training is a guess from another one's time: by the time of the kill it may have committed.
+# A short phase can be over, and the training committed, before the fault comes.
 HAD_ENDED = "had ended"
 TRIES = 4
 
