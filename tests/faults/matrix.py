@@ -311,9 +311,6 @@ def in_background(site, name, fault, expected, phase):
             fault(int(found[1]))
         except (ProcessLookupError, FileNotFoundError):
             lines = []
-    if name in ("immediate shutdown", "kill -9") and lines:
-        # The server closes all sessions once it has noticed.
-        site.observer.finish(site.observer.start("SELECT pg_sleep(60);"), 90)
     if name == "immediate shutdown" and lines:
         restart()
     if name in ("immediate shutdown", "kill -9") and lines:

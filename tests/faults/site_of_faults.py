@@ -63,7 +63,8 @@ class Site:
         return session.query(SCORES)
 
     def reconnect(self):
-        """After a restart, for which the sessions of before are gone."""
+        """After a crash, for which the server closes all sessions once it has noticed; until then it takes new ones."""
+        self.observer.finish(self.observer.start("SELECT pg_sleep(60);"), 90)
         sleep_until(lambda: subprocess.run(["psql", "-X", "-q", "-c", "SELECT 1"], capture_output=True).returncode == 0,
                     30, "the server does not come back")
         self.observer = Session()
