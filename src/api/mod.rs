@@ -18,3 +18,4 @@ mod similar;
 mod similar_users;
 mod train;
 mod trending;
+mod version;

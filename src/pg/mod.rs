@@ -1,4 +1,4 @@
-//! Thin, safe wrappers of what PostgreSQL offers: catalogue look-ups, memory contexts, notices, rights, the session,
+//! Thin, safe wrappers of what PostgreSQL offers: catalogue look-ups, memory contexts, notices, rights, releases, the session,
 //! SPI, subtransactions, worker threads, background processes and what they tell, and memory: Rust's, and what the system has left.
 
 pub mod background;
@@ -12,6 +12,7 @@ pub mod lock;
 pub mod memory;
 pub mod notice;
 pub mod owner;
+pub mod release;
 pub mod session;
 pub mod spi;
 pub mod subtransaction;

@@ -4,6 +4,7 @@
 use pgrx::pg_sys;
 
 use crate::failure::{Failure, Outcome};
+use crate::pg::release;
 
 struct Restore {
     user: pg_sys::Oid,
@@ -19,8 +20,12 @@ impl Drop for Restore {
 
 /// Runs `work` as the owner of the extension's tables. Its SQL must name every object and operator by schema: the
 /// caller's search_path is in force.
+///
+/// # Errors
+/// 42P01 without the extension, 55000 where its tables are of another release than this library.
 pub fn as_owner<R>(work: impl FnOnce() -> Outcome<R>) -> Outcome<R> {
-    let owner = owner()?;
+    let (table, owner) = table_and_owner()?;
+    release::check(table)?;
     let mut restore = Restore { user: pg_sys::InvalidOid, context: 0 };
     // SAFETY: as the triggers of foreign keys do; the guard restores both, and so does the end of a failed transaction.
     unsafe {
@@ -30,7 +35,8 @@ pub fn as_owner<R>(work: impl FnOnce() -> Outcome<R>) -> Outcome<R> {
     work()
 }
 
-fn owner() -> Outcome<pg_sys::Oid> {
+/// The table stands for the extension, of which there is one in a database.
+fn table_and_owner() -> Outcome<(pg_sys::Oid, pg_sys::Oid)> {
     // SAFETY: look-ups in the system caches; the tuple is released before its copy is used.
     unsafe {
         let schema = pg_sys::get_namespace_oid(c"reco".as_ptr(), true);
@@ -46,6 +52,6 @@ fn owner() -> Outcome<pg_sys::Oid> {
         }
         let owner = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>()).relowner;
         pg_sys::ReleaseSysCache(tuple);
-        Ok(owner)
+        Ok((table, owner))
     }
 }

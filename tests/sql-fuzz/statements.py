@@ -46,6 +46,7 @@ PROPERTIES = {
         WHERE {0} IS NOT NULL AND items IS NOT NULL AND (SELECT count(*) FROM r) <> cardinality(items);""",
     "reco_id": "SELECT 'VIOLATION id ' || reco_id({0}) WHERE reco_id({0}) >= 0 OR reco_id({0}) <> reco_id(upper({0}::text)) AND {0}::text ~ '^[0-9a-f]{{8}}-';",
     "reco_key": "SELECT 'VIOLATION key of ' || {0} WHERE {0} >= 0 AND reco_key({0}) IS NOT NULL OR reco_id(reco_key({0})) <> {0};",
+    "reco_version": "SELECT 'VIOLATION version' FROM reco_version() WHERE library IS DISTINCT FROM sql;",
     "reco_health": """SELECT 'VIOLATION health' WHERE reco_health() ->> 'status' NOT IN ('ok', 'attention');""",
 }
 # As a site has it: what other sessions mapped and rolled back is set right.
