@@ -29,7 +29,7 @@ pub extern "C-unwind" fn _PG_init() {
     settings::define();
 }
 
-#[cfg(any(test, feature = "pg_test"))]
+#[cfg(feature = "pg_test")]
 #[pg_schema]
 mod tests {
     // pg_schema wants the module's body in place; one file holds the tests of one property.
@@ -51,6 +51,7 @@ mod tests {
     include!("../pg_test/plans.rs");
     include!("../pg_test/predict.rs");
     include!("../pg_test/guests.rs");
+    include!("../pg_test/reason.rs");
     include!("../pg_test/recommend.rs");
     include!("../pg_test/registry.rs");
     include!("../pg_test/repeated.rs");
@@ -66,15 +67,4 @@ mod tests {
     include!("../pg_test/train.rs");
     include!("../pg_test/trending.rs");
     include!("../pg_test/variety.rs");
-}
-
-/// What `cargo pgrx test` asks the extension for.
-#[cfg(test)]
-pub mod pg_test {
-    pub fn setup(_options: Vec<&str>) {}
-
-    #[must_use]
-    pub fn postgresql_conf_options() -> Vec<&'static str> {
-        vec![]
-    }
 }

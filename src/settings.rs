@@ -120,18 +120,10 @@ fn define_for_superusers() {
     );
 }
 
-/// A misspelt setting is an error instead of a placeholder. Before version 15 it is a warning.
+/// A misspelt setting is an error instead of a placeholder.
 fn reserve_prefix() {
     // SAFETY: a NUL-terminated name.
-    #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18"))]
-    unsafe {
-        pgrx::pg_sys::MarkGUCPrefixReserved(c"reco".as_ptr())
-    };
-    // SAFETY: a NUL-terminated name.
-    #[cfg(any(feature = "pg13", feature = "pg14"))]
-    unsafe {
-        pgrx::pg_sys::EmitWarningsOnPlaceholders(c"reco".as_ptr())
-    };
+    unsafe { pgrx::pg_sys::MarkGUCPrefixReserved(c"reco".as_ptr()) };
 }
 
 pub fn enabled() -> bool {

@@ -19,3 +19,6 @@ mod similar_users;
 mod train;
 mod trending;
 mod version;
+
+#[cfg(feature = "pg_test")]
+pub use reason::{liked, sentence};

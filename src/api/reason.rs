@@ -39,14 +39,15 @@ fn sentences(site: &Site<'_>, reasons: &[Option<Reason>], disliked: &[i64]) -> O
 }
 
 /// The liked item that a reason names.
-fn liked(reason: Reason) -> Option<i64> {
+pub fn liked(reason: Reason) -> Option<i64> {
     match reason {
         Reason::Liked(id) | Reason::Readers(id) | Reason::Author(id) | Reason::Category(id) => Some(id),
         Reason::Taste | Reason::WellRated | Reason::Popular | Reason::New => None,
     }
 }
 
-fn sentence(reason: Reason, titles: &HashMap<i64, String>, locale: Locale) -> String {
+/// With the title of the item that the reason names, where it is known.
+pub fn sentence(reason: Reason, titles: &HashMap<i64, String>, locale: Locale) -> String {
     let title = liked(reason).and_then(|id| titles.get(&id));
     match locale {
         Locale::Es => spanish(reason, title.map(|title| format!("«{title}»")).as_deref()),
@@ -85,30 +86,5 @@ fn english(reason: Reason, title: Option<&str>) -> String {
         (Reason::WellRated, _) => "Rated highly by readers".into(),
         (Reason::Popular, _) => "Popular with readers".into(),
         (Reason::New, _) => "New".into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_reason_is_a_sentence_with_and_without_a_title() {
-        let titles = HashMap::from([(7, "Rayuela".to_owned())]);
-        let named = |id| [Reason::Liked(id), Reason::Readers(id), Reason::Author(id), Reason::Category(id)];
-        let plain = [Reason::Taste, Reason::WellRated, Reason::Popular, Reason::New];
-        let mut met = Vec::new();
-        for locale in [Locale::Es, Locale::En] {
-            for reason in named(7).into_iter().chain(named(8)).chain(plain) {
-                let text = sentence(reason, &titles, locale);
-                assert_eq!(text.contains("Rayuela"), liked(reason) == Some(7), "{text}");
-                met.push(text);
-            }
-        }
-        met.sort();
-        met.dedup();
-        assert_eq!(met.len(), 24, "{met:?}");
-        assert_eq!(sentence(Reason::Liked(7), &titles, Locale::Es), "Porque te gustó «Rayuela»");
-        assert_eq!(sentence(Reason::Liked(7), &titles, Locale::En), "Because you liked “Rayuela”");
     }
 }

@@ -38,9 +38,9 @@ fn variables() -> impl Iterator<Item = &'static pg_sys::config_generic> {
     // SAFETY: an array of that length of pointers that last as long as the process, though not across a change of settings,
     // which nothing makes here.
     unsafe {
-        #[cfg(any(feature = "pg13", feature = "pg14", feature = "pg15"))]
+        #[cfg(feature = "pg15")]
         let (first, count) = (pg_sys::get_guc_variables(), pg_sys::GetNumConfigOptions());
-        #[cfg(any(feature = "pg16", feature = "pg17", feature = "pg18"))]
+        #[cfg(not(feature = "pg15"))]
         let (first, count) = {
             let mut count = 0;
             (pg_sys::get_guc_variables(&mut count), count)

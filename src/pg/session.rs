@@ -34,12 +34,7 @@ pub fn watch_client() {
     look_for_client();
 }
 
-// Before version 14 PostgreSQL cannot do it.
-#[cfg(feature = "pg13")]
-pub fn look_for_client() {}
-
 /// As [`watch_client`], at once.
-#[cfg(not(feature = "pg13"))]
 #[expect(ffi_unwind_calls, reason = "the call is in pgrx's guard")]
 pub fn look_for_client() {
     unsafe extern "C-unwind" {

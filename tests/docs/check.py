@@ -178,7 +178,7 @@ def members():
                pg_get_function_result(p.oid) AS result
         FROM pg_depend d JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
         WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'reco') AND d.deptype = 'e'
-          -- cargo pgrx test leaves a build that has its tests.
+          -- scripts/test-inside leaves a build that has its tests.
           AND p.pronamespace IS DISTINCT FROM to_regnamespace('tests')
         UNION ALL
         SELECT CASE n.nspname WHEN 'reco' THEN 'reco.' ELSE '' END || c.relname,
