@@ -1,10 +1,10 @@
 # Recipes only; the work is in scripts/.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup install demo test prove arm64 bookcrossing movielens peers serving kernels fmt lint clean
+.PHONY: help setup install demo test prove package test-package arm64 bookcrossing movielens peers serving kernels fmt lint clean
 
 help: ## list the commands
-	@sed -n 's/^\([a-z0-9]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-14s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-14s%s\n", $$1, $$2 }'
 
 setup: ## install what is missing (packages, CMake, cargo-pgrx, a private PostgreSQL prefix)
 	@scripts/setup
@@ -20,6 +20,12 @@ test: setup ## format, lints and every test
 
 prove: install ## the long proofs: faults, random calls, known weaknesses (an hour)
 	@scripts/prove
+
+package: setup ## make a Debian package for each version of PostgreSQL
+	@scripts/package
+
+test-package: setup ## install the packages on a clean Debian 12, upgrade, remove (needs root and debootstrap)
+	@scripts/test-package
 
 arm64: setup ## cross-compile the models' tests for 64-bit ARM and run them under qemu (installs a compiler once)
 	@scripts/test-arm64
