@@ -2,12 +2,14 @@
 -- others.
 REVOKE ALL ON FUNCTION
     reco_train(jsonb), reco_configure(text, regclass, jsonb), reco_activate(bigint), reco_rollback(),
-    reco_drop_model(bigint), reco_forget(bigint), reco_train_async(jsonb), reco_cancel_training(bigint)
+    reco_drop_model(bigint), reco_forget(bigint), reco_train_async(jsonb), reco_cancel_training(bigint),
+    reco_evaluate(double precision[], jsonb)
 FROM PUBLIC;
 -- The creator of the extension, who need not be a superuser because it is trusted, may train and grant that to others.
 GRANT EXECUTE ON FUNCTION
     reco_train(jsonb), reco_configure(text, regclass, jsonb), reco_activate(bigint), reco_rollback(),
-    reco_drop_model(bigint), reco_forget(bigint), reco_train_async(jsonb), reco_cancel_training(bigint)
+    reco_drop_model(bigint), reco_forget(bigint), reco_train_async(jsonb), reco_cancel_training(bigint),
+    reco_evaluate(double precision[], jsonb)
 TO @extowner@ WITH GRANT OPTION;
 
 GRANT USAGE ON SCHEMA reco TO PUBLIC;

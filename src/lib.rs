@@ -40,6 +40,7 @@ mod tests {
     include!("../pg_test/configure.rs");
     include!("../pg_test/crowd.rs");
     include!("../pg_test/damage.rs");
+    include!("../pg_test/evaluate.rs");
     include!("../pg_test/events.rs");
     include!("../pg_test/explain.rs");
     include!("../pg_test/forget.rs");

@@ -115,11 +115,16 @@ impl Control {
         self.check()
     }
 
+    /// The present phase, and which share of it is done, 0 to 1.
+    pub fn share(&self) -> (Phase, f32) {
+        let phase = self.lock().phase;
+        (phase, f32::from_bits(self.done.load(Ordering::Relaxed)))
+    }
+
     /// The present phase, and how much of the whole run is done in percent.
     pub fn progress(&self) -> (Phase, f32) {
-        let phase = self.lock().phase;
+        let (phase, done) = self.share();
         let (_, from, to) = phase.entry();
-        let done = f32::from_bits(self.done.load(Ordering::Relaxed));
         (phase, 100.0 * (from + (to - from) * done))
     }
 

@@ -49,12 +49,7 @@ fn ids_up_to(limit: usize, hint: &str, name: &str, array: Array<i64>) -> Outcome
     let (length, nulls) = (array.len(), array.contains_nulls());
     let mut values = if nulls || length > limit { Vec::new() } else { room(length)? };
     values.extend(array.iter().take(values.capacity()).flatten());
-    // SAFETY: the array is a valid argument of this call.
-    let dimensions = unsafe { pgrx::array::RawArray::from_array(array) }.map_or(1, |raw| raw.dims().len());
-    if dimensions > 1 {
-        let code = PgSqlErrorCode::ERRCODE_ARRAY_ELEMENT_ERROR;
-        return Err(Failure::new(code, format!("{name} must have one dimension, not {dimensions}")));
-    }
+    one_dimension(name, array)?;
     if nulls {
         let code = PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED;
         return Err(Failure::new(code, format!("{name} must not contain NULL"))
@@ -67,6 +62,46 @@ fn ids_up_to(limit: usize, hint: &str, name: &str, array: Array<i64>) -> Outcome
         );
     }
     Ok(values)
+}
+
+/// Cut-offs of one evaluation, and the longest list of one.
+const MOST_CUTOFFS: usize = 20;
+const LONGEST_LIST: f64 = 100.0;
+
+/// The cut-offs that lists are evaluated at: ascending, each once. They are declared as double precision[], for the same reason
+/// as `n`.
+///
+/// # Errors
+/// 22004 where it is NULL or has a NULL in it, 2202E with more than one dimension, 22023 for anything else that is none.
+pub fn cutoffs(array: Option<Array<f64>>) -> Outcome<Vec<usize>> {
+    let null = || Failure::new(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, "k must not be or contain NULL");
+    let array = array.ok_or_else(null)?;
+    let (length, nulls) = (array.len(), array.contains_nulls());
+    let values: Vec<f64> = array.iter().take(MOST_CUTOFFS).flatten().collect();
+    one_dimension("k", array)?;
+    if nulls {
+        return Err(null().hint("For the default: SELECT * FROM reco_evaluate();"));
+    }
+    if !(1..=MOST_CUTOFFS).contains(&length) {
+        return Err(Failure::invalid(format!("k must have 1 to {MOST_CUTOFFS} elements, not {length}")));
+    }
+    if let Some(wrong) = values.iter().find(|k| !(1.0..=LONGEST_LIST).contains(*k) || k.fract() != 0.0) {
+        return Err(Failure::invalid(format!("k must be whole numbers between 1 and {LONGEST_LIST}, not {wrong}")));
+    }
+    let mut cutoffs: Vec<usize> = values.into_iter().map(|k| k as usize).collect();
+    cutoffs.sort_unstable();
+    cutoffs.dedup();
+    Ok(cutoffs)
+}
+
+fn one_dimension<T: FromDatum>(name: &str, array: Array<T>) -> Outcome<()> {
+    // SAFETY: the array is a valid argument of this call.
+    let dimensions = unsafe { pgrx::array::RawArray::from_array(array) }.map_or(1, |raw| raw.dims().len());
+    if dimensions <= 1 {
+        return Ok(());
+    }
+    let code = PgSqlErrorCode::ERRCODE_ARRAY_ELEMENT_ERROR;
+    Err(Failure::new(code, format!("{name} must have one dimension, not {dimensions}")))
 }
 
 /// An argument that is jsonb, read from its text: pgrx's own reading raises an internal error where PostgreSQL takes what

@@ -3,6 +3,7 @@
 mod arguments;
 mod audience;
 mod configure;
+mod evaluate;
 mod explain;
 mod forget;
 mod health;

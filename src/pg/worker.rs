@@ -27,7 +27,7 @@ struct Job {
     thread: JoinHandle<()>,
 }
 
-/// The running job of this backend. At most one: training holds a lock.
+/// The running job of this backend. At most one: whoever began it waits for it.
 static JOB: Mutex<Option<Job>> = Mutex::new(None);
 static EXIT_HOOK: Once = Once::new();
 
@@ -123,7 +123,7 @@ pub fn run<T: Send + 'static>(
     match result {
         Some(Ok(value)) => Ok(value),
         Some(Err(panic)) => Err(internal(&panic_text(panic.as_ref()))),
-        None => Err(internal("the training thread left no result")),
+        None => Err(internal("the thread left no result")),
     }
 }
 
@@ -193,5 +193,5 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 fn internal(what: &str) -> Failure {
-    Failure::new(pgrx::PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, format!("training failed: {what}"))
+    Failure::new(pgrx::PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, format!("the computation failed: {what}"))
 }

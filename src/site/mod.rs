@@ -26,7 +26,7 @@ use crate::pg::heap;
 use crate::pg::session;
 use crate::pg::spi::Connection;
 use crate::settings;
-use crate::store::{self, ModelKey};
+use crate::store::{self, ModelKey, StoredModel};
 
 pub use fragment::{Column, Table, id_or_null, number_or_null, one_or_several, seconds_or_null, text_or_null};
 pub use mapping::{InteractionSource, Mapping};
@@ -63,7 +63,17 @@ pub struct Served {
 impl<'c> Site<'c> {
     /// A site for a call that needs no model. Sources may be missing: see [`Mapping::check`].
     pub fn open(connection: &'c Connection) -> Outcome<Self> {
-        let active = store::active(connection)?;
+        Site::in_its_zone(connection, store::active(connection)?)
+    }
+
+    /// The site as a stored model was trained on it, active or not. The setting `reco.model` is its name.
+    pub fn of_model(connection: &'c Connection, model: &StoredModel) -> Outcome<Self> {
+        let trained_on = model.trained_on.clone();
+        let model = Some(model.key);
+        Site::in_its_zone(connection, store::Active { model, trained_on, ..store::active(connection)? })
+    }
+
+    fn in_its_zone(connection: &'c Connection, active: store::Active) -> Outcome<Self> {
         let trained_in = active.trained_on.as_ref().and_then(|on| on.get(ZONE)?.as_str().map(str::to_owned));
         Site::in_zone(connection, active, trained_in.unwrap_or_else(session::time_zone))
     }

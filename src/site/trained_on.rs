@@ -98,6 +98,12 @@ impl Site<'_> {
         trained_on.get(kind.name).and_then(Value::as_str) == name.as_deref() || oid.is_some() && was == oid
     }
 
+    /// The sources of interactions that are other relations than the model was trained on, or none any more.
+    pub fn changed_interactions(&self) -> Vec<&'static str> {
+        let tables = self.mapping.interaction_tables();
+        tables.filter(|(kind, table)| !self.is_trained_on(kind, *table)).map(|(kind, _)| kind.name).collect()
+    }
+
     /// Why the active model must not answer: it was trained on another catalogue than the one that the caller's search_path
     /// leads to, and would list that one's ids. What is configured is one for all.
     pub fn is_foreign(&self) -> Option<String> {

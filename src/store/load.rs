@@ -4,7 +4,7 @@ use pgrx::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use reco_models::{Bytes, Champion, HeldOut, Key, room};
+use reco_models::{Bytes, Champion, HeldOut, Key, Model, room};
 use serde_json::Value;
 
 use crate::failure::{Failure, Outcome};
@@ -12,6 +12,7 @@ use crate::pg::memory::scoped;
 use crate::pg::owner::as_owner;
 use crate::pg::spi::{Connection, arg};
 use crate::settings;
+use crate::store::registry::no_model;
 
 /// Names a model: no two have the same version and hash of the content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +74,44 @@ pub fn load_champion(connection: &Connection, version: i64) -> Outcome<Option<Ch
         reco_models::decode(&bytes).ok()
     });
     Ok(twin.zip(held).map(|(twin, held)| Champion { twin, held }))
+}
+
+/// A stored model as its training left it, beside its bytes.
+pub struct StoredModel {
+    pub key: ModelKey,
+    pub name: String,
+    /// The relation that each source was.
+    pub trained_on: Option<Value>,
+    pub options: Value,
+    pub choice: Value,
+}
+
+/// # Errors
+/// 42704 where there is no such model.
+pub fn stored(connection: &Connection, version: i64) -> Outcome<StoredModel> {
+    as_owner(|| {
+        let sql = "SELECT content_hash, name, sources, options, choice FROM reco.model
+            WHERE version OPERATOR(pg_catalog.=) $1";
+        let rows = connection.read(sql, &[arg(version)])?;
+        let mut row = rows.first().ok_or_else(|| no_model(version))?;
+        let (hash, name) = (row.take()?.unwrap_or_default(), row.take()?.unwrap_or_default());
+        let mut json = || Outcome::Ok(row.take::<pgrx::JsonB>()?.map(|pgrx::JsonB(value)| value));
+        let (trained_on, options, choice) = (json()?, json()?.unwrap_or_default(), json()?.unwrap_or_default());
+        Ok(StoredModel { key: ModelKey { version, hash }, name, trained_on, options, choice })
+    })
+}
+
+/// The model without its hold-out.
+///
+/// # Errors
+/// XX001 where it is gone, damaged or of another format.
+pub fn twin(connection: &Connection, version: i64) -> Outcome<Model> {
+    let bytes = blob(connection, version, "twin")?.ok_or_else(|| {
+        let message = format!("model {version} has no content without its hold-out");
+        Failure::new(PgSqlErrorCode::ERRCODE_DATA_CORRUPTED, message).hint("SELECT * FROM reco_train();")
+    })?;
+    let bytes: Bytes = Arc::new(bytes);
+    Ok(reco_models::decode(&bytes)?)
 }
 
 fn blob(connection: &Connection, version: i64, kind: &str) -> Outcome<Option<Vec<u8>>> {

@@ -12,7 +12,8 @@ mod trainer;
 
 pub use forget::forget;
 pub use load::{
-    Active, ModelKey, UserFactor, active, each_user_factor, keys, load_champion, served, user_factor, user_factors,
+    Active, ModelKey, StoredModel, UserFactor, active, each_user_factor, keys, load_champion, served, stored, twin,
+    user_factor, user_factors,
 };
 pub use registry::{activate, active_now, drop_model, lock, lock_mapping, names, revisions_now, rollback};
 pub use runs::{Run, known_users, run};

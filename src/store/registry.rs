@@ -167,10 +167,12 @@ fn current(connection: &Connection, name: &str) -> Outcome<Option<i64>> {
 fn name_of(connection: &Connection, version: i64) -> Outcome<String> {
     let rows =
         connection.write("SELECT name FROM reco.model WHERE version OPERATOR(pg_catalog.=) $1", &[arg(version)])?;
-    rows.single()?.ok_or_else(|| {
-        Failure::new(PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT, format!("there is no model {version}"))
-            .hint("SELECT version, name, active, ndcg_at_10 FROM reco_models();")
-    })
+    rows.single()?.ok_or_else(|| no_model(version))
+}
+
+pub(super) fn no_model(version: i64) -> Failure {
+    Failure::new(PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT, format!("there is no model {version}"))
+        .hint("SELECT version, name, active, ndcg_at_10 FROM reco_models();")
 }
 
 /// All names that have a model or a mapping, but for the empty one, in their order.

@@ -7,6 +7,7 @@ import time
 from sessions import ERROR, NOTICE, TRAINING_TIMEOUT, Session, check, first_error, run
 
 PROMPT = 1.0  # seconds within which an interrupt has to be answered
+EVALUATION_PROMPT = 0.2  # seconds, the look at what is left behind included
 TRAIN = "SELECT * FROM reco_train();"
 PHASES = ("reading", "factorising", "content", "evaluating", "storing")
 RANDOM_CANCELS = 8
@@ -178,6 +179,19 @@ def terminate_in_every_phase(bench, phases):
         bench.assert_clean(f"terminate while {phase}")
 
 
+def cancel_an_evaluation(bench):
+    """In each of its phases; the best of some tries, because the machine may be busy, is prompt."""
+    for phase in ("reading", "preparing", "evaluating"):
+        took = []
+        for _ in range(TRIES):
+            mark = bench.trainer.start("SELECT * FROM reco_evaluate('{5,10,20}', '{\"segments\": true}');")
+            bench.trainer.wait_for_phase(phase)
+            since = time.monotonic()
+            bench.cancel(mark, f"cancel of an evaluation while {phase}", may_be_late=False)
+            took.append(time.monotonic() - since)
+        check(min(took) < EVALUATION_PROMPT, f"cancels of an evaluation while {phase} took {took} s")
+
+
 def next_training_works(bench):
     lines = bench.trainer.finish(bench.trainer.start("SELECT * FROM reco_train('{\"force\": true}');"))
     check(first_error(lines) is None, f"the next training failed: {lines[-3:]}")
@@ -199,6 +213,7 @@ def main():
     second_trainer_is_refused(bench)
     cancel_in_every_phase(bench, phases)
     next_training_works(bench)
+    cancel_an_evaluation(bench)
     cancel_at_random(bench, seconds)
     statement_timeout_cancels(bench, seconds)
     drop_database_does_not_wait(bench)

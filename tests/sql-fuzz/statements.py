@@ -33,6 +33,11 @@ PROPERTIES = {
         SELECT 'VIOLATION audience ' || r::text FROM (SELECT *, lead(score) OVER (ORDER BY rank) AS next,
             count(*) OVER (PARTITION BY user_id) AS times FROM r) r
         WHERE score IS NULL OR NOT score BETWEEN 0 AND 1 OR times > 1 OR next > score;""",
+    "reco_evaluate": """WITH r AS MATERIALIZED (SELECT * FROM reco_evaluate({0}, {1}))
+        SELECT 'VIOLATION evaluate ' || r::text FROM r WHERE users < 1 OR value IS NULL OR value < 0
+            OR metric NOT IN ('novelty') AND value > 1 OR (low IS NULL) <> (metric = 'coverage') OR low > high
+        UNION ALL SELECT 'VIOLATION evaluate repeats' FROM r
+        GROUP BY part, segment, category, k, metric HAVING count(*) > 1;""",
     "reco_trending": """SELECT 'VIOLATION trending ' || r::text FROM reco_trending({0}, {1}, {2}) r
         WHERE score IS NULL OR NOT score BETWEEN 0 AND interactions OR interactions < 1;""",
     "reco_explain": """SELECT 'VIOLATION explain: ' || explained || ' for ' || score
@@ -53,7 +58,7 @@ PROPERTIES = {
 BEGINNING = ("SELECT reco_configure(s, NULL, NULL) FROM unnest('{rating,favorite,item,user}'::text[]) s;",
              "SELECT reco_activate(max(version)) FROM reco_models();")
 # Calls of these are rarer: they take long, or leave a site where the others have little to do.
-WEIGHTS = {"reco_train": 0.12, "reco_drop_model": 0.1, "reco_configure": 0.3, "reco_rollback": 0.05, "reco_forget": 0.1, "reco_activate": 0.1,
+WEIGHTS = {"reco_train": 0.12, "reco_evaluate": 0.15, "reco_drop_model": 0.1, "reco_configure": 0.3, "reco_rollback": 0.05, "reco_forget": 0.1, "reco_activate": 0.1,
            "reco_health": 0.3, "reco_sources": 0.3}
 
 SURROUNDINGS = (

@@ -98,7 +98,7 @@ class Values:
         ))()
 
     def json_text(self):
-        """Options of a training, a mapping, or something else."""
+        """Options of a training or an evaluation, a mapping, or something else."""
         kind = self.random.random()
         if kind < 0.04:
             depth = self.random.choice((1, 100, 200, 3000))
@@ -110,6 +110,10 @@ class Values:
                 return json.dumps(self.random.choice(FITTING))
             roles = self.random.sample(ROLES, self.random.randint(0, 5))
             return json.dumps({role: self.random.choice(COLUMNS) for role in roles}, ensure_ascii=False)
+        if kind < 0.5:
+            options = {"version": self.random.randint(1, 5), "users": self.random.randint(1, 60), "segments": True, "seed": 7}
+            kept = self.random.sample(sorted(options), self.random.randint(0, 3))
+            return json.dumps({name: options[name] if self.random.random() < 0.8 else self.json_value() for name in kept})
         chosen = self.random.sample(self.options, self.random.choice((0, 1, 1, 2, 4)))
         options = {name: self.fitting(name) for name in chosen}
         if self.random.random() < 0.15:

@@ -44,6 +44,14 @@ pub enum HeldOut {
 }
 
 impl HeldOut {
+    /// How it was cut.
+    pub fn kind(&self) -> SplitKind {
+        match self {
+            HeldOut::After(_) => SplitKind::Temporal,
+            HeldOut::Share(_) => SplitKind::ByUser,
+        }
+    }
+
     /// Whether everything that `other` holds out is held out here too, so that a model that was fitted around this has
     /// not learned from any of it.
     pub fn covers(&self, other: &HeldOut) -> bool {
@@ -58,7 +66,6 @@ impl HeldOut {
 /// A training part, and the liked items that were held out. The training part keeps all users and items.
 #[derive(Debug, Clone)]
 pub struct Split {
-    pub kind: SplitKind,
     pub held: HeldOut,
     pub train: Cut,
     /// By user, `users + 1` offsets into `items`.
@@ -91,24 +98,26 @@ pub const VALIDATION_SALT: u64 = 2;
 /// in every run, so that a model and its predecessor can be compared on pairs that neither has trained on. `salt` makes
 /// a cut inside of a cut independent of it.
 pub fn split(cut: &Cut, kind: SplitKind, share: f64, salt: u64) -> Split {
+    let data = &cut.data;
+    let is_temporal = match kind {
+        SplitKind::Auto => mostly_timed(data),
+        fixed => fixed == SplitKind::Temporal,
+    };
+    let held = if is_temporal { HeldOut::After(quantile_of_time(data, 1.0 - share)) } else { HeldOut::Share(share) };
+    hold_out(cut, held, salt)
+}
+
+/// Holds out exactly what `held` says.
+pub fn hold_out(cut: &Cut, held: HeldOut, salt: u64) -> Split {
     let (data, feedback) = (&cut.data, &cut.feedback);
-    let kind = match kind {
-        SplitKind::Auto if mostly_timed(data) => SplitKind::Temporal,
-        SplitKind::Auto => SplitKind::ByUser,
-        fixed => fixed,
-    };
-    let cut_at = match kind {
-        SplitKind::Temporal => HeldOut::After(quantile_of_time(data, 1.0 - share)),
-        _ => HeldOut::Share(share),
-    };
     let events = &data.events;
-    let held = |user: usize, i: usize| match cut_at {
+    let is_held = |user: usize, i: usize| match held {
         HeldOut::After(last) => events.at[i] > last,
         HeldOut::Share(share) => hash_share(data.users[user], data.items[events.item[i] as usize], salt) < share,
     };
-    let train = data.with_events(events.select(|u, i| !held(u, i), |item| item));
-    let test = events.select(|u, i| held(u, i) && feedback.positive(&events.get(i)), |item| item);
-    Split { kind, held: cut_at, train: Cut::new(train, feedback.positive_stars), start: test.start, items: test.item }
+    let train = data.with_events(events.select(|u, i| !is_held(u, i), |item| item));
+    let test = events.select(|u, i| is_held(u, i) && feedback.positive(&events.get(i)), |item| item);
+    Split { held, train: Cut::new(train, feedback.positive_stars), start: test.start, items: test.item }
 }
 
 /// At most `most` of the users, spread evenly.
@@ -201,7 +210,7 @@ mod tests {
     fn every_pair_is_on_exactly_one_side_of_the_cut() {
         let data = grid(50, 40, |_| NONE);
         let cut = split(&data, SplitKind::Auto, 0.2, 1);
-        assert_eq!(cut.kind, SplitKind::ByUser);
+        assert_eq!(cut.held.kind(), SplitKind::ByUser);
         assert_eq!(cut.train.data.events.len() + cut.items.len(), 2000);
         assert!((300..500).contains(&cut.items.len()), "{}", cut.items.len());
         for user in 0..50 {
@@ -221,7 +230,7 @@ mod tests {
     fn a_temporal_cut_is_at_one_moment_for_all() {
         let data = grid(10, 100, |n| n * 60);
         let cut = split(&data, SplitKind::Auto, 0.2, 1);
-        assert_eq!(cut.kind, SplitKind::Temporal);
+        assert_eq!(cut.held.kind(), SplitKind::Temporal);
         assert_eq!(cut.train.data.latest, 799 * 60);
         assert_eq!(cut.items.len(), 200);
     }
@@ -238,7 +247,7 @@ mod tests {
 
     #[test]
     fn one_moment_for_all_is_not_a_time() {
-        assert_eq!(split(&grid(10, 10, |_| 5), SplitKind::Auto, 0.2, 1).kind, SplitKind::ByUser);
+        assert_eq!(split(&grid(10, 10, |_| 5), SplitKind::Auto, 0.2, 1).held.kind(), SplitKind::ByUser);
     }
 
     #[test]

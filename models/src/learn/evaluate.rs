@@ -242,33 +242,41 @@ impl<'a> Ranker<'a> {
 
     /// The metrics of every system for one user.
     fn systems(&self, split: &Split, user: u32, learned: Weights) -> Result<[Metrics; System::ALL.len()]> {
+        let relevant = split.held_out(user as usize);
+        Ok(self.lists(split, user, learned, K)?.map(|list| metrics::measure(&list, relevant, K)))
+    }
+
+    /// The best `n` items of the catalogue for one user, by every system; none of a part that the model lacks.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFinite`] where the system of the user cannot be solved.
+    pub fn lists(&self, split: &Split, user: u32, learned: Weights, n: usize) -> Result<[Vec<u32>; System::ALL.len()]> {
         let data = &split.train.data;
         let raw = self.raw(&self.user(data, user)?, data.items.len());
         let parts = self.parts(&raw);
         // As serving does: whatever was reviewed, well or badly, is not recommended again.
         let seen = data.events.row(user as usize).item;
-        let rank = |scores: &[f32]| metrics::measure(&top(scores, K, seen), split.held_out(user as usize), K);
+        let rank = |scores: &[f32]| top(scores, n, seen);
         let blended = |weights: Weights| rank(&parts.blended(&weights));
         let (used, fixed) = (self.model.weights(), Weights::default().over(self.parts_of_model()));
         let ensemble = blended(used);
         // Ranking is what costs: equal weights are ranked once.
-        let with_fixed = if fixed == used { ensemble } else { blended(fixed) };
+        let with_fixed = if fixed == used { ensemble.clone() } else { blended(fixed) };
         let with_learned = match learned {
-            weights if weights == used => ensemble,
-            weights if weights == fixed => with_fixed,
+            weights if weights == used => ensemble.clone(),
+            weights if weights == fixed => with_fixed.clone(),
             weights => blended(weights),
         };
-        Ok(System::ALL.map(|system| match system {
-            System::Random => rank(&random_scores(data, user)),
-            System::Rules => rank(&rules_scores(&split.train.feedback, data, &split.train.liked_items(user))),
-            System::Popularity => rank(&raw[2]),
-            System::Collaborative => rank(&raw[0]),
-            System::ContentBased if self.model.forest().is_none() => Metrics::default(),
-            System::ContentBased => rank(&raw[1]),
-            System::Ensemble => ensemble,
-            System::EnsembleFixed => with_fixed,
-            System::EnsembleLearned => with_learned,
-        }))
+        Ok([
+            rank(&random_scores(data, user)),
+            rank(&rules_scores(&split.train.feedback, data, &split.train.liked_items(user))),
+            rank(&raw[POPULARITY]),
+            rank(&raw[COLLABORATIVE]),
+            self.model.forest().map_or(Vec::new(), |_| rank(&raw[CONTENT_BASED])),
+            ensemble,
+            with_fixed,
+            with_learned,
+        ])
     }
 
     /// NDCG of the model's own ensemble for one user.

@@ -1,7 +1,9 @@
 //! What memory a run may need, told before it is allocated: refusing is an error, running out is a crash.
 
 use crate::learn::choose::{most_factors, most_neighbours};
+use crate::learn::evaluate::System;
 use crate::learn::params::ValidParams;
+use crate::learn::reevaluate::Request;
 use crate::parts::neighbours::block_bytes;
 use crate::parts::ratings;
 
@@ -97,4 +99,20 @@ pub fn estimate_memory(size: &Size, params: &ValidParams) -> u64 {
         + shared_items * per_shared_item
         + systems
         + content_rows) as u64
+}
+
+/// Bytes that the evaluation of a stored model on `threads` threads needs at most, about: what was read, sorted and in five
+/// copies (all, what the model knows, its training part and two views of that) with two matrices, what a thread scores of each
+/// item, the lists, and the figures of each user.
+pub fn estimate_evaluation(size: &Size, request: &Request, threads: usize) -> u64 {
+    let (interactions, users, items) = (size.interactions, size.users.count(), size.items.count());
+    let per_item_scored = 16 * 4;
+    let ranked = request.most_users.min(users);
+    let parts = System::ALL.len();
+    let per_user = parts * 4 * request.longest() + threads.min(parts) * request.cutoffs.len() * 8 * 8;
+    (interactions * (36 + 40 + 5 * 25 + 2 * 8)
+        + (users + items) * 200
+        + size.links * PER_LINK
+        + threads * items * per_item_scored
+        + ranked * per_user) as u64
 }

@@ -6,6 +6,8 @@
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 
+use crate::error::Result;
+
 /// The cut-off of all that is chosen, evaluated and decided.
 pub const K: usize = 10;
 
@@ -18,6 +20,15 @@ pub struct Metrics {
     pub map: f64,
     pub mrr: f64,
     pub hit_rate: f64,
+}
+
+/// As [`Metrics::values`] orders them.
+pub const NAMES: [&str; 6] = ["precision", "recall", "ndcg", "map", "mrr", "hit_rate"];
+
+impl Metrics {
+    pub fn values(&self) -> [f64; NAMES.len()] {
+        [self.precision, self.recall, self.ndcg, self.map, self.mrr, self.hit_rate]
+    }
 }
 
 /// The metrics of a list (best first, no duplicates), given the relevant items (ascending, not empty), at cut-off `k` ≥ 1.
@@ -59,19 +70,41 @@ pub fn mean(users: &[Metrics]) -> Metrics {
     }
 }
 
+const RESAMPLES: usize = 1000;
+
 /// The 95 % interval of a mean by the bootstrap (1000 resamples of users).
 pub fn interval(values: &[f64], seed: u64) -> (f64, f64) {
-    if values.is_empty() {
-        return (0.0, 0.0);
+    let never_stopped = intervals(values, 1, seed, || Ok(()));
+    never_stopped.ok().and_then(|one| one.into_iter().next()).unwrap_or_default()
+}
+
+/// [`interval`] for each of several columns over the same users, who are resampled together: `values` holds a row of `columns`
+/// values for each user. `check` is asked before each resample.
+///
+/// # Errors
+/// That of `check`.
+pub fn intervals(values: &[f64], columns: usize, seed: u64, check: impl Fn() -> Result<()>) -> Result<Vec<(f64, f64)>> {
+    let users = values.len() / columns.max(1);
+    if users == 0 {
+        return Ok(vec![(0.0, 0.0); columns]);
     }
     let mut rng = rand_pcg::Pcg64Mcg::seed_from_u64(seed);
-    let mut means: Vec<f64> = (0..1000)
-        .map(|_| {
-            (0..values.len()).map(|_| values[rng.random_range(0..values.len())]).sum::<f64>() / values.len() as f64
-        })
-        .collect();
-    means.sort_unstable_by(f64::total_cmp);
-    (means[25], means[974])
+    let mut means = vec![Vec::with_capacity(RESAMPLES); columns];
+    let mut sums = vec![0.0; columns];
+    for _ in 0..RESAMPLES {
+        check()?;
+        sums.fill(0.0);
+        for _ in 0..users {
+            let row = rng.random_range(0..users) * columns;
+            sums.iter_mut().zip(&values[row..row + columns]).for_each(|(sum, value)| *sum += value);
+        }
+        means.iter_mut().zip(&sums).for_each(|(means, sum)| means.push(sum / users as f64));
+    }
+    let ends = |mut means: Vec<f64>| {
+        means.sort_unstable_by(f64::total_cmp);
+        (means[25], means[974])
+    };
+    Ok(means.into_iter().map(ends).collect())
 }
 
 /// The 95 % interval of mean(a − b) over the same users: the paired bootstrap.
@@ -111,5 +144,14 @@ mod tests {
         assert!((low - 0.01).abs() < 1e-9 && (high - 0.01).abs() < 1e-9);
         let (low, high) = interval(&b, 1);
         assert!(low < 0.45 && 0.45 < high && high - low < 0.06);
+    }
+
+    #[test]
+    fn columns_that_are_resampled_together_have_the_intervals_that_each_has_alone() {
+        let (a, b): (Vec<f64>, Vec<f64>) = (0..40).map(|i| (f64::from(i % 7), f64::from(i % 3) / 3.0)).unzip();
+        let rows: Vec<f64> = a.iter().zip(&b).flat_map(|(a, b)| [*a, *b]).collect();
+        assert_eq!(intervals(&rows, 2, 5, || Ok(())).unwrap(), [interval(&a, 5), interval(&b, 5)]);
+        assert_eq!(intervals(&[], 2, 5, || Ok(())).unwrap(), [(0.0, 0.0); 2]);
+        assert!(matches!(intervals(&rows, 2, 5, || Err(crate::Error::Stopped)), Err(crate::Error::Stopped)));
     }
 }

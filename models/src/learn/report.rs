@@ -1,16 +1,17 @@
 //! What validation chose and why, as the registry shows it.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::data::split::{HeldOut, SplitKind};
+use crate::data::split::HeldOut;
 use crate::learn::choose::{Recipe, Trials};
 use crate::learn::weights::Verdict;
+use crate::model::ensemble::Weights;
 use crate::parts::ratings::RatingEvidence;
 
 /// What validation chose.
 #[derive(Debug, Clone)]
 pub struct Choice {
-    pub split: SplitKind,
     pub held: HeldOut,
     /// Positives that each user and item that was trained on has at least.
     pub min_interactions: usize,
@@ -27,7 +28,7 @@ impl Choice {
     /// As the column `choice` of `reco_models()` shows it; the reference lists the keys.
     pub fn report(&self) -> Value {
         json!({
-            "split": self.split.name(),
+            "split": self.held.kind().name(),
             "held_out": self.held.report(),
             "min_interactions": self.min_interactions,
             "regularization": short(self.recipe.als.regularization),
@@ -65,6 +66,25 @@ impl HeldOut {
         let held = choice.get("held_out")?;
         let after = held.get("after").and_then(Value::as_i64).map(HeldOut::After);
         after.or_else(|| held.get("share").and_then(Value::as_f64).map(HeldOut::Share))
+    }
+}
+
+/// What a report says of how a stored model was evaluated; None where it does not say so.
+pub struct Evaluated {
+    pub held: HeldOut,
+    pub min_interactions: usize,
+    pub learned: Weights,
+}
+
+impl Evaluated {
+    pub fn from_report(choice: &Value) -> Option<Evaluated> {
+        let learned = Weights::deserialize(choice.get("learned_weights")?).ok()?;
+        Weights::new(learned.parts())?;
+        Some(Evaluated {
+            held: HeldOut::from_report(choice)?,
+            min_interactions: usize::try_from(choice.get("min_interactions")?.as_u64()?).ok()?,
+            learned,
+        })
     }
 }
 

@@ -84,7 +84,7 @@ impl Run<'_> {
         let (evaluation, rival) = self.evaluate(&twin, comparable, &outer, &settled)?;
         let decision = self.decide(&evaluation, champion.is_some(), rival.as_deref());
         self.remark_on_weights(&evaluation, &settled, &mut notes);
-        let (split, held) = (outer.kind, outer.held);
+        let held = outer.held;
         drop(outer);
 
         self.control.enter(Phase::Refitting)?;
@@ -96,13 +96,13 @@ impl Run<'_> {
         let model = model.with_ratings(RatingModel::fit(&data, self.params.seed, self.control)?);
         let trees = settled.forest.as_ref().map_or(0, Forest::trees);
         let Settled { recipe, verdict, .. } = settled;
-        let choice = Choice { split, held, min_interactions, recipe, trials, verdict, trees, ratings };
+        let choice = Choice { held, min_interactions, recipe, trials, verdict, trees, ratings };
         Ok(Trained { model, twin, data, user_factors, decision, evaluation, choice, notes })
     }
 
     /// What a validation part of the training side says: parameters, forest, weights.
     fn settle(&self, outer: &Split, notes: &mut Vec<String>) -> Result<(Settled, Trials)> {
-        let inner = split(&outer.train, outer.kind, self.params.holdout, VALIDATION_SALT);
+        let inner = split(&outer.train, outer.held.kind(), self.params.holdout, VALIDATION_SALT);
         self.control.enter(Phase::Choosing)?;
         let (recipe, part, trials) = choose::choose(&inner, self.params, self.control)?;
         if trials.cut_short {

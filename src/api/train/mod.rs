@@ -20,6 +20,9 @@ use crate::pg::spi;
 use crate::settings;
 use crate::store;
 
+pub use progress::Progress;
+pub use steps::tell_of_sources;
+
 type TrainRow = (i64, bool, String, i64, i64, i64, f32, f32, f32, Option<f32>, f32);
 
 /// Reads the sources, trains, evaluates on a hold-out, decides whether the model is served, and stores it.

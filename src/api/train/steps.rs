@@ -53,21 +53,21 @@ pub struct Finished {
     pub begun: Instant,
 }
 
-/// Where row security hides rows from the trainer, the model learns from the others only, and everybody is served by it.
-fn warn_of_row_security(site: &Site<'_>) {
-    for table in site.mapping.tables().into_iter().filter_map(|(_, table)| table.ok()) {
-        if row_security_applies(table.oid) {
-            let text = format!("row security may hide rows of {} from this training", table.quoted());
-            notice::warn(&text, "Train as the owner of the table, or as a role with BYPASSRLS.");
+/// Tells of what is not as one might think: rows that row security hides, sources that are gone, texts that are no times.
+/// `what` reads the site: "training".
+pub fn tell_of_sources(site: &Site<'_>, what: &str) -> Outcome<()> {
+    let tables = || site.mapping.tables().into_iter().filter_map(|(_, table)| table.ok());
+    for table in tables().filter(|table| row_security_applies(table.oid)) {
+        let text = format!("row security may hide rows of {} from this {what}", table.quoted());
+        notice::warn(&text, "Do it as the owner of the table, or as a role with BYPASSRLS.");
+    }
+    site.lost().iter().for_each(|lost| notice::say(&lost.sentence()));
+    without_locks(|| {
+        for table in tables() {
+            site.unreadable_times(table)?.iter().for_each(|sentence| notice::say(sentence));
         }
-    }
-}
-
-fn say_what_is_no_time(site: &Site<'_>) -> Outcome<()> {
-    for table in site.mapping.tables().into_iter().filter_map(|(_, table)| table.ok()) {
-        site.unreadable_times(table)?.iter().for_each(|sentence| notice::say(sentence));
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Reads everything that the training needs, in one snapshot.
@@ -76,9 +76,7 @@ pub fn read(connection: &Connection, params: &ValidParams, begun: Instant) -> Ou
     let site = Site::to_train(connection)?;
     let mut revisions = store::active(connection)?.revisions;
     revisions.sort_unstable();
-    warn_of_row_security(&site);
-    site.lost().iter().for_each(|lost| notice::say(&lost.sentence()));
-    without_locks(|| say_what_is_no_time(&site))?;
+    tell_of_sources(&site, "training")?;
     let say = |table: &str, rows| progress.say(&format!("reading {table}"), 0.0, rows);
     let Read { sources, size, skipped, unknown, keys } = site.read_all(say, |size| check_memory(size, params))?;
     skipped.check(site.mapping.ratings(), params.strict)?;
