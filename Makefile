@@ -18,7 +18,7 @@ demo: install ## train and recommend on a generated library, in a temporary clus
 test: setup ## format, lints and every test
 	@scripts/test
 
-prove: install ## the long proofs: faults, random calls, known weaknesses (an hour)
+prove: install ## the long proofs: faults, random calls, damaged bytes (half an hour)
 	@scripts/prove
 
 package: setup ## make a Debian package for each version of PostgreSQL
