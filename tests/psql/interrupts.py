@@ -211,13 +211,16 @@ def main():
     print("=== interrupted trainings", flush=True)
     seconds, phases = a_whole_training(bench)
     second_trainer_is_refused(bench)
-    cancel_in_every_phase(bench, phases)
-    next_training_works(bench)
-    cancel_an_evaluation(bench)
-    cancel_at_random(bench, seconds)
+    # How an interrupt comes may change with the version of PostgreSQL; in which phase it comes, is tried on one.
+    every_moment = os.environ.get("RECO_PG", "15") == "15"
+    if every_moment:
+        cancel_in_every_phase(bench, phases)
+        next_training_works(bench)
+        cancel_an_evaluation(bench)
+        cancel_at_random(bench, seconds)
     statement_timeout_cancels(bench, seconds)
     drop_database_does_not_wait(bench)
-    terminate_in_every_phase(bench, phases)
+    terminate_in_every_phase(bench, phases if every_moment else ["factorising", "storing"])
     next_training_works(bench)
     bench.trainer.close()
     bench.observer.close()
