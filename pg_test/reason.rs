@@ -8,7 +8,7 @@ fn every_reason_is_a_sentence_with_and_without_a_title() {
 
     let titles = std::collections::HashMap::from([(7, "Rayuela".to_owned())]);
     let named = |id| [Reason::Liked(id), Reason::Readers(id), Reason::Author(id), Reason::Category(id)];
-    let plain = [Reason::Taste, Reason::WellRated, Reason::Popular, Reason::New];
+    let plain = [Reason::Description, Reason::Taste, Reason::WellRated, Reason::Popular, Reason::New];
     let mut met = Vec::new();
     for locale in [Locale::Es, Locale::En] {
         for reason in named(7).into_iter().chain(named(8)).chain(plain) {
@@ -19,7 +19,7 @@ fn every_reason_is_a_sentence_with_and_without_a_title() {
     }
     met.sort();
     met.dedup();
-    assert_eq!(met.len(), 24, "{met:?}");
+    assert_eq!(met.len(), 26, "{met:?}");
     assert_eq!(sentence(Reason::Liked(7), &titles, Locale::Es), "Porque te gustó «Rayuela»");
     assert_eq!(sentence(Reason::Liked(7), &titles, Locale::En), "Because you liked “Rayuela”");
 }

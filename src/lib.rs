@@ -64,6 +64,7 @@ mod tests {
     include!("../pg_test/similar.rs");
     include!("../pg_test/tags.rs");
     include!("../pg_test/tenants.rs");
+    include!("../pg_test/text.rs");
     include!("../pg_test/times.rs");
     include!("../pg_test/train.rs");
     include!("../pg_test/trending.rs");

@@ -64,12 +64,14 @@ pub use data::column::Bytes;
 pub use data::dataset::{
     Accounts, Catalog, Dataset, Favorites, History, Links, NONE, Ratings, Row, Signals, Sources, Statement,
 };
+pub use data::description::{Description, Descriptions, MOST_DIMENSIONS};
 pub use data::feedback::Feedback;
 pub use data::items::{Exposure, ItemInfo, ItemTable};
 pub use data::key::Key;
 pub use data::labels::{Labels, Lists};
 pub use data::room::{is_asking, more_room, require, room};
 pub use data::split::{HeldOut, SplitKind};
+pub use data::words::MOST_CHARACTERS;
 pub use error::{Error, Result};
 pub use learn::evaluate::{Evaluation, Summary, System};
 pub use learn::gate::Decision;

@@ -165,7 +165,7 @@ fn a_reason_is_the_first_term_of_the_explanation() {
                 Reason::Author(id) | Reason::Category(id) => {
                     assert!(gain(1) > 0.0 && row.item.contains(&items.index(id).unwrap()));
                 }
-                Reason::Popular | Reason::WellRated | Reason::New | Reason::Taste => {
+                Reason::Popular | Reason::WellRated | Reason::New | Reason::Taste | Reason::Description => {
                     assert!(gain(1) > 0.0 || gain(2) > 0.0);
                 }
             }

@@ -134,6 +134,8 @@ fn sources() -> Outcome<Vec<SourceRow>> {
 
 fn found(site: &Site<'_>, table: &Table) -> Outcome<SourceRow> {
     let columns = table.by_role().filter_map(|(role, column)| Some((role.into(), column?.name.clone().into())));
+    let several: Vec<&str> = table.texts().map(|column| column.name.as_str()).collect();
+    let several = (several.len() > 1).then(|| ("text".to_owned(), json!(several)));
     let weights = table.weights.iter().map(|(of, weight)| (of.clone(), json!(weight))).collect();
     let weights = (!table.weights.is_empty()).then(|| (WEIGHTS.to_owned(), Value::Object(weights)));
     let lacking: Vec<&str> = table.lacking();
@@ -146,7 +148,7 @@ fn found(site: &Site<'_>, table: &Table) -> Outcome<SourceRow> {
     Ok((
         table.kind.name.into(),
         Some(table.quoted()),
-        Some(pgrx::JsonB(Value::Object(columns.chain(weights).collect()))),
+        Some(pgrx::JsonB(Value::Object(columns.chain(weights).chain(several).collect()))),
         table.configured,
         listed(&missing),
         listed(&advice),

@@ -42,7 +42,7 @@ fn sentences(site: &Site<'_>, reasons: &[Option<Reason>], disliked: &[i64]) -> O
 pub fn liked(reason: Reason) -> Option<i64> {
     match reason {
         Reason::Liked(id) | Reason::Readers(id) | Reason::Author(id) | Reason::Category(id) => Some(id),
-        Reason::Taste | Reason::WellRated | Reason::Popular | Reason::New => None,
+        Reason::Description | Reason::Taste | Reason::WellRated | Reason::Popular | Reason::New => None,
     }
 }
 
@@ -65,6 +65,7 @@ fn spanish(reason: Reason, title: Option<&str>) -> String {
         (Reason::Author(_), None) => "De un autor que te gusta".into(),
         (Reason::Category(_), Some(title)) => format!("De la misma categoría que {title}"),
         (Reason::Category(_), None) => "De una categoría que te gusta".into(),
+        (Reason::Description, _) => "Su descripción se parece a lo que te gusta".into(),
         (Reason::Taste, _) => "Acorde con tus gustos".into(),
         (Reason::WellRated, _) => "Muy bien valorado por los lectores".into(),
         (Reason::Popular, _) => "Popular entre los lectores".into(),
@@ -82,6 +83,7 @@ fn english(reason: Reason, title: Option<&str>) -> String {
         (Reason::Author(_), None) => "By an author you like".into(),
         (Reason::Category(_), Some(title)) => format!("In the same category as {title}"),
         (Reason::Category(_), None) => "In a category you like".into(),
+        (Reason::Description, _) => "Its description is like what you like".into(),
         (Reason::Taste, _) => "Matches your taste".into(),
         (Reason::WellRated, _) => "Rated highly by readers".into(),
         (Reason::Popular, _) => "Popular with readers".into(),

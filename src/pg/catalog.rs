@@ -165,6 +165,12 @@ pub fn is_enum(type_oid: pg_sys::Oid) -> bool {
     unsafe { pg_sys::type_is_enum(type_oid) }
 }
 
+/// Whether it is one of pgvector's types, by its name: each installation of them has other oids.
+pub fn is_vector(type_oid: pg_sys::Oid) -> bool {
+    let name = type_name(type_oid);
+    matches!(name.rsplit('.').next(), Some("vector" | "halfvec"))
+}
+
 /// Whether texts are equal only where their bytes are.
 pub fn compares_bytes(collation: pg_sys::Oid) -> bool {
     // SAFETY: a look-up of a collation that a column has.

@@ -223,6 +223,7 @@ impl Value for Vec<f32> {}
 impl Value for Vec<i64> {}
 impl Value for pgrx::Uuid {}
 impl Value for Vec<Option<i64>> {}
+impl Value for Vec<Option<f64>> {}
 impl Value for pgrx::JsonB {}
 impl Value for pgrx::datum::TimestampWithTimeZone {}
 

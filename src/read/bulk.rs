@@ -4,8 +4,8 @@ use reco_models::{
     Accounts, Catalog, Favorites, ItemInfo, Links, NONE, Ratings, Result, Signals, Size, Sources, more_room,
 };
 
-use super::record::{Account, Favorite, Link, Rating, Record, STARS, Signal, statement};
-use super::skipped::Skipped;
+use super::record::{Account, Described, Favorite, Link, Rating, Record, STARS, Signal, statement};
+use super::skipped::{NotEmbedded, Skipped};
 use crate::failure::Outcome;
 use crate::pg::keys::{self, Keys};
 use crate::pg::notice;
@@ -19,7 +19,7 @@ const BATCH: i64 = 10_000;
 trait Columns<R> {
     fn make_room(&mut self, rows: usize) -> Result<()>;
 
-    fn push(&mut self, row: R, size: &mut Size);
+    fn push(&mut self, row: R, size: &mut Size) -> Result<()>;
 }
 
 /// Everything that a training reads.
@@ -29,6 +29,8 @@ pub struct Read {
     pub size: Size,
     /// Reviews that are not among the sources.
     pub skipped: Skipped,
+    /// Embeddings that are not usable.
+    pub not_embedded: NotEmbedded,
     /// Of users with an interaction, and of items, categories and authors, where the sources have keys.
     pub keys: Keys,
     /// Events that are not among them.
@@ -41,6 +43,13 @@ struct Events {
     signals: Signals,
     rows: u64,
     unknown: u64,
+}
+
+/// Texts and embeddings, and those of them that are not usable.
+#[derive(Default)]
+struct Descriptions {
+    read: reco_models::Descriptions,
+    not_embedded: NotEmbedded,
 }
 
 /// Reviews, and those of them that have to be skipped.
@@ -65,9 +74,12 @@ impl Site<'_> {
         };
         let (mut all, mut reviews, mut size) = (Sources::default(), Reviews::default(), Size::default());
         let (mut events, mut unknown) = (Events::default(), Unknown::default());
+        let mut descriptions = Descriptions::default();
         let keys = without_locks(|| {
             let ((), keys) = keys::collect(|| {
                 self.read_source::<(i64, ItemInfo)>(self.mapping.items(), &mut all.catalog, &mut size, &mut watch)?;
+                let described = self.mapping.items().filter(|source| source.has_descriptions());
+                self.read_source::<Described>(described, &mut descriptions, &mut size, &mut watch)?;
                 let Catalog { more_categories, more_authors, .. } = &mut all.catalog;
                 self.read_source::<Link<_>>(self.mapping.categories(), more_categories, &mut size, &mut watch)?;
                 self.read_source::<Link<_>>(self.mapping.authors(), more_authors, &mut size, &mut watch)?;
@@ -80,7 +92,10 @@ impl Site<'_> {
             Outcome::Ok(keys)
         })?;
         (all.ratings, all.signals) = (reviews.ratings, events.signals);
-        Ok(Read { sources: all, size, skipped: reviews.skipped, unknown, keys })
+        let Descriptions { read, mut not_embedded } = descriptions;
+        not_embedded.add_other_dimensions(&read);
+        all.catalog.descriptions = read;
+        Ok(Read { sources: all, size, skipped: reviews.skipped, not_embedded, unknown, keys })
     }
 
     fn read_source<R: Record>(
@@ -97,7 +112,9 @@ impl Site<'_> {
         self.connection.read_batches(&statement::<R>(source, ""), &[], BATCH, |rows| {
             columns.make_room(rows.len())?;
             for mut row in rows.iter() {
-                R::read(&mut row)?.into_iter().for_each(|row| columns.push(row, size));
+                if let Some(row) = R::read(&mut row)? {
+                    columns.push(row, size)?;
+                }
             }
             count += rows.len();
             watch(name, count, size)
@@ -112,7 +129,7 @@ impl Columns<(i64, ItemInfo)> for Catalog {
             .try_for_each(|column| more_room(column, rows))
     }
 
-    fn push(&mut self, (id, info): (i64, ItemInfo), size: &mut Size) {
+    fn push(&mut self, (id, info): (i64, ItemInfo), size: &mut Size) -> Result<()> {
         size.item(id);
         let (mut categories, mut authors) = (info.categories(), info.authors());
         self.id.push(id);
@@ -121,6 +138,7 @@ impl Columns<(i64, ItemInfo)> for Catalog {
         self.published.push(info.published);
         push_all(&mut self.more_categories, id, categories, size);
         push_all(&mut self.more_authors, id, authors, size);
+        Ok(())
     }
 }
 
@@ -132,16 +150,35 @@ fn push_all(links: &mut Links, item: i64, keys: impl Iterator<Item = i64>, size:
     }
 }
 
+impl Columns<Described> for Descriptions {
+    /// Asked for row by row, because rows differ in what they need.
+    fn make_room(&mut self, _rows: usize) -> Result<()> {
+        Ok(())
+    }
+
+    fn push(&mut self, row: Described, size: &mut Size) -> Result<()> {
+        if row.has_embedding {
+            self.not_embedded.count(row.item, row.is_usable);
+        }
+        if row.description.is_empty() {
+            return Ok(());
+        }
+        size.description(&row.description);
+        self.read.push(row.item, &row.description)
+    }
+}
+
 impl<L> Columns<Link<L>> for Links {
     fn make_room(&mut self, rows: usize) -> Result<()> {
         more_room(&mut self.item, rows)?;
         more_room(&mut self.key, rows)
     }
 
-    fn push(&mut self, link: Link<L>, size: &mut Size) {
+    fn push(&mut self, link: Link<L>, size: &mut Size) -> Result<()> {
         size.link();
         self.item.push(link.item);
         self.key.push(link.key);
+        Ok(())
     }
 }
 
@@ -152,15 +189,16 @@ impl Columns<Rating> for Reviews {
         [user, item, at, key].into_iter().try_for_each(|column| more_room(column, rows))
     }
 
-    fn push(&mut self, rating: Rating, size: &mut Size) {
-        let Some(stars) = rating.stars else { return };
+    fn push(&mut self, rating: Rating, size: &mut Size) -> Result<()> {
+        let Some(stars) = rating.stars else { return Ok(()) };
         self.skipped.rows += 1;
         if !STARS.contains(&stars) {
             self.skipped.add(rating.user, rating.item, stars);
-            return;
+            return Ok(());
         }
         size.interaction(rating.user, rating.item);
         rating.append(stars, &mut self.ratings);
+        Ok(())
     }
 }
 
@@ -169,9 +207,10 @@ impl Columns<Favorite> for Favorites {
         [&mut self.user, &mut self.item, &mut self.at].into_iter().try_for_each(|column| more_room(column, rows))
     }
 
-    fn push(&mut self, favorite: Favorite, size: &mut Size) {
+    fn push(&mut self, favorite: Favorite, size: &mut Size) -> Result<()> {
         size.interaction(favorite.user, favorite.item);
         favorite.append(self);
+        Ok(())
     }
 }
 
@@ -182,14 +221,15 @@ impl Columns<Signal> for Events {
         [user, item, at].into_iter().try_for_each(|column| more_room(column, rows))
     }
 
-    fn push(&mut self, signal: Signal, size: &mut Size) {
+    fn push(&mut self, signal: Signal, size: &mut Size) -> Result<()> {
         self.rows += 1;
         let Some(weight) = signal.weight else {
             self.unknown += 1;
-            return;
+            return Ok(());
         };
         size.interaction(signal.user, signal.item);
         signal.append(weight, &mut self.signals);
+        Ok(())
     }
 }
 
@@ -235,9 +275,10 @@ impl Columns<Account> for Accounts {
         more_room(&mut self.since, rows)
     }
 
-    fn push(&mut self, account: Account, size: &mut Size) {
+    fn push(&mut self, account: Account, size: &mut Size) -> Result<()> {
         size.account();
         self.id.push(account.user);
         self.since.push(account.since);
+        Ok(())
     }
 }

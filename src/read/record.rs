@@ -3,14 +3,14 @@
 use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 
-use reco_models::{Favorites, ItemInfo, NONE, Ratings, Signals, require, room};
+use reco_models::{Description, Favorites, ItemInfo, NONE, Ratings, Signals, require, room};
 
 use crate::failure::Outcome;
 use crate::pg::session;
 use crate::pg::spi::{Arg, Row};
 use crate::site::{
     Column, EventSource, FavoriteSource, ItemSource, LinkSource, Linked, RatingSource, Site, Source, UserSource,
-    id_or_null, number_or_null, one_or_several, seconds_or_null, text_or_null,
+    embedding_or_null, id_or_null, joined_texts, number_or_null, one_or_several, seconds_or_null, text_or_null,
 };
 
 /// A row of a source. The list and the reading of it stand together, because they must agree.
@@ -202,6 +202,35 @@ impl<L: Linked> Record for Link<L> {
     fn read(row: &mut Row<'_>) -> Outcome<Option<Self>> {
         let (item, key) = (row.take_id()?, row.take_id()?);
         Ok(item.zip(key).map(|(item, key)| Link { item, key, of: PhantomData }))
+    }
+}
+
+/// An item with its text and its embedding.
+pub struct Described {
+    pub item: i64,
+    pub description: Description,
+    /// Whether it has an embedding, and whether that is usable: only then it is in the description.
+    pub has_embedding: bool,
+    pub is_usable: bool,
+}
+
+impl Record for Described {
+    type Of = ItemSource;
+
+    fn select_list(source: &ItemSource) -> String {
+        let (texts, embedding) = (joined_texts(source.texts.iter()), embedding_or_null(source.embedding.as_ref()));
+        [source.id.as_id(), texts, embedding].join(", ")
+    }
+
+    fn read(row: &mut Row<'_>) -> Outcome<Option<Self>> {
+        let (item, text, has_embedding): (_, Option<String>, Option<bool>) = (row.take_id()?, row.take()?, row.take()?);
+        let values: Option<Vec<Option<f64>>> = row.take()?;
+        let Some(item) = item else { return Ok(None) };
+        let description = Description::of_text(&text.unwrap_or_default());
+        let has_embedding = has_embedding == Some(true);
+        let embedded = values.and_then(|values| description.clone().with_embedding(&values));
+        let is_usable = embedded.is_some();
+        Ok(Some(Described { item, description: embedded.unwrap_or(description), has_embedding, is_usable }))
     }
 }
 

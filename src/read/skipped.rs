@@ -1,11 +1,12 @@
-//! Reviews that a training cannot use, because their stars are out of range.
+//! What a training cannot use: reviews whose stars are out of range, and embeddings that are none.
 
 use pgrx::PgSqlErrorCode;
-use serde_json::{Value, json};
+use reco_models::Descriptions;
+use serde_json::{Map, Value, json};
 
 use crate::failure::{Failure, Outcome};
 use crate::pg::notice;
-use crate::site::{RatingSource, Source};
+use crate::site::{ItemSource, RatingSource, Source};
 
 /// More than this share of the reviews is no slip but another scale, and a training without them would mislead.
 const MOST: f64 = 0.01;
@@ -51,10 +52,71 @@ impl Skipped {
     }
 
     /// For the registry: null where nothing was skipped.
-    pub fn report(&self) -> Value {
-        self.example.map_or(Value::Null, |(user, item, stars)| {
-            json!({"reviews": self.rows, "skipped": self.invalid,
-                   "example": {"user": user, "item": item, "stars": stars.to_string()}})
-        })
+    pub fn report(&self, not_embedded: &NotEmbedded) -> Value {
+        let mut report = Map::new();
+        if let Some((user, item, stars)) = self.example {
+            report.insert("reviews".into(), json!(self.rows));
+            report.insert("skipped".into(), json!(self.invalid));
+            report.insert("example".into(), json!({"user": user, "item": item, "stars": stars.to_string()}));
+        }
+        if let Some(item) = not_embedded.example {
+            let NotEmbedded { rows, unusable, .. } = not_embedded;
+            report.insert("embeddings".into(), json!({"items": rows, "skipped": unusable, "example": item}));
+        }
+        if report.is_empty() { Value::Null } else { Value::Object(report) }
+    }
+}
+
+/// How many embeddings are none: their items are as those without.
+#[derive(Default)]
+pub struct NotEmbedded {
+    /// Items with an embedding.
+    rows: u64,
+    unusable: u64,
+    /// The first item of them.
+    example: Option<i64>,
+    /// The dimension that most have; 0 without any.
+    dimension: usize,
+}
+
+impl NotEmbedded {
+    pub fn count(&mut self, item: i64, is_usable: bool) {
+        self.rows += 1;
+        if !is_usable {
+            self.add(item);
+        }
+    }
+
+    fn add(&mut self, item: i64) {
+        self.unusable += 1;
+        self.example.get_or_insert(item);
+    }
+
+    /// Those of another dimension than most.
+    pub fn add_other_dimensions(&mut self, read: &Descriptions) {
+        self.dimension = read.dimension();
+        read.of_other_dimensions().for_each(|(item, _)| self.add(item));
+    }
+
+    /// Says what was skipped.
+    ///
+    /// # Errors
+    /// 22000 where anything was and the training is `strict`.
+    pub fn check(&self, source: Option<&ItemSource>, strict: bool) -> Outcome<()> {
+        let column = source.and_then(|source| Some((source, source.embedding.as_ref()?)));
+        let Some(((source, column), item)) = column.zip(self.example) else { return Ok(()) };
+        let Self { unusable, rows, dimension, .. } = self;
+        let what = format!(
+            "{} of {} is not usable for {unusable} of {rows} items, which count as items without: for example item {item}",
+            column.quoted(),
+            source.table().quoted()
+        );
+        if !strict {
+            notice::say(&what);
+            return Ok(());
+        }
+        Err(Failure::new(PgSqlErrorCode::ERRCODE_DATA_EXCEPTION, what)
+            .detail(format!("An embedding has {dimension} numbers, as most here have, all finite and not all 0."))
+            .hint("Correct the rows, or train without \"strict\"."))
     }
 }

@@ -5,6 +5,8 @@ use std::rc::Rc;
 
 use pgrx::pg_sys;
 
+use reco_models::{MOST_CHARACTERS, MOST_DIMENSIONS};
+
 use super::spellings::{ARRAYS, Kind, Role, SourceKind, is_text};
 use super::weights::Weights;
 use super::written_time;
@@ -117,6 +119,26 @@ impl Column {
         format!("{}::pg_catalog.text", self.quoted())
     }
 
+    /// The embedding as an array of float8: NULL where it has not one dimension, or more numbers than any embedding. Whether
+    /// there is one comes first.
+    pub fn as_embedding(&self) -> String {
+        let column = self.quoted();
+        let array = match self.type_oid {
+            pg_sys::FLOAT4ARRAYOID | pg_sys::FLOAT8ARRAYOID => format!(
+                "CASE WHEN pg_catalog.array_ndims({column}) OPERATOR(pg_catalog.=) '1'::pg_catalog.int4
+                       AND pg_catalog.cardinality({column})
+                           OPERATOR(pg_catalog.<=) '{MOST_DIMENSIONS}'::pg_catalog.int4
+                      THEN {column}::pg_catalog.float8[] END"
+            ),
+            // Through its text, because casts of an extension may be in any schema, or missing.
+            _ => format!(
+                "pg_catalog.translate({}, '[]'::pg_catalog.text, '{{}}'::pg_catalog.text)::pg_catalog.float8[]",
+                self.as_text()
+            ),
+        };
+        format!("{column} IS NOT NULL, {array}")
+    }
+
     /// Seconds since 1970 as float8. An integer is an epoch in seconds or milliseconds, by its magnitude, or a year; a text
     /// is read as ISO 8601 has it.
     ///
@@ -217,6 +239,21 @@ pub fn text_or_null(column: Option<&Column>) -> String {
     column.map_or("NULL::pg_catalog.text".into(), Column::as_text)
 }
 
+/// The texts of a row as one, each up to where it is read.
+pub fn joined_texts<'c>(columns: impl Iterator<Item = &'c Column>) -> String {
+    let bounded =
+        |column: &Column| format!("pg_catalog.left({}, '{MOST_CHARACTERS}'::pg_catalog.int4)", column.as_text());
+    let all: Vec<String> = columns.map(bounded).collect();
+    match all.is_empty() {
+        true => text_or_null(None),
+        false => format!("pg_catalog.concat_ws(' '::pg_catalog.text, {})", all.join(", ")),
+    }
+}
+
+pub fn embedding_or_null(column: Option<&Column>) -> String {
+    column.map_or("false, NULL::pg_catalog.float8[]".into(), Column::as_embedding)
+}
+
 /// The table or view of a source, with what was found for each role.
 pub struct Table {
     pub kind: &'static SourceKind,
@@ -227,6 +264,8 @@ pub struct Table {
     pub configured: bool,
     /// In the order of the kind's roles.
     pub columns: Vec<Option<Column>>,
+    /// Of a role that takes several columns, those after the first.
+    pub further: Vec<Column>,
     /// The statement that reads the rows of one key, once it was needed: making the text of the three that a score needs
     /// takes 4 µs.
     pub by_key: OnceCell<String>,
@@ -275,6 +314,12 @@ impl Table {
         self.unusable.extend(why);
     }
 
+    /// The columns of the role that takes several.
+    pub fn texts(&self) -> impl Iterator<Item = &Column> {
+        let first = self.kind.roles.iter().zip(&self.columns).filter(|(role, _)| role.kind.takes_several());
+        first.filter_map(|(_, column)| column.as_ref()).chain(&self.further)
+    }
+
     pub fn column(&self, role: &str) -> Option<&Column> {
         self.by_role().find(|(name, _)| *name == role)?.1
     }
@@ -282,7 +327,7 @@ impl Table {
 
 /// The condition that a column which marks rows sets.
 fn counts((role, column): (&Role, &Option<Column>)) -> Option<String> {
-    let column = column.as_ref().filter(|_| !role.kind.is_detected())?;
+    let column = column.as_ref().filter(|_| role.kind.is_mark())?;
     Some(match (role.kind, column.type_oid) {
         (Kind::Active, _) => format!("{} IS NOT FALSE", column.quoted()),
         (_, pg_sys::BOOLOID) => format!("{} IS NOT TRUE", column.quoted()),

@@ -28,7 +28,10 @@ use crate::pg::spi::Connection;
 use crate::settings;
 use crate::store::{self, ModelKey, StoredModel};
 
-pub use fragment::{Column, Table, id_or_null, number_or_null, one_or_several, seconds_or_null, text_or_null};
+pub use fragment::{
+    Column, Table, embedding_or_null, id_or_null, joined_texts, number_or_null, one_or_several, seconds_or_null,
+    text_or_null,
+};
 pub use mapping::{InteractionSource, Mapping};
 pub use resolve::{kind, validate};
 pub use sources::{EventSource, FavoriteSource, ItemSource, LinkSource, Linked, RatingSource, Source, UserSource};

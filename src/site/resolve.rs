@@ -125,23 +125,39 @@ fn from_configuration(
         return Err(format!("{quoted} is temporary: other sessions cannot read it"));
     }
     let all = columns_of(relation.oid, zone);
-    let column = |role: &Role| {
-        let Some(wanted) = columns.get(role.name).and_then(Value::as_str) else {
-            return match role.required {
-                true => Err(format!("no column is configured for \"{}\"", role.name)),
-                false => Ok(None),
-            };
-        };
-        match all.iter().find(|c| c.name == wanted) {
-            Some(column) => typed(role, column, &quoted).map(Some),
-            None => Err(format!("{quoted} has no column \"{wanted}\"")),
-        }
+    let named = |role: &Role, wanted: &str| match all.iter().find(|c| c.name == wanted) {
+        Some(column) => typed(role, column, &quoted),
+        None => Err(format!("{quoted} has no column \"{wanted}\"")),
     };
+    let column = |role: &Role| match names_of(role, columns).first() {
+        Some(wanted) => named(role, wanted).map(Some),
+        None if role.required => Err(format!("no column is configured for \"{}\"", role.name)),
+        None => Ok(None),
+    };
+    let (mut further, mut unusable) = (Vec::new(), Vec::new());
+    for role in kind.roles {
+        for wanted in names_of(role, columns).into_iter().skip(1) {
+            match named(role, wanted) {
+                Ok(column) => further.push(column),
+                Err(problem) => unusable.push(problem),
+            }
+        }
+    }
     let weights = match kind.name == EVENT.name {
         true => weights::parse(columns).map_err(|failure| failure.message().to_owned())?,
         false => Weights::new(),
     };
-    Ok(Table { weights, ..table(kind, relation, true, column)? })
+    let table = table(kind, relation, true, column)?;
+    unusable.splice(..0, table.unusable.iter().cloned());
+    Ok(Table { weights, further, unusable, ..table })
+}
+
+/// The columns that are configured for a role.
+fn names_of<'v>(role: &Role, columns: &'v Map<String, Value>) -> Vec<&'v str> {
+    match columns.get(role.name) {
+        Some(Value::Array(several)) if role.kind.takes_several() => several.iter().filter_map(Value::as_str).collect(),
+        one => one.and_then(Value::as_str).into_iter().collect(),
+    }
 }
 
 /// A relation with the column that `find` gives for each role. An optional column that is not usable leaves the others
@@ -171,6 +187,7 @@ fn table(
         oid,
         configured,
         columns,
+        further: Vec::new(),
         weights: Weights::new(),
         unusable,
         passed_over: Vec::new(),
@@ -257,7 +274,7 @@ fn detected(kind: &'static SourceKind, candidate: Candidate, zone: &Rc<str>) -> 
         None => Ok(None),
     };
     let table = table(kind, relation, false, column)?;
-    let marks = kind.roles.iter().filter(|role| !role.kind.is_detected());
+    let marks = kind.roles.iter().filter(|role| role.kind.is_mark());
     let marks = marks.filter_map(|role| Some((role.name, spelled(role).filter(|c| role.kind.accepts(c.type_oid))?)));
     let advice = how_to_leave_out(&table, marks.collect());
     Ok(Table { passed_over, unsettled, advice, ..table })
@@ -336,8 +353,19 @@ pub fn validate(source: &str, schema: &str, name: &str, columns: &Map<String, Va
         return Err(Failure::invalid(format!("the source \"{source}\" has no column \"{unknown}\""))
             .detail(format!("Its columns are: {}.", known.join(", "))));
     }
-    if let Some((role, value)) = columns.iter().find(|(key, value)| !is_weights(key) && !value.is_string()) {
-        return Err(Failure::invalid(format!("the column for \"{role}\" must be a name in quotes, not {value}")));
+    let is_name = |key: &str, value: &Value| match value {
+        Value::Array(names) => {
+            let several = kind.roles.iter().any(|role| role.name == key && role.kind.takes_several());
+            several && !names.is_empty() && names.iter().all(Value::is_string)
+        }
+        _ => value.is_string(),
+    };
+    if let Some((role, value)) = columns.iter().find(|(key, value)| !is_weights(key) && !is_name(key, value)) {
+        let several = kind.roles.iter().any(|of| of.name == role.as_str() && of.kind.takes_several());
+        let or_array = if several { ", or an array of names" } else { "" };
+        return Err(Failure::invalid(format!(
+            "the column for \"{role}\" must be a name in quotes{or_array}, not {value}"
+        )));
     }
     if kind.name == EVENT.name {
         weights::parse(columns)?;

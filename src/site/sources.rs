@@ -56,6 +56,9 @@ pub struct ItemSource {
     pub author: Option<Column>,
     pub published: Option<Column>,
     pub title: Option<Column>,
+    /// What the text of an item is made of.
+    pub texts: Vec<Column>,
+    pub embedding: Option<Column>,
 }
 
 /// The accounts.
@@ -184,7 +187,8 @@ impl Source for ItemSource {
         let [id] = required(&table, ["id"])?;
         let optional = |role| table.column(role).cloned();
         let [category, author, published, title] = ["category", "author", "published", "title"].map(optional);
-        Ok(ItemSource { id, category, author, published, title, table })
+        let (texts, embedding) = (table.texts().cloned().collect(), optional("embedding"));
+        Ok(ItemSource { id, category, author, published, title, texts, embedding, table })
     }
 
     fn table(&self) -> &Table {
@@ -211,6 +215,11 @@ fn required<const N: usize>(table: &Table, roles: [&str; N]) -> Usable<[Column; 
 }
 
 impl ItemSource {
+    /// Whether items have more than the catalogue's ids and dates.
+    pub fn has_descriptions(&self) -> bool {
+        !self.texts.is_empty() || self.embedding.is_some()
+    }
+
     /// Without the column for a role that a link table fills in its place.
     pub(super) fn without_replaced<L: Linked>(mut self, links: &Usable<LinkSource<L>>) -> Self {
         let Ok(links) = links else { return self };

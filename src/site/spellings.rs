@@ -24,6 +24,9 @@ pub enum Kind {
     /// A time, or a year.
     TimeOrYear,
     Text,
+    /// A text, or several columns of it.
+    Texts,
+    Embedding,
     Number,
     /// What an event is: its text is looked up among the weights.
     Type,
@@ -49,15 +52,27 @@ impl Kind {
             Kind::TimeOrYear => {
                 "date, timestamp, timestamptz, text, or an integer: a year, or seconds or milliseconds since 1970"
             }
-            Kind::Text => "text",
+            Kind::Text | Kind::Texts => "text",
+            Kind::Embedding => "real[], double precision[] or pgvector's vector or halfvec",
             Kind::Deleted => "boolean, date, timestamp or timestamptz",
             Kind::Active => "boolean",
         }
     }
 
-    /// Whether a column is taken unasked. That a row is not meant to count has to be said.
+    /// Whether it says which rows count.
+    pub fn is_mark(self) -> bool {
+        matches!(self, Kind::Deleted | Kind::Active)
+    }
+
+    /// Whether a column is taken unasked. That a row is not meant to count has to be said. So has what describes an item:
+    /// texts are read for each new item of a page, and nobody but the site knows which column says what an item is about.
     pub fn is_detected(self) -> bool {
-        !matches!(self, Kind::Deleted | Kind::Active)
+        !self.is_mark() && !matches!(self, Kind::Texts | Kind::Embedding)
+    }
+
+    /// Whether several columns may be named.
+    pub fn takes_several(self) -> bool {
+        self == Kind::Texts
     }
 
     /// Whether it says when something was.
@@ -80,7 +95,10 @@ impl Kind {
             Kind::TimeOrYear => time || integer || is_text(type_oid),
             Kind::Deleted => time || type_oid == pg_sys::BOOLOID,
             Kind::Active => type_oid == pg_sys::BOOLOID,
-            Kind::Text => is_text(type_oid),
+            Kind::Text | Kind::Texts => is_text(type_oid),
+            Kind::Embedding => {
+                [pg_sys::FLOAT4ARRAYOID, pg_sys::FLOAT8ARRAYOID].contains(&type_oid) || catalog::is_vector(type_oid)
+            }
             Kind::Type => is_text(type_oid) || integer || type_oid == pg_sys::BOOLOID || catalog::is_enum(type_oid),
         }
     }
@@ -239,6 +257,8 @@ pub static ITEM: SourceKind = SourceKind {
             ],
         ),
         role("title", Kind::Text, false, &["titulo", "title", "nombre", "name"]),
+        role("text", Kind::Texts, false, &[]),
+        role("embedding", Kind::Embedding, false, &[]),
         DELETED,
         ACTIVE,
     ],

@@ -6,6 +6,7 @@ use crate::data::column::Column;
 use crate::data::dataset::{Dataset, NONE};
 use crate::data::feedback::Feedback;
 use crate::data::labels::Labels;
+use crate::data::vectors::{ItemVectors, Vectors};
 
 /// The items of a model. All columns have one element per item, by ascending id; the index of an item is its place.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -27,6 +28,8 @@ pub struct ItemTable {
     pub positives: Column<u32>,
     /// Time of the latest positive, seconds since 1970, or [`NONE`].
     pub latest: Column<i64>,
+    /// Of texts and embeddings.
+    pub vectors: Arc<Vectors>,
 }
 
 /// What the catalogue says of one item, whether a model knows the item or not. The default: nothing.
@@ -40,11 +43,13 @@ pub struct ItemInfo {
     pub published: i64,
     /// The other categories and authors; None, and no allocation, without any.
     more: Option<Arc<[Vec<i64>; 2]>>,
+    /// Of its text and embedding, as a model sees them: see [`crate::Model::describe`].
+    pub(crate) vectors: Option<Arc<ItemVectors>>,
 }
 
 impl Default for ItemInfo {
     fn default() -> Self {
-        ItemInfo { category: NONE, author: NONE, published: NONE, more: None }
+        ItemInfo { category: NONE, author: NONE, published: NONE, more: None, vectors: None }
     }
 }
 
@@ -66,7 +71,12 @@ impl ItemInfo {
         let (category, categories) = first_and_more(categories.into_iter());
         let (author, authors) = first_and_more(authors.into_iter());
         let one = categories.is_empty() && authors.is_empty();
-        ItemInfo { category, author, published, more: (!one).then(|| Arc::new([categories, authors])) }
+        let more = (!one).then(|| Arc::new([categories, authors]));
+        ItemInfo { category, author, published, more, vectors: None }
+    }
+
+    pub(crate) fn with_vectors(self, vectors: ItemVectors) -> ItemInfo {
+        ItemInfo { vectors: Some(Arc::new(vectors)), ..self }
     }
 
     /// Category ids, ascending, each once.
@@ -93,7 +103,8 @@ impl ItemInfo {
     pub fn add(&mut self, other: &ItemInfo) {
         let categories: Vec<i64> = self.categories().chain(other.categories()).collect();
         let authors: Vec<i64> = self.authors().chain(other.authors()).collect();
-        *self = ItemInfo::new(categories, authors, self.published.max(other.published));
+        let vectors = self.vectors.take().or_else(|| other.vectors.clone());
+        *self = ItemInfo { vectors, ..ItemInfo::new(categories, authors, self.published.max(other.published)) };
     }
 }
 
@@ -147,6 +158,7 @@ impl ItemTable {
             favorites: favorites.into(),
             positives: positives.into(),
             latest: latest.into(),
+            vectors: Arc::clone(&data.vectors),
         }
     }
 

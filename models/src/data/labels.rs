@@ -1,6 +1,8 @@
 //! Categories or authors by item: one of each item in a plain column, and lists of the further ones of those items that have
 //! several. Where every item has one, the lists are empty and cost nothing.
 
+use std::ops::Range;
+
 use bytemuck::Pod;
 
 use crate::data::column::Column;
@@ -49,8 +51,14 @@ impl<T: Pod + PartialEq + std::fmt::Debug> Lists<T> {
     /// One list; empty for a number beyond the last one.
     #[inline]
     pub fn of(&self, list: usize) -> &[T] {
-        let (Some(from), Some(to)) = (self.start.get(list), self.start.get(list + 1)) else { return &[] };
-        self.value.get(*from as usize..*to as usize).unwrap_or(&[])
+        self.value.get(self.range(list)).unwrap_or(&[])
+    }
+
+    /// The places of the values of a list.
+    #[inline]
+    pub fn range(&self, list: usize) -> Range<usize> {
+        let (Some(from), Some(to)) = (self.start.get(list), self.start.get(list + 1)) else { return 0..0 };
+        *from as usize..*to as usize
     }
 }
 

@@ -3,9 +3,12 @@
 pub mod column;
 pub mod cut;
 pub mod dataset;
+pub mod description;
 pub mod feedback;
 pub mod items;
 pub mod key;
 pub mod labels;
 pub mod room;
 pub mod split;
+pub mod vectors;
+pub mod words;

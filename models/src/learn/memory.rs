@@ -1,5 +1,6 @@
 //! What memory a run may need, told before it is allocated: refusing is an error, running out is a crash.
 
+use crate::data::description::{Description, WIDTH};
 use crate::learn::choose::{most_factors, most_neighbours};
 use crate::learn::evaluate::System;
 use crate::learn::params::ValidParams;
@@ -14,6 +15,9 @@ pub struct Size {
     catalog: usize,
     accounts: usize,
     links: usize,
+    described: usize,
+    terms: usize,
+    embeddings: usize,
     users: Distinct,
     items: Distinct,
 }
@@ -42,9 +46,17 @@ impl Size {
         self.links += 1;
     }
 
+    /// A text or an embedding of an item.
+    pub fn description(&mut self, description: &Description) {
+        self.described += 1;
+        self.terms += description.terms.len();
+        self.embeddings += usize::from(!description.embedding.is_empty());
+    }
+
     /// Bytes of the columns that hold what was read.
     pub fn bytes(&self) -> u64 {
-        (self.interactions * 36 + self.catalog * 32 + self.accounts * 16 + self.links * 16) as u64
+        let descriptions = self.described * 28 + self.terms * 8 + self.embeddings * 4 * WIDTH;
+        (self.interactions * 36 + self.catalog * 32 + self.accounts * 16 + self.links * 16 + descriptions) as u64
     }
 }
 
@@ -79,6 +91,10 @@ impl Distinct {
 /// As it was read, as pairs that are sorted, and in four copies of the items and their groups.
 const PER_LINK: usize = 2 * 16 + 4 * 12;
 
+/// Of a term as it was read, counted, and in four copies of the items; of an embedding as it was read, and in these.
+const PER_TERM: usize = 8 + 2 * 4 + 4 * 6;
+const PER_EMBEDDING: usize = 4 * WIDTH + 4 * (WIDTH + 4);
+
 /// Bytes that a run needs at most, about: what was read, four indexed copies of the interactions (all, core, two
 /// training parts) with a matrix each, one matrix in the other orientation, factors of both sides three times, three sets
 /// of neighbours of the items that enough users share and the regressions behind one, the content rows, and what
@@ -96,6 +112,9 @@ pub fn estimate_memory(size: &Size, params: &ValidParams) -> u64 {
     (interactions * per_interaction
         + (users + items) * per_row
         + size.links * PER_LINK
+        + size.described * 28
+        + size.terms * PER_TERM
+        + size.embeddings * PER_EMBEDDING
         + shared_items * per_shared_item
         + systems
         + content_rows) as u64

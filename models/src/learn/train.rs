@@ -151,7 +151,8 @@ impl Run<'_> {
     fn remark_on_weights(&self, evaluation: &Evaluation, settled: &Settled, notes: &mut Vec<String>) {
         if settled.forest.is_none() && self.params.trees > 0 {
             notes.push(
-                "no content part: the catalogue has no category, author or date to learn from, or too little is liked"
+                "no content part: the catalogue has no category, author, date, text or embedding to learn from, or too little is \
+                 liked"
                     .into(),
             );
         }

@@ -3,8 +3,9 @@
 use std::ops::Deref;
 
 use crate::data::column::Column;
+use crate::data::description::Description;
 use crate::data::feedback::Feedback;
-use crate::data::items::{Exposure, ItemTable};
+use crate::data::items::{Exposure, ItemInfo, ItemTable};
 use crate::error::{Error, Result};
 use crate::math::simd::prefetch;
 use crate::model::calibration::Calibration;
@@ -12,7 +13,7 @@ use crate::model::ensemble::{COLLABORATIVE, CONTENT_BASED, POPULARITY, Parts, We
 use crate::model::score::{Rung, Scored, Target};
 use crate::model::uncalibrated::{Derived, Uncalibrated, User};
 use crate::parts::collaborative::Collaborative;
-use crate::parts::content::{Attribution, FEATURES, Forest, ItemFeatures, VARYING};
+use crate::parts::content::{Attribution, Forest, ItemFeatures, Layout, PairRow};
 use crate::parts::ratings::RatingModel;
 
 /// The stored values of a model as they were read, not checked yet: see [`Model::new`].
@@ -57,6 +58,7 @@ impl Fitted {
     fn check(&self) -> Result<()> {
         let collaborative = &self.collaborative;
         let basis = &collaborative.basis;
+        let layout = Layout { vectors: !self.items.vectors.is_empty() };
         let sound = [
             (self.items.id.windows(2).all(|w| w[0] < w[1]), "item ids are not ascending"),
             (collaborative.factors.values.iter().all(|v| v.is_finite()), "a factor is not finite"),
@@ -64,6 +66,7 @@ impl Fitted {
                 [&self.items.category, &self.items.author].iter().all(|keys| keys.valid(self.items.len())),
                 "the lists of categories and authors are not sound",
             ),
+            (self.items.vectors.valid(self.items.len()), "the vectors of texts and embeddings are not sound"),
             (self.items.stars_sum.iter().all(|v| v.is_finite()), "a sum of stars is not finite"),
             (basis.gram.len() == collaborative.factors.ncols(), "the basis does not fit the factors"),
             (
@@ -73,7 +76,10 @@ impl Fitted {
             (collaborative.neighbours.valid(self.items.len()), "the neighbours are not sound"),
             (collaborative.blend.valid(), "the blend is not valid"),
             (self.calibrations.iter().all(Calibration::valid), "a calibration is not monotone"),
-            (self.forest.as_ref().is_none_or(|f| f.valid(FEATURES, VARYING)), "the forest is not sound"),
+            (
+                self.forest.as_ref().is_none_or(|f| f.valid(layout.features(), layout.varying())),
+                "the forest is not sound",
+            ),
             (self.ratings.as_ref().is_none_or(RatingModel::valid), "what predicts stars is not sound"),
             (Weights::new(self.weights.parts()).is_some(), "the weights are not valid"),
             (self.feedback.positive_stars.is_finite(), "the threshold of stars is not finite"),
@@ -194,6 +200,29 @@ impl Model {
         &self.popularity
     }
 
+    /// Whether an item that is newer than the model has to be described, for a score that makes use of it.
+    pub fn reads_descriptions(&self) -> bool {
+        self.encoder().layout().vectors && self.forest().is_some()
+    }
+
+    /// Adds to what is known of an item that is newer than the model what its text and its embedding say.
+    ///
+    /// ```
+    /// use reco_models::{Description, ItemInfo, NONE};
+    ///
+    /// # let trained: reco_models::Trained = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/trained.rs"));
+    /// # let model = trained.model;
+    /// let info = model.describe(ItemInfo::new([7], [], NONE), &Description::of_text("La casa verde"));
+    /// assert!(info.categories().eq([7]));
+    /// # Ok::<(), reco_models::Error>(())
+    /// ```
+    pub fn describe(&self, info: ItemInfo, description: &Description) -> ItemInfo {
+        match self.encoder().layout().vectors {
+            true => info.with_vectors(self.items().vectors.encode(description)),
+            false => info,
+        }
+    }
+
     /// The interactions with an item, by its index.
     pub fn exposure(&self, item: u32) -> Exposure {
         self.raw.items.exposure(item)
@@ -272,13 +301,14 @@ impl Model {
 
     /// For each target the features of the pair and what each of them adds to the raw content score; None for a target
     /// without a content part.
-    pub(crate) fn attribute(&self, user: &User<'_>, targets: &[Target]) -> Vec<Option<([f32; FEATURES], Attribution)>> {
+    pub(crate) fn attribute(&self, user: &User<'_>, targets: &[Target]) -> Vec<Option<(PairRow, Attribution)>> {
         let Some(forest) = &self.raw.forest else { return vec![None; targets.len()] };
         let items: Vec<Option<ItemFeatures<'_>>> =
             targets.iter().map(|target| self.raw.item_features(target)).collect();
         let row = |item: &ItemFeatures| self.encoder().row(&user.features, item);
-        let rows: Vec<[f32; FEATURES]> = items.iter().flatten().map(row).collect();
-        let attributions = forest.shapley(&rows.iter().map(|row| row.as_slice()).collect::<Vec<_>>());
+        let rows: Vec<PairRow> = items.iter().flatten().map(row).collect();
+        let features = self.encoder().layout().features();
+        let attributions = forest.shapley(&rows.iter().map(|row| &row[..features]).collect::<Vec<_>>());
         let mut found = rows.into_iter().zip(attributions);
         items.iter().map(|item| item.as_ref().and_then(|_| found.next())).collect()
     }

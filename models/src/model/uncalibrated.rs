@@ -7,7 +7,9 @@ use crate::data::items::ItemTable;
 use crate::error::Result;
 use crate::model::score::Target;
 use crate::parts::collaborative::{Collaborative, Likes};
-use crate::parts::content::{Encoder, Forest, ItemFeatures, LANES, Pairing, Prepared, Rows, UserFeatures, VARYING};
+use crate::parts::content::{
+    Encoder, Forest, ItemFeatures, LANES, MOST_VARYING, Pairing, Prepared, Rows, UserFeatures,
+};
 use crate::parts::popularity::{self, Scale};
 
 /// The fitted parts, and what follows from them. Calibrations and weights make a [`crate::Model`] of it.
@@ -169,7 +171,7 @@ impl Uncalibrated {
         items: impl Iterator<Item = (usize, ItemFeatures<'t>)>,
         mut put: impl FnMut(usize, f32),
     ) {
-        let mut block = [[0.0f32; LANES]; VARYING];
+        let mut block = [[0.0f32; LANES]; MOST_VARYING];
         let mut numbers = [0usize; LANES];
         let mut sums = [0.0f64; LANES];
         let mut filled = 0;

@@ -75,6 +75,7 @@ mod tests {
             favorites: vec![10, 0, 0].into(),
             positives: vec![80, 1, 0].into(),
             latest: vec![1000, 500, NONE].into(),
+            ..ItemTable::default()
         }
     }
 

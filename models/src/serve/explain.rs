@@ -11,7 +11,6 @@ use crate::model::ensemble::{COLLABORATIVE, CONTENT_BASED};
 use crate::model::model::Model;
 use crate::model::score::{Scored, Target};
 use crate::model::uncalibrated::User;
-use crate::parts::content::{FEATURE_NAMES, age_is_unknown};
 use crate::parts::popularity;
 
 /// Where a contribution comes from.
@@ -92,8 +91,9 @@ impl Model {
         let Some((values, attribution)) = self.attribute(user, std::slice::from_ref(target)).remove(0) else {
             return (0.0, Vec::new());
         };
-        let value = |i: usize| if age_is_unknown(i, values[i]) { None } else { Some(values[i]) };
-        let named = FEATURE_NAMES.iter().enumerate().map(|(i, name)| Evidence::Named(name, value(i)));
+        let layout = self.encoder().layout();
+        let value = |i: usize| if layout.age_is_unknown(i, values[i]) { None } else { Some(values[i]) };
+        let named = layout.names().enumerate().map(|(i, name)| Evidence::Named(name, value(i)));
         (attribution.mean, named.zip(attribution.by_feature).collect())
     }
 

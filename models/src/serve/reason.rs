@@ -9,7 +9,7 @@ use crate::model::model::Model;
 use crate::model::score::Target;
 use crate::model::uncalibrated::User;
 use crate::parts::collaborative::Contributions;
-use crate::parts::content::{AGE, Attribution, FEATURES, Topic, topic_of};
+use crate::parts::content::{AGE, Attribution, PairRow, Topic};
 use crate::parts::rules::Taste;
 
 /// Why an item is recommended. Ids are those of liked items.
@@ -23,6 +23,8 @@ pub enum Reason {
     Author(i64),
     /// In the category of a liked item.
     Category(i64),
+    /// Its description is like those of the liked items.
+    Description,
     /// It suits what the user likes in general.
     Taste,
     /// It has many stars.
@@ -41,7 +43,7 @@ const MOST_NAMED: usize = 2000;
 /// Items between two calls of `pause` while Shapley values are computed: some milliseconds.
 const BLOCK: usize = 64;
 
-type Features = ([f32; FEATURES], Attribution);
+type Features = (PairRow, Attribution);
 
 impl Model {
     /// Why each item is recommended, given the parts that [`Model::score`] gave; None where no part of it is above its base.
@@ -133,11 +135,12 @@ impl Model {
 
     /// The topic whose features add most to the content part.
     fn by_features(&self, user: &User<'_>, target: &Target, (values, attribution): Features) -> Option<Reason> {
+        let layout = self.encoder().layout();
         let sum = |topic: Topic| -> f64 {
-            let members = attribution.by_feature.iter().enumerate().filter(|(i, _)| topic_of(*i) == Some(topic));
+            let members = attribution.by_feature.iter().enumerate().filter(|(i, _)| layout.topic_of(*i) == Some(topic));
             members.map(|(_, v)| v).sum()
         };
-        let topics = [Topic::Author, Topic::Category, Topic::Counts, Topic::Stars, Topic::Age];
+        let topics = [Topic::Author, Topic::Category, Topic::Description, Topic::Counts, Topic::Stars, Topic::Age];
         let best = topics.map(|topic| (topic, sum(topic))).into_iter().max_by(|a, b| a.1.total_cmp(&b.1));
         let (best, _) = best.filter(|(_, sum)| *sum > 0.0)?;
         let (items, info) = (self.items(), self.info(target)?);
@@ -148,6 +151,7 @@ impl Model {
             Topic::Category => self
                 .liked_like(user, target, &items.category, info.categories())
                 .map_or(Reason::Taste, Reason::Category),
+            Topic::Description => Reason::Description,
             Topic::Counts => Reason::Popular,
             Topic::Stars => Reason::WellRated,
             Topic::Age if (0.0..NEW_YEARS).contains(&values[AGE]) => Reason::New,

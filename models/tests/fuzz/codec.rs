@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 use reco_models::{
-    Bytes, Control, Favorites, ItemInfo, Links, NONE, Params, Ratings, ServedModel, Target, Trained, decode, encode,
-    hash, image, open_image, train, verify,
+    Bytes, Control, Description, Favorites, ItemInfo, Links, NONE, Params, Ratings, ServedModel, Target, Trained,
+    decode, encode, hash, image, open_image, train, verify,
 };
 use serde_json::json;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -17,12 +17,17 @@ use crate::{driver, mutate};
 /// Magic, format, length of the header, checksum.
 const PREFIX: usize = 24;
 
-/// With trees every third book has a second category.
+/// With trees every third book has a second category, and most have a text and an embedding.
 fn trained(options: serde_json::Value) -> Trained {
     let mut sources = sources(150, 60, 1500);
     if options["trees"] != 0 {
         let item: Vec<i64> = sources.catalog.id.iter().copied().step_by(3).collect();
         sources.catalog.more_categories = Links { key: vec![99; item.len()], item };
+        for id in sources.catalog.id.iter().filter(|id| *id % 5 > 0) {
+            let embedding = [Some(*id as f64), Some((id % 7) as f64), Some(-1.0)];
+            let description = Description::of_text(&format!("la {} de {}", id % 3, id % 11)).with_embedding(&embedding);
+            sources.catalog.descriptions.push(*id, &description.unwrap()).unwrap();
+        }
     }
     let params = Params::from_json(&options).unwrap().validate().unwrap();
     train(sources, &params, None, 1, &Control::default()).unwrap()
@@ -80,7 +85,8 @@ fn ask(model: ServedModel, rng: &mut Pcg64Mcg) {
     let reviews =
         Ratings { user: vec![9; n], item: liked.clone(), stars: vec![5.0; n], at: vec![NONE; n], key: vec![NONE; n] };
     let history = model.history(&reviews, &Favorites::default(), &Default::default());
-    let info = ItemInfo::new([1], [1], 0);
+    let description = Description::of_text("la 2 de 9").with_embedding(&[Some(1.0); 3]).unwrap();
+    let info = model.describe(ItemInfo::new([1], [1], 0), &description);
     if let Ok(user) = model.user(history.row(), NONE, None) {
         let known = (0..ids.len() as u32).map(|i| (ids[i as usize], Target::Known(i)));
         let items: Vec<(i64, Target)> =

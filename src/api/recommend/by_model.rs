@@ -150,7 +150,8 @@ impl ByModel<'_> {
         require(allowed.len() as u64 * OF_AN_ITEM)?;
         let known = self.known(&allowed);
         let unknown: Vec<i64> = allowed.into_iter().filter(|id| self.model().items().index(*id).is_none()).collect();
-        let newcomers = self.site.items_in_portions(&unknown)?;
+        let mut newcomers = self.site.items_in_portions(&unknown)?;
+        self.site.describe(self.model(), &mut newcomers)?;
         let candidates = match known.len() > EXHAUSTIVE {
             true => self.candidates(user, &self.without(&known), None)?,
             false => known.clone(),
@@ -175,6 +176,7 @@ impl ByModel<'_> {
         let (known, mut newcomers): (Vec<_>, Vec<_>) =
             listed.into_iter().partition(|(id, _)| self.model().items().index(*id).is_some());
         self.site.complete(&mut newcomers)?;
+        self.site.describe(self.model(), &mut newcomers)?;
         let newcomers = newcomers.into_iter().map(|(id, info)| (id, Target::Newcomer(info)));
         let mut known = self.known(&known.into_iter().map(|(id, _)| id).collect::<Vec<_>>());
         known.sort_unstable();
@@ -250,6 +252,7 @@ impl ByModel<'_> {
         each_once(&mut found);
         found.drain(..found.len().saturating_sub(most));
         self.site.complete(&mut found)?;
+        self.site.describe(self.model(), &mut found)?;
         Ok(found.into_iter().map(|(id, info)| (id, Target::Newcomer(info))).collect())
     }
 

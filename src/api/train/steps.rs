@@ -78,8 +78,10 @@ pub fn read(connection: &Connection, params: &ValidParams, begun: Instant) -> Ou
     revisions.sort_unstable();
     tell_of_sources(&site, "training")?;
     let say = |table: &str, rows| progress.say(&format!("reading {table}"), 0.0, rows);
-    let Read { sources, size, skipped, unknown, keys } = site.read_all(say, |size| check_memory(size, params))?;
+    let Read { sources, size, skipped, not_embedded, unknown, keys } =
+        site.read_all(say, |size| check_memory(size, params))?;
     skipped.check(site.mapping.ratings(), params.strict)?;
+    not_embedded.check(site.mapping.items(), params.strict)?;
     unknown.tell();
     check_memory(&size, params)?;
     let needed = reco_models::estimate_memory(&size, params);
@@ -93,7 +95,8 @@ pub fn read(connection: &Connection, params: &ValidParams, begun: Instant) -> Ou
     let mut timing = Timing::new();
     timing.insert("reading".into(), rounded(begun.elapsed().as_secs_f64()));
     let (relations, version) = (site.relations(params.force), site.active.map(|key| key.version));
-    let origin = Origin { sources: relations, skipped: skipped.report(), keys, champion: version, revisions };
+    let origin =
+        Origin { sources: relations, skipped: skipped.report(&not_embedded), keys, champion: version, revisions };
     Ok(Prepared { sources, champion, origin, timing, begun })
 }
 

@@ -1,5 +1,7 @@
 //! The tables of a site as they were read: flat columns, not checked yet.
 
+use crate::data::description::Descriptions;
+
 /// "No such value" for ids and times. PostgreSQL's own `-infinity` maps to it as well.
 pub const NONE: i64 = i64::MIN;
 
@@ -58,6 +60,8 @@ pub struct Catalog {
     /// Further categories and authors, of items that have several.
     pub more_categories: Links,
     pub more_authors: Links,
+    /// Texts and embeddings, of items that have some.
+    pub descriptions: Descriptions,
 }
 
 /// Items and one key of each: a category or an author. An item may have any number of them.

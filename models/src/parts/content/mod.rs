@@ -21,8 +21,7 @@ use crate::data::split::Split;
 use crate::error::Result;
 
 pub use features::{
-    AGE, Encoder, FEATURE_NAMES, FEATURES, Groups, ItemFeatures, Pairing, Rows, Topic, UserFeatures, VARYING,
-    age_is_unknown, topic_of,
+    AGE, Encoder, Groups, ItemFeatures, Layout, MOST_VARYING, PairRow, Pairing, Rows, Topic, UserFeatures,
 };
 pub use forest::{Forest, LANES, Prepared, Splits};
 pub use lightgbm::BoostParams;
@@ -96,11 +95,12 @@ pub fn train<'a>(
     if train.is_empty() || valid.is_empty() {
         return Ok(None);
     }
-    let trees = lightgbm::boost(&train, &valid, FEATURES, params, control)?;
+    let layout = rows.encoder.layout();
+    let trees = lightgbm::boost(&train, &valid, layout.features(), params, control)?;
     if trees.is_empty() {
         return Ok(None);
     }
-    Forest::new(&trees, FEATURES, VARYING).map(Some)
+    Forest::new(&trees, layout.features(), layout.varying()).map(Some)
 }
 
 /// Draws examples: the held-out positives of a user, and items that the user has no interaction with.
@@ -129,10 +129,11 @@ impl<'a> Sampler<'a> {
         let mut rng = Pcg64Mcg::seed_from_u64(self.seed ^ u64::from(user).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let held_out = self.split.held_out(user as usize);
         let seen = self.split.train.data.events.row(user as usize).item;
+        let columns = self.rows.encoder.layout().features();
         let mut push = |item: u32, label: f32, weight: f32, rng: &mut Pcg64Mcg| {
-            examples.push(&self.rows.known(features, item), label, weight);
+            examples.push(&self.rows.known(features, item)[..columns], label, weight);
             if rng.random_range(0..NEWER_ONE_IN) == 0 {
-                examples.push(&self.rows.newer(features, item), label, NEWER_WEIGHT * weight);
+                examples.push(&self.rows.newer(features, item)[..columns], label, NEWER_WEIGHT * weight);
             }
         };
         for item in held_out {

@@ -12,12 +12,14 @@ mod read;
 mod write;
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::data::column::Bytes;
 use crate::data::feedback::Feedback;
 use crate::data::items::ItemTable;
+use crate::data::vectors::Vectors;
 use crate::error::{Error, Result};
 use crate::model::calibration::Calibration;
 use crate::model::ensemble::Weights;
@@ -60,8 +62,8 @@ struct Header {
     image: Option<ImageHeader>,
 }
 
-/// Follows the header where an item has several categories or authors: how many there are beyond the first of each item. A
-/// model without any has the bytes that it had before there were such items.
+/// Follows the header where an item has several categories or authors, or there are vectors: how many there are beyond the
+/// first of each item. A model without any has the bytes that it had before there were such items.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Several {
     categories: usize,
@@ -69,10 +71,46 @@ struct Several {
 }
 
 impl Several {
-    fn of(items: &ItemTable) -> Option<Several> {
+    fn of(items: &ItemTable) -> Several {
         let [categories, authors] = [&items.category, &items.author].map(|keys| keys.more.value.len());
-        (categories + authors > 0).then_some(Several { categories, authors })
+        Several { categories, authors }
     }
+
+    fn is_empty(&self) -> bool {
+        self.categories == 0 && self.authors == 0
+    }
+}
+
+/// Follows that where items have texts or embeddings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+struct VectorHeader {
+    documents: u32,
+    vocabulary: usize,
+    terms: usize,
+    dimension: usize,
+}
+
+impl VectorHeader {
+    fn of(items: &ItemTable) -> VectorHeader {
+        let Vectors { texts, embeddings } = &*items.vectors;
+        VectorHeader {
+            documents: texts.documents,
+            vocabulary: texts.vocabulary.len(),
+            terms: texts.terms.value.len(),
+            dimension: embeddings.dimension,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.documents == 0 && self.dimension == 0
+    }
+}
+
+/// What follows the header.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tail {
+    several: Several,
+    vectors: VectorHeader,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -149,11 +187,11 @@ pub fn hash(bytes: &[u8]) -> i64 {
 /// [`Error::Corrupt`], with what is wrong: the checksum, the format, a length, or a value.
 pub fn decode(bytes: &Bytes) -> Result<Model> {
     verify(bytes)?;
-    let (header, several, mut columns) = open(bytes)?;
+    let (header, tail, mut columns) = open(bytes)?;
     if header.image.is_some() {
         return Err(corrupt("it is an image, not a stored model"));
     }
-    let fitted = read_fitted(header, several, &mut columns)?;
+    let fitted = read_fitted(header, tail, &mut columns)?;
     columns.end()?;
     Model::new(fitted)
 }
@@ -164,15 +202,15 @@ pub fn decode(bytes: &Bytes) -> Result<Model> {
 /// # Errors
 /// [`Error::Corrupt`] for bytes of another kind, format, length or model.
 pub fn open_image(bytes: &Bytes, stored_hash: i64) -> Result<ServedModel> {
-    let (mut header, several, mut columns) = open(bytes)?;
+    let (mut header, tail, mut columns) = open(bytes)?;
     let image = header.image.take().ok_or_else(|| corrupt("it is a stored model, not an image"))?;
     if image.stored_hash != stored_hash {
         return Err(corrupt("it is the image of another model"));
     }
-    let fitted = read_fitted(header, several, &mut columns)?;
+    let fitted = read_fitted(header, tail, &mut columns)?;
     let (items, factors) = (fitted.items.len(), fitted.collaborative.factors.ncols());
-    let model = read_derived(fitted, &image, several, &mut columns)?;
-    let retrieval = read_retrieval(items, factors, &image, several, &mut columns)?;
+    let model = read_derived(fitted, &image, tail.several, &mut columns)?;
+    let retrieval = read_retrieval(items, factors, &image, tail.several, &mut columns)?;
     columns.end()?;
     Ok(ServedModel::with_retrieval(model, retrieval))
 }
@@ -216,25 +254,32 @@ fn number(prefix: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([prefix[at], prefix[at + 1], prefix[at + 2], prefix[at + 3]])
 }
 
-fn open(bytes: &Bytes) -> Result<(Header, Several, Columns<'_>)> {
+fn open(bytes: &Bytes) -> Result<(Header, Tail, Columns<'_>)> {
     let (prefix, body) = split(bytes)?;
     let length = number(prefix, 12) as usize;
-    let (header, _) = body.split_at_checked(length).ok_or_else(|| corrupt("its header is cut off"))?;
-    let failed = |error: bincode::error::DecodeError| Error::Corrupt(error.to_string());
-    let (first, used): (Header, usize) = bincode::serde::decode_from_slice(header, config()).map_err(failed)?;
-    let rest = header.get(used..).unwrap_or_default();
-    let several = match rest.is_empty() {
-        true => Several::default(),
-        false => {
-            let (several, used): (Several, usize) =
-                bincode::serde::decode_from_slice(rest, config()).map_err(failed)?;
-            if used != rest.len() || several.categories == 0 && several.authors == 0 {
-                return Err(corrupt("its header is longer than it says"));
-            }
-            several
+    let (mut rest, _) = body.split_at_checked(length).ok_or_else(|| corrupt("its header is cut off"))?;
+    let header: Header = take(&mut rest)?;
+    let mut tail = Tail::default();
+    if !rest.is_empty() {
+        tail.several = take(&mut rest)?;
+        let has_vectors = !rest.is_empty();
+        if has_vectors {
+            tail.vectors = take(&mut rest)?;
         }
-    };
-    Ok((first, several, Columns::new(bytes, PREFIX + length)))
+        let says_nothing = if has_vectors { tail.vectors.is_empty() } else { tail.several.is_empty() };
+        if !rest.is_empty() || says_nothing {
+            return Err(corrupt("its header is longer than it says"));
+        }
+    }
+    Ok((header, tail, Columns::new(bytes, PREFIX + length)))
+}
+
+/// A value from the beginning of the bytes, which are then those after it.
+fn take<T: DeserializeOwned>(bytes: &mut &[u8]) -> Result<T> {
+    let failed = |error: bincode::error::DecodeError| Error::Corrupt(error.to_string());
+    let (value, used) = bincode::serde::decode_from_slice(bytes, config()).map_err(failed)?;
+    *bytes = bytes.get(used..).unwrap_or_default();
+    Ok(value)
 }
 
 #[cfg(test)]

@@ -1,13 +1,16 @@
 //! From a header and columns to a model. Lengths are checked before memory is allocated for them.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use bytemuck::Pod;
 
-use super::{ALIGNMENT, Header, ImageHeader, RatingHeader, Several, corrupt};
+use super::{ALIGNMENT, Header, ImageHeader, RatingHeader, Several, Tail, VectorHeader, corrupt};
 use crate::data::column::{Bytes, Column, Matrix};
+use crate::data::description::WIDTH;
 use crate::data::items::ItemTable;
 use crate::data::labels::{Labels, Lists};
+use crate::data::vectors::{Embeddings, Texts, Vectors};
 use crate::error::Result;
 use crate::model::model::{Fitted, Model};
 use crate::model::uncalibrated::Derived;
@@ -17,7 +20,7 @@ use crate::parts::neighbours::Neighbours;
 use crate::parts::ratings::RatingModel;
 use crate::serve::retrieve::{InvertedIndex, Retrieval, Screen};
 
-pub(super) fn read_fitted(header: Header, several: Several, columns: &mut Columns<'_>) -> Result<Fitted> {
+pub(super) fn read_fitted(header: Header, tail: Tail, columns: &mut Columns<'_>) -> Result<Fitted> {
     let n = header.items;
     let (id, category, author) = (columns.next(n)?, columns.next(n)?, columns.next(n)?);
     let (published, latest) = (columns.next(n)?, columns.next(n)?);
@@ -27,11 +30,12 @@ pub(super) fn read_fitted(header: Header, several: Several, columns: &mut Column
     let start = columns.next(n.saturating_add(1))?;
     let (item, weight) = (columns.next(header.neighbours)?, columns.next(header.neighbours)?);
     let stars = header.ratings.map(|header| read_ratings(header, columns)).transpose()?;
-    let category = Labels { first: category, more: columns.lists(n, several.categories)? };
-    let author = Labels { first: author, more: columns.lists(n, several.authors)? };
+    let category = Labels { first: category, more: columns.lists(n, tail.several.categories)? };
+    let author = Labels { first: author, more: columns.lists(n, tail.several.authors)? };
+    let vectors = Arc::new(read_vectors(n, tail.vectors, columns)?);
     Ok(Fitted {
         feedback: header.feedback,
-        items: ItemTable { id, category, author, published, ratings, stars_sum, favorites, positives, latest },
+        items: ItemTable { id, category, author, published, ratings, stars_sum, favorites, positives, latest, vectors },
         collaborative: Collaborative {
             factors,
             basis: header.basis,
@@ -43,6 +47,24 @@ pub(super) fn read_fitted(header: Header, several: Several, columns: &mut Column
         weights: header.weights,
         ratings: stars,
     })
+}
+
+fn read_vectors(items: usize, header: VectorHeader, columns: &mut Columns<'_>) -> Result<Vectors> {
+    if header.is_empty() {
+        return Ok(Vectors::default());
+    }
+    let VectorHeader { documents, vocabulary, terms, dimension } = header;
+    let texts = Texts {
+        documents,
+        vocabulary: columns.next(vocabulary)?,
+        rarity: columns.next(vocabulary)?,
+        terms: columns.lists(items, terms)?,
+        weights: columns.next(terms)?,
+    };
+    let (width, items) = if dimension > 0 { (WIDTH, items) } else { (0, 0) };
+    let bytes = items.checked_mul(width).ok_or_else(|| corrupt("its embeddings fit no machine"))?;
+    let (center, rows, scale) = (columns.next(width)?, columns.next(bytes)?, columns.next(items)?);
+    Ok(Vectors { texts, embeddings: Embeddings { dimension, center, rows, scale } })
 }
 
 fn read_ratings(header: RatingHeader, columns: &mut Columns<'_>) -> Result<RatingModel> {
@@ -83,6 +105,7 @@ pub(super) fn read_derived(
         values,
         categories,
         authors,
+        vectors: Arc::clone(&fitted.items.vectors),
         total_positives: image.total_positives,
         mean_stars: image.mean_stars,
     };

@@ -4,7 +4,9 @@ use ndarray::Array2;
 
 use super::*;
 use crate::data::dataset::NONE;
+use crate::data::description::{Description, Descriptions};
 use crate::data::items::ItemTable;
+use crate::data::vectors::Vectors;
 use crate::model::model::Fitted;
 use crate::parts::collaborative::Collaborative;
 use crate::parts::neighbours::Neighbours;
@@ -16,6 +18,15 @@ fn shared(bytes: &[u8]) -> Bytes {
 
 fn model() -> Model {
     Model::new(fitted()).unwrap()
+}
+
+/// Of two of five items, one without an embedding.
+fn vectors() -> Vectors {
+    let mut read = Descriptions::default();
+    read.push(1, &Description::of_text("la casa verde").with_embedding(&[Some(1.0), Some(2.0)]).unwrap()).unwrap();
+    read.push(5, &Description::of_text("la ciudad").with_embedding(&[Some(2.0), Some(-1.0)]).unwrap()).unwrap();
+    read.push(8, &Description::of_text("la casa")).unwrap();
+    Vectors::new(&[-3, 1, 5, 8, 1 << 40], &read).unwrap()
 }
 
 fn fitted() -> Fitted {
@@ -32,6 +43,7 @@ fn fitted() -> Fitted {
             favorites: vec![0; n].into(),
             positives: vec![1; n].into(),
             latest: vec![NONE; n].into(),
+            vectors: Arc::new(vectors()),
         },
         collaborative: Collaborative {
             factors: Array2::from_shape_fn((n, 3), |(i, j)| i as f32 - j as f32).into(),
@@ -114,6 +126,16 @@ fn damaged_values_under_a_valid_checksum_are_noticed() {
     };
     assert!(message(&|f| f.items.id = vec![1, -3, 5, 8, 1 << 40].into()).contains("ascending"));
     assert!(message(&|f| f.collaborative.factors.values = vec![f32::NAN; 15].into()).contains("finite"));
+    let spoiled = |spoil: fn(&mut Vectors)| message(&|f| spoil(Arc::make_mut(&mut f.items.vectors)));
+    for spoil in [
+        |v: &mut Vectors| v.texts.vocabulary = vec![7; v.texts.vocabulary.len()].into(),
+        |v: &mut Vectors| v.texts.rarity = vec![f32::NAN; v.texts.rarity.len()].into(),
+        |v: &mut Vectors| v.texts.terms.start = vec![9, 0, 0, 0, 0, 0].into(),
+        |v: &mut Vectors| v.embeddings.scale = vec![f32::INFINITY; 5].into(),
+        |v: &mut Vectors| v.embeddings.center = vec![f32::NAN; v.embeddings.center.len()].into(),
+    ] {
+        assert!(spoiled(spoil).contains("texts and embeddings"));
+    }
     assert!(message(&|f| f.collaborative.neighbours.item = vec![1, 4, 5].into()).contains("neighbours"));
     for spoil in [
         |r: &mut RatingModel| r.items = vec![5, 1].into(),

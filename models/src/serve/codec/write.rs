@@ -4,8 +4,11 @@ use std::fmt::Debug;
 
 use bytemuck::Pod;
 
-use super::{ALIGNMENT, FORMAT, Header, ImageHeader, MAGIC, PREFIX, RatingHeader, Several, checksum, config};
+use super::{
+    ALIGNMENT, FORMAT, Header, ImageHeader, MAGIC, PREFIX, RatingHeader, Several, VectorHeader, checksum, config,
+};
 use crate::data::labels::Lists;
+use crate::data::vectors::Vectors;
 use crate::error::{Error, Result};
 use crate::model::model::Model;
 use crate::serve::retrieve::Retrieval;
@@ -28,8 +31,12 @@ pub(super) fn write(model: &Model, image: Option<(ImageHeader, &Retrieval)>) -> 
     };
     let failed = |error: bincode::error::EncodeError| Error::Corrupt(error.to_string());
     let mut header = bincode::serde::encode_to_vec(&header, config()).map_err(failed)?;
-    if let Some(several) = Several::of(model.items()) {
+    let (several, vectors) = (Several::of(model.items()), VectorHeader::of(model.items()));
+    if !(several.is_empty() && vectors.is_empty()) {
         header.extend(bincode::serde::encode_to_vec(several, config()).map_err(failed)?);
+    }
+    if !vectors.is_empty() {
+        header.extend(bincode::serde::encode_to_vec(vectors, config()).map_err(failed)?);
     }
     let mut columns = columns(model);
     if let Some(retrieval) = retrieval {
@@ -73,7 +80,17 @@ fn columns(model: &Model) -> Vec<&[u8]> {
         columns.extend([ratings.items.bytes(), ratings.moments.bytes(), ratings.effects.bytes()]);
     }
     columns.extend([&items.category.more, &items.author.more].into_iter().flat_map(lists));
+    if !items.vectors.is_empty() {
+        columns.extend(vector_columns(&items.vectors));
+    }
     columns
+}
+
+/// In the order that [`super::read::read_vectors`] reads.
+fn vector_columns(Vectors { texts, embeddings }: &Vectors) -> impl Iterator<Item = &[u8]> {
+    let words = [texts.vocabulary.bytes(), texts.rarity.bytes()].into_iter();
+    let rest = [texts.weights.bytes(), embeddings.center.bytes(), embeddings.rows.bytes(), embeddings.scale.bytes()];
+    words.chain(lists(&texts.terms)).chain(rest)
 }
 
 /// None where all lists are empty.

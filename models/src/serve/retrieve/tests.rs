@@ -41,6 +41,7 @@ fn model(share: f32, weights: [f32; 3]) -> ServedModel {
         favorites: vec![0; ITEMS].into(),
         positives: vec![1; ITEMS].into(),
         latest: vec![NONE; ITEMS].into(),
+        ..ItemTable::default()
     };
     let scale = |most: f32| Calibration::fit((0..5000).map(|i| most * (i as f32 / 5000.0).powi(6)).collect(), ITEMS);
     let fitted = Fitted {

@@ -3,12 +3,14 @@
 //! There are features of the item (fixed with the model), of the pair, and of the user (the same for all items of a call).
 //! Sums over a user's history leave out the item that is scored: it would tell the model what it must predict.
 
+mod alike;
 mod groups;
+mod item;
 mod names;
 mod rows;
 mod user;
 
-use std::iter;
+use std::sync::Arc;
 
 use ndarray::ArrayView2;
 
@@ -17,62 +19,23 @@ use crate::data::column::Column;
 use crate::data::dataset::{NONE, Row};
 use crate::data::feedback::Feedback;
 use crate::data::items::{ItemInfo, ItemTable};
+use crate::data::vectors::Vectors;
 use crate::math::simd::prefetch;
 use crate::parts::popularity::bayesian_mean;
 
 pub use groups::Groups;
-pub use names::{AGE, FEATURE_NAMES, FEATURES, Topic, VARYING, age_is_unknown, topic_of};
+pub use item::ItemFeatures;
+pub use names::{AGE, Layout, MOST_FEATURES, MOST_VARYING, Topic};
 pub use rows::Rows;
 pub use user::UserFeatures;
 
 use groups::NO_GROUP;
+use item::Origin;
 use names::{AUTHOR_FEATURES, CATEGORY_FEATURES, GROUP_FEATURES, ITEM_FEATURES, POPULARITY, UNKNOWN};
 use user::Totals;
 
-/// The features of an item, and what those of a pair need of it.
-#[derive(Debug, Clone, Copy)]
-pub struct ItemFeatures<'a> {
-    values: [f32; ITEM_FEATURES],
-    /// Its first category and author.
-    category: u32,
-    author: u32,
-    /// Whether it may have others. Asked first, because the general way takes half of the time of a score.
-    several: bool,
-    origin: Origin<'a>,
-}
-
-/// Where the further categories and authors of an item are found.
-#[derive(Debug, Clone, Copy)]
-enum Origin<'a> {
-    /// In the model, by the item's index.
-    Model(u32),
-    /// The item is newer than the model.
-    Catalog(&'a ItemInfo),
-}
-
-impl<'a> ItemFeatures<'a> {
-    /// The `first` of its groups and the others, which a newcomer has by their `ids`.
-    fn groups<I: Iterator<Item = i64>>(
-        &self,
-        all: &'a Groups,
-        first: u32,
-        ids: fn(&'a ItemInfo) -> I,
-    ) -> impl Iterator<Item = u32> {
-        let (more, newer) = match self.origin {
-            Origin::Model(item) => (all.more.of(item as usize), None),
-            Origin::Catalog(info) => (&[][..], Some(all.found(ids(info)).skip(1))),
-        };
-        iter::once(first).chain(more.iter().copied()).chain(newer.into_iter().flatten())
-    }
-
-    /// Its index in the model; None for an item that is newer than the model.
-    fn index(&self) -> Option<u32> {
-        match self.origin {
-            Origin::Model(item) => Some(item),
-            Origin::Catalog(_) => None,
-        }
-    }
-}
+/// The features of a pair: as many as the [`Layout`] says, those of the user last, and zeros after them.
+pub type PairRow = [f32; MOST_FEATURES];
 
 /// What the features need of the items, fixed with the model.
 #[derive(Debug, Clone)]
@@ -82,6 +45,8 @@ pub struct Encoder {
     pub values: Column<[f32; ITEM_FEATURES]>,
     pub categories: Groups,
     pub authors: Groups,
+    /// Of texts and embeddings.
+    pub vectors: Arc<Vectors>,
     /// Positives over all items, at least 1.
     pub total_positives: f32,
     /// Mean of all stars given, 0 without a review.
@@ -96,6 +61,7 @@ impl Encoder {
             values: Column::default(),
             categories: Groups::new(&items.category, &items.positives, factors),
             authors: Groups::new(&items.author, &items.positives, factors),
+            vectors: Arc::clone(&items.vectors),
             total_positives: items.positives.iter().map(|n| u64::from(*n)).sum::<u64>().max(1) as f32,
             mean_stars: items.mean_stars(),
         };
@@ -119,6 +85,12 @@ impl Encoder {
 
     fn age(&self, published: i64) -> f32 {
         if published == NONE || self.feedback.now == NONE { UNKNOWN } else { self.feedback.age_years(published) }
+    }
+
+    /// Which features there are.
+    #[inline]
+    pub fn layout(&self) -> Layout {
+        Layout { vectors: !self.vectors.is_empty() }
     }
 
     /// An item of the model, by its index.
@@ -183,13 +155,14 @@ impl Encoder {
         Pairing { encoder: self, user, of_category, of_author }
     }
 
-    /// All features of a pair, those of the user last.
-    pub fn row(&self, user: &UserFeatures<'_>, item: &ItemFeatures<'_>) -> [f32; FEATURES] {
-        let mut block = [[0.0; LANES]; VARYING];
+    /// All features of a pair.
+    pub fn row(&self, user: &UserFeatures<'_>, item: &ItemFeatures<'_>) -> PairRow {
+        let mut block = [[0.0; LANES]; MOST_VARYING];
         self.pairing(user, 1).encode(item, 0, &mut block);
-        let mut row = [0.0; FEATURES];
+        let mut row = [0.0; MOST_FEATURES];
         row.iter_mut().zip(&block).for_each(|(value, lanes)| *value = lanes[0]);
-        row[VARYING..].copy_from_slice(&user.values);
+        let varying = self.layout().varying();
+        row[varying..varying + user.values.len()].copy_from_slice(&user.values);
         row
     }
 
@@ -249,7 +222,7 @@ pub struct Pairing<'e> {
 }
 
 impl Pairing<'_> {
-    /// Writes the features of the item and the pair into one lane of a block of [`VARYING`] rows.
+    /// Writes the features of the item and the pair into one lane of a block of [`MOST_VARYING`] rows.
     pub fn encode(&self, item: &ItemFeatures<'_>, lane: usize, block: &mut [[f32; LANES]]) {
         let Pairing { encoder, user, .. } = self;
         let own = user.own(item, encoder);
@@ -275,7 +248,9 @@ impl Pairing<'_> {
             item.values[POPULARITY] - user.mean_popularity,
             if age == UNKNOWN || user.mean_age == UNKNOWN { 0.0 } else { age - user.mean_age },
         ];
+        let alike = user.alike.as_ref().map(|alike| alike.features(item.vectors(&encoder.vectors), item.index()));
         let values = item.values.iter().chain(&category).chain(&author).chain(&differences);
+        let values = values.chain(alike.iter().flatten());
         for (row, value) in block.iter_mut().zip(values) {
             row[lane] = *value;
         }
@@ -314,13 +289,13 @@ mod tests {
     }
 
     fn encoded(encoder: &Encoder, user: &UserFeatures<'_>, item: &ItemFeatures<'_>) -> Vec<f32> {
-        let mut block = vec![[0.0; LANES]; VARYING];
+        let mut block = vec![[0.0; LANES]; MOST_VARYING];
         encoder.pairing(user, 1).encode(item, 3, &mut block);
         block.iter().map(|row| row[3]).collect()
     }
 
     fn named(values: &[f32], name: &str) -> f32 {
-        values[FEATURE_NAMES.iter().position(|n| *n == name).unwrap()]
+        values[Layout { vectors: true }.names().position(|n| n == name).unwrap()]
     }
 
     #[test]
@@ -357,7 +332,7 @@ mod tests {
         let newcomers = infos.iter().map(|info| encoder.newcomer(info));
         let items = (0..4).map(|item| encoder.known(item)).chain(newcomers);
         for item in items {
-            let mut block = vec![[0.0; LANES]; VARYING];
+            let mut block = vec![[0.0; LANES]; MOST_VARYING];
             many.encode(&item, 3, &mut block);
             let found: Vec<f32> = block.iter().map(|row| row[3]).collect();
             assert_eq!(found, encoded(&encoder, &user, &item));

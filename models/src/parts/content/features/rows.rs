@@ -1,8 +1,8 @@
 //! The rows that a forest learns from: pairs as they are, and as if the item were newer than the model.
 
 use super::groups::NO_GROUP;
-use super::names::{AUTHOR_AFFINITY, AUTHOR_ITEMS, CATEGORY_AFFINITY, CATEGORY_ITEMS, FEATURES};
-use super::{Encoder, Groups, UserFeatures, over};
+use super::names::{AUTHOR_AFFINITY, AUTHOR_ITEMS, CATEGORY_AFFINITY, CATEGORY_ITEMS, VECTORS};
+use super::{Encoder, Groups, PairRow, UserFeatures, over};
 use crate::data::column::Matrix;
 use crate::data::items::{ItemInfo, ItemTable};
 use crate::math::simd::dot;
@@ -18,13 +18,13 @@ pub struct Rows<'a> {
 
 impl Rows<'_> {
     /// The features of a pair.
-    pub fn known(&self, user: &UserFeatures<'_>, item: u32) -> [f32; FEATURES] {
+    pub fn known(&self, user: &UserFeatures<'_>, item: u32) -> PairRow {
         self.encoder.row(user, &self.encoder.known(item))
     }
 
     /// The features that a pair would have if the item were newer than the model: without its counts, and without what it
     /// adds to its categories and authors. The user must have no interaction with the item.
-    pub fn newer(&self, user: &UserFeatures<'_>, item: u32) -> [f32; FEATURES] {
+    pub fn newer(&self, user: &UserFeatures<'_>, item: u32) -> PairRow {
         let Encoder { categories, authors, .. } = self.encoder;
         let info = ItemInfo::new(shared(categories, item), shared(authors, item), self.items.published[item as usize]);
         let mut row = self.encoder.row(user, &self.encoder.newcomer(&info));
@@ -43,6 +43,11 @@ impl Rows<'_> {
         (row[CATEGORY_ITEMS], row[CATEGORY_ITEMS + 1], row[CATEGORY_AFFINITY]) = (items, liked, affinity);
         let [items, liked, affinity] = of_groups(authors, authors.found(info.authors()).collect());
         (row[AUTHOR_ITEMS], row[AUTHOR_ITEMS + 1], row[AUTHOR_AFFINITY]) = (items, liked, affinity);
+        // What it says of itself it says as a newcomer too.
+        if let Some(alike) = &user.alike {
+            let own = alike.features(self.encoder.vectors.of(item as usize), None);
+            row[VECTORS..VECTORS + own.len()].copy_from_slice(&own);
+        }
         row
     }
 }
@@ -59,9 +64,11 @@ mod tests {
 
     use super::*;
     use crate::data::dataset::{NONE, Row};
+    use crate::data::description::{Description, Descriptions};
     use crate::data::feedback::Feedback;
     use crate::data::labels::Labels;
-    use crate::parts::content::FEATURE_NAMES;
+    use crate::data::vectors::Vectors;
+    use crate::parts::content::Layout;
 
     const ITEMS: usize = 5;
 
@@ -82,6 +89,7 @@ mod tests {
             favorites: pick([9, 4, 2, 0, 1]),
             positives: pick([9, 4, 2, 0, 1]),
             latest: vec![NONE; kept.len()].into(),
+            ..ItemTable::default()
         };
         let factors = Array2::from_shape_fn((ITEMS, 2), |(item, factor)| (1 + item * 3 + factor) as f32 / 4.0);
         let kept = factors.select(Axis(0), &kept);
@@ -105,9 +113,9 @@ mod tests {
                 let newcomer = without
                     .row(&without.user(nothing, NONE, factor.clone()), &without.newcomer(&all.0.info(item as u32)));
                 let newer = rows.newer(&with.user(nothing, NONE, factor.clone()), item as u32);
-                for ((name, a), b) in FEATURE_NAMES.iter().zip(newer).zip(newcomer) {
+                for ((name, a), b) in (Layout { vectors: false }).names().zip(newer).zip(newcomer) {
                     // The share of a category in all likes hardly depends on one item, and is not corrected.
-                    assert!((a - b).abs() < 1e-5 || *name == "category_lift", "{name} of {item}: {a}, {b}");
+                    assert!((a - b).abs() < 1e-5 || name == "category_lift", "{name} of {item}: {a}, {b}");
                 }
             }
         }
@@ -115,10 +123,28 @@ mod tests {
 
     #[test]
     fn the_places_are_those_of_the_names() {
-        let named =
-            [CATEGORY_ITEMS, AUTHOR_ITEMS, CATEGORY_AFFINITY, AUTHOR_AFFINITY].map(|place| FEATURE_NAMES[place]);
-        assert_eq!(named, ["category_items", "author_items", "category_affinity", "author_affinity"]);
-        assert_eq!(FEATURE_NAMES[CATEGORY_ITEMS + 1], "category_positives");
-        assert_eq!(FEATURE_NAMES[AUTHOR_ITEMS + 1], "author_positives");
+        let name = |place| (Layout { vectors: true }).name(place).unwrap();
+        let named = [CATEGORY_ITEMS, AUTHOR_ITEMS, CATEGORY_AFFINITY, AUTHOR_AFFINITY, VECTORS].map(name);
+        assert_eq!(named, ["category_items", "author_items", "category_affinity", "author_affinity", "text_weight"]);
+        assert_eq!((name(CATEGORY_ITEMS + 1), name(AUTHOR_ITEMS + 1)), ("category_positives", "author_positives"));
+    }
+
+    #[test]
+    fn an_item_taken_as_newer_keeps_its_text() {
+        let (items, factors) = world(None);
+        let mut read = Descriptions::default();
+        for (item, text) in ["dragones", "dragones y magos", "cocina", "", "magos"].iter().enumerate() {
+            read.push(item as i64, &Description::of_text(text)).unwrap();
+        }
+        let items = ItemTable { vectors: Vectors::new(&items.id, &read).unwrap().into(), ..items };
+        let encoder = encoder(&(items.clone(), factors.clone()));
+        let rows = Rows { encoder: &encoder, items: &items, factors: &factors };
+        let likes = Row { item: &[0], stars: &[5.0], favorite: &[false], at: &[NONE], signal: &[] };
+        let user = encoder.user(likes, NONE, vec![]);
+        let of = |row: PairRow| row[VECTORS..VECTORS + 4].to_vec();
+        for item in 1..ITEMS as u32 {
+            assert_eq!(of(rows.newer(&user, item)), of(rows.known(&user, item)));
+        }
+        assert!(of(rows.newer(&user, 1))[1] > 0.0 && of(rows.newer(&user, 2))[1] == 0.0);
     }
 }

@@ -1,5 +1,6 @@
 //! The features of a user, from the whole history and from each category and author in it.
 
+use super::alike::Alike;
 use super::groups::NO_GROUP;
 use super::names::{AGE, POPULARITY, UNKNOWN, USER_FEATURES};
 use super::{Encoder, ItemFeatures};
@@ -19,6 +20,8 @@ pub struct UserFeatures<'a> {
     pub(super) authors: GroupTotals,
     /// The user's vector, k long, or empty.
     pub(super) factor: Vec<f32>,
+    /// None where the model has neither texts nor embeddings.
+    pub(super) alike: Option<Alike>,
     row: Row<'a>,
 }
 
@@ -71,6 +74,7 @@ impl<'a> UserFeatures<'a> {
             categories,
             authors,
             factor,
+            alike: encoder.layout().vectors.then(|| Alike::new(&encoder.vectors, &encoder.feedback, row)),
             row,
         }
     }
