@@ -217,9 +217,10 @@ pub struct Open {
 }
 
 impl Open {
-    /// Its process's segment; None where the process is dead.
+    /// Its process's segment; None where the process is dead. One that told how it ended may be gone before the row says so.
     pub fn segment(&self) -> Option<Segment> {
-        Segment::attach(self.handle, Some(self.id)).filter(|_| background::lives(self.pid))
+        let told = |segment: &Segment| matches!(segment.state(), State::Stored | State::Failed);
+        Segment::attach(self.handle, Some(self.id)).filter(|segment| told(segment) || background::lives(self.pid))
     }
 
     /// On a standby, where the processes of the rows are not, everything is taken to be as written.

@@ -221,6 +221,8 @@ def the_journal_has_trainings_of_sessions(site):
         act(session)
         session.finish(mark)
         session.close()
+        now = site.one("SELECT outcome FROM reco_runs() ORDER BY id DESC LIMIT 1;")
+        check(now in ("running", outcome.split("|")[0]), f"before the journal ends a training that was {outcome}, it is {now}")
         until(lambda: site.last_run() > before, "a session's training is not in the journal", PROMPT)
         until(lambda: site.one(OPEN_ROWS) == "0", "the journal does not end a session's training", PROMPT)
         site.wait(before + 1, outcome)
