@@ -15,7 +15,7 @@ install: setup ## build the extension and install it into the private prefix
 demo: install ## train and recommend on a generated library, in a temporary cluster
 	@scripts/with-cluster -- scripts/demo
 
-test: setup ## format, lints and every test
+test: setup ## format, lints and every test, on PostgreSQL 15 to 18 (RECO_PG=15: on one)
 	@scripts/test
 
 prove: install ## the long proofs: faults, random calls, damaged bytes (half an hour)
