@@ -95,6 +95,12 @@ const PER_LINK: usize = 2 * 16 + 4 * 12;
 const PER_TERM: usize = 8 + 2 * 4 + 4 * 6;
 const PER_EMBEDDING: usize = 4 * WIDTH + 4 * (WIDTH + 4);
 
+impl Size {
+    fn labels_and_descriptions(&self) -> usize {
+        self.links * PER_LINK + self.described * 28 + self.terms * PER_TERM + self.embeddings * PER_EMBEDDING
+    }
+}
+
 /// Bytes that a run needs at most, about: what was read, four indexed copies of the interactions (all, core, two
 /// training parts) with a matrix each, one matrix in the other orientation, factors of both sides three times, three sets
 /// of neighbours of the items that enough users share and the regressions behind one, the content rows, and what
@@ -111,10 +117,7 @@ pub fn estimate_memory(size: &Size, params: &ValidParams) -> u64 {
     let systems = block_bytes(shared_items, neighbours);
     (interactions * per_interaction
         + (users + items) * per_row
-        + size.links * PER_LINK
-        + size.described * 28
-        + size.terms * PER_TERM
-        + size.embeddings * PER_EMBEDDING
+        + size.labels_and_descriptions()
         + shared_items * per_shared_item
         + systems
         + content_rows) as u64
@@ -131,7 +134,7 @@ pub fn estimate_evaluation(size: &Size, request: &Request, threads: usize) -> u6
     let per_user = parts * 4 * request.longest() + threads.min(parts) * request.cutoffs.len() * 8 * 8;
     (interactions * (36 + 40 + 5 * 25 + 2 * 8)
         + (users + items) * 200
-        + size.links * PER_LINK
+        + size.labels_and_descriptions()
         + threads * items * per_item_scored
         + ranked * per_user) as u64
 }
