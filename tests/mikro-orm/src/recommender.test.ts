@@ -62,22 +62,14 @@ async function servedWeights(): Promise<number[]> {
   return row!.weights;
 }
 
-/** The score must be the weighted mean of the parts that the row has. */
+/** The score must be the weighted mean of the parts that the row has: their plain mean where all of those weigh nothing. */
 function assertWeighted(row: Score, served: number[]): void {
-  let sum = 0;
-  let weights = 0;
-  for (const [place, part] of PARTS.entries()) {
-    const weight = served[place]!;
-    const value = row[part];
-    if (value !== null) {
-      assertUnit(value, `${part} of book ${row.itemId}`);
-      sum += weight * value;
-      weights += weight;
-    }
-  }
+  const parts = PARTS.map((part, place) => ({ part, value: row[part], weight: served[place]! })).filter(({ value }) => value !== null);
+  parts.forEach(({ part, value }) => assertUnit(value!, `${part} of book ${row.itemId}`));
   assertUnit(row.score, `the score of book ${row.itemId}`);
-  assert.ok(weights > 0, `book ${row.itemId} has a score and no part that counts`);
-  assert.ok(Math.abs(row.score - sum / weights) < 1e-6, `book ${row.itemId}: score ${row.score}, its parts give ${sum / weights}`);
+  const whole = parts.reduce((sum, { weight }) => sum + weight, 0);
+  const mean = parts.reduce((sum, { value, weight }) => sum + value! * (whole > 0 ? weight / whole : 1 / parts.length), 0);
+  assert.ok(Math.abs(row.score - mean) < 1e-6, `book ${row.itemId}: score ${row.score}, its parts give ${mean}`);
 }
 
 const itemIds = (rows: Score[]): bigint[] => rows.map((row) => row.itemId);
