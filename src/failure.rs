@@ -45,6 +45,14 @@ impl Failure {
             .hint("Ask for less at once, or give the server more memory; for a training, lower its \"factors\" or \"neighbours\".")
     }
 
+    /// Most often its stack finds no memory: the system calls that a resource that is temporarily unavailable.
+    pub fn no_thread(why: impl std::fmt::Display) -> Self {
+        Failure::new(PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY, format!("no thread could be started: {why}")).hint(
+            "A thread needs memory for its stack, and counts for the system's limit of processes: give the server more, or \
+             lower reco.max_threads.",
+        )
+    }
+
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -136,7 +144,8 @@ impl From<Error> for Failure {
             Error::NotFinite(_) => {
                 Failure::new(Code::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, message).hint("Try a larger \"regularization\".")
             }
-            Error::LightGbm(_) | Error::Threads(_) => Failure::new(Code::ERRCODE_INTERNAL_ERROR, message),
+            Error::Threads(why) => Failure::no_thread(why),
+            Error::LightGbm(_) => Failure::new(Code::ERRCODE_INTERNAL_ERROR, message),
         }
     }
 }

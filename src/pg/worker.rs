@@ -174,7 +174,7 @@ fn spawn(body: impl FnOnce() + Send + 'static) -> Outcome<JoinHandle<()>> {
         libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
         let thread = std::thread::Builder::new().name("reco training".into()).spawn(body);
         libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
-        thread.map_err(|e| internal(&format!("no thread could be started: {e}")))
+        thread.map_err(Failure::no_thread)
     }
 }
 
