@@ -36,7 +36,10 @@ def died(pid, seconds):
 
 def limit(pid, what, value):
     """Of the soft kind, which the process's user may set."""
-    subprocess.run([os.environ["RECO_LIMIT"], str(pid), f"--{what}={value}:"], check=True)
+    done = subprocess.run([os.environ["RECO_LIMIT"], str(pid), f"--{what}={value}:"])
+    if done.returncode and not os.path.exists(f"/proc/{pid}"):
+        raise ProcessLookupError(pid)
+    done.check_returncode()
 
 
 def postmaster_pid():
