@@ -50,7 +50,7 @@ fn audience(site: &Site<'_>, item: i64, n: usize, among: Option<Vec<i64>>) -> Ou
     // What the catalogue does not have now, or not for this caller, is for nobody.
     let Some(info) = site.items(vec![item])?.get(item).cloned() else { return Ok(Vec::new()) };
     let mut described = [(item, info)];
-    if let Some(served) = site.served.as_ref().filter(|served| served.model.items().index(item).is_none()) {
+    if let Some(served) = &site.served {
         site.describe(&served.model, &mut described)?;
     }
     let [(_, info)] = described;

@@ -30,12 +30,6 @@ impl FoundItems {
         self.get(id).is_some()
     }
 
-    fn replace(&mut self, id: i64, info: ItemInfo) {
-        if let Ok(place) = self.items.binary_search_by_key(&id, |(id, _)| *id) {
-            self.items[place].1 = info;
-        }
-    }
-
     pub fn as_slice(&self) -> &[(i64, ItemInfo)] {
         &self.items
     }
@@ -193,18 +187,23 @@ impl Site<'_> {
         Ok(named.map(|found| (found.item, found.title)).collect())
     }
 
-    /// Adds what the texts and embeddings of items say that the model does not know, if it makes use of them.
+    /// Adds what the texts and embeddings say of those of the items that the model does not know, if it makes use of them.
     pub fn describe(&self, model: &Model, items: &mut [(i64, ItemInfo)]) -> Outcome<()> {
         const PORTION: usize = 1000;
         let source = self.mapping.items().filter(|source| source.has_descriptions() && model.reads_descriptions());
         let Some(source) = source else { return Ok(()) };
-        for items in items.chunks_mut(PORTION) {
+        let mut newer: Vec<&mut (i64, ItemInfo)> =
+            items.iter_mut().filter(|(id, _)| model.items().index(*id).is_none()).collect();
+        for items in newer.chunks_mut(PORTION) {
             session::pause();
-            let ids: Vec<i64> = items.iter().map(|(id, _)| *id).collect();
+            let ids: Vec<i64> = items.iter().map(|item| item.0).collect();
             let ids = self.ids_as_arg(source.table(), &source.id, ids)?;
             let mut found: HashMap<i64, Description> = HashMap::new();
             for Described { item, description, .. } in self.select(source, &where_any(&source.id), &[ids])? {
-                let longest = found.remove(&item).map_or(description.clone(), |other| other.longer(description));
+                let longest = match found.remove(&item) {
+                    Some(other) => other.longer(description),
+                    None => description,
+                };
                 found.insert(item, longest);
             }
             for (id, info) in items {
@@ -223,10 +222,7 @@ impl Site<'_> {
         let whole = self.shows_whole_catalogue();
         let in_question = items.iter().zip(&index).filter(|(_, index)| index.is_none() || !whole);
         let mut found = self.items(in_question.map(|(id, _)| *id).collect())?;
-        let mut newer: Vec<(i64, ItemInfo)> =
-            found.items.iter().filter(|(id, _)| model.items().index(*id).is_none()).cloned().collect();
-        self.describe(model, &mut newer)?;
-        newer.into_iter().for_each(|(id, info)| found.replace(id, info));
+        self.describe(model, &mut found.items)?;
         let target = |(id, index): (&i64, Option<u32>)| match (index, found.get(*id)) {
             (Some(index), info) if whole || info.is_some() => Target::Known(index),
             (None, Some(info)) => Target::Newcomer(info.clone()),
