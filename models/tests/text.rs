@@ -1,15 +1,15 @@
 //! Texts and embeddings of items: what costs nothing where there are none, and finds a place for what is new.
 
 mod common;
-
-use std::sync::Arc;
+#[path = "common/stored.rs"]
+mod stored;
 
 use common::sources;
 use reco_models::{
-    Bytes, Catalog, Control, Description, Evidence, ItemInfo, NONE, Params, Reason, Sources, Target, Trained, decode,
-    encode, image, open_image, train,
+    Catalog, Control, Description, Evidence, ItemInfo, NONE, Params, Reason, Sources, Target, Trained, encode, train,
 };
 use serde_json::json;
+use stored::stored_mapped_and_refused;
 
 const WORDS: [&str; 4] = [
     "dragones magos espadas reinos",
@@ -97,22 +97,9 @@ fn a_model_with_descriptions_is_stored_mapped_and_refused_where_damaged() {
         sources.catalog.descriptions.push(*id, &both).unwrap();
     }
     let trained = run(sources);
-    let bytes = encode(&trained.model).unwrap();
-    let back = decode(&(Arc::new(bytes.clone()) as Bytes)).unwrap();
-    assert_eq!(back.items(), trained.model.items());
-    let mapped: Bytes = Arc::new(image(&back, 7, || ()).unwrap());
-    let opened = open_image(&mapped, 7).unwrap();
-    assert_eq!(encode(&opened).unwrap(), bytes);
-    let scores = |model: &reco_models::Model| -> Vec<f32> {
-        let newer = model.describe(ItemInfo::default(), &BY_TEXT(7, 2));
-        let targets: Vec<Target> = (0..300).map(Target::Known).chain([Target::Newcomer(newer)]).collect();
-        let user = model.user(trained.data.events.row(3), NONE, None).unwrap();
-        model.score(&user, &targets).iter().map(|scored| scored.score).collect()
-    };
-    assert_eq!(scores(&opened), scores(&trained.model));
-    for cut in (0..bytes.len()).step_by(997) {
-        assert!(decode(&(Arc::new(bytes[..cut].to_vec()) as Bytes)).is_err());
-    }
+    stored_mapped_and_refused(&trained, |model| {
+        vec![Target::Newcomer(model.describe(ItemInfo::default(), &BY_TEXT(7, 2)))]
+    });
 }
 
 #[test]
