@@ -92,14 +92,15 @@ impl Vectors {
         let rows = one_row_each(items, read)?;
         let mut vectors = Vectors { texts: Texts::weighed(&rows, read)?, embeddings: Embeddings::centred(&rows, read) };
         let (mut start, mut terms, mut weights) = (room(items.len() + 1)?, Vec::new(), Vec::new());
-        let (mut bytes, mut scale) = (Vec::new(), Vec::new());
+        let embedded = if vectors.embeddings.dimension > 0 { items.len() } else { 0 };
+        let (mut bytes, mut scale) = (room(embedded * WIDTH)?, room(embedded)?);
         start.push(0);
         for row in &rows {
             let weighted = row.map_or(Vec::new(), |row| vectors.texts.weigh(read.terms(row)));
             terms.extend(weighted.iter().map(|(term, _)| *term));
             weights.extend(weighted.iter().map(|(_, weight)| *weight));
             start.push(terms.len() as u64);
-            if vectors.embeddings.dimension > 0 {
+            if embedded > 0 {
                 let own = row.and_then(|row| read.embedding(row, vectors.embeddings.dimension));
                 let (row, step) = own.map_or(([0; WIDTH], 0.0), |own| vectors.embeddings.encode(own));
                 bytes.extend(row);

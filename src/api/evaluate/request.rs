@@ -2,6 +2,7 @@
 
 use pgrx::AnyElement;
 use pgrx::prelude::*;
+use reco_models::Error;
 use serde_json::Value;
 
 use crate::api::arguments;
@@ -76,5 +77,5 @@ fn whole(name: &str, value: &Value, least: u64, most: u64) -> Outcome<u64> {
 }
 
 fn wrong(name: &str, value: &Value, expected: &str) -> Failure {
-    Failure::invalid(format!("option \"{name}\" must be {expected}, not {value}"))
+    Error::Option { name: name.into(), value: value.to_string(), expected: expected.into() }.into()
 }
