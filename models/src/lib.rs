@@ -2,7 +2,8 @@
 //! threads are arguments. The clock is read by [`Control`], which measures how long the phases of a run take, and through
 //! it by the budget of a run, which ends a search that takes far longer than planned.
 //!
-//! Six layers; each uses only those below it, and `learn` and `serve` know nothing of each other:
+//! Six layers; each uses only those below it, and `learn` and `serve` know nothing of each other. Beside them stands
+//! `experiment`, who gets which variant and what its outcomes tell, which uses none of them:
 //!
 //! ```text
 //! learn   a run: train, choose, evaluate, decide
@@ -53,6 +54,7 @@ pub const BUILD: &str = env!("RECO_MODELS_BUILD");
 mod control;
 mod data;
 mod error;
+mod experiment;
 mod learn;
 mod math;
 mod model;
@@ -73,6 +75,13 @@ pub use data::room::{is_asking, more_room, require, room};
 pub use data::split::{HeldOut, SplitKind};
 pub use data::words::MOST_CHARACTERS;
 pub use error::{Error, Result};
+pub use experiment::assign::assign;
+pub use experiment::confidence::{Comparison, FEWEST, Interval, Promise, Tally, compare};
+pub use experiment::interleave::{Team, Votes, draft_seed, team_draft};
+pub use experiment::off_policy::{Estimates, MOST_PLACES, OffPolicy, Wanted, off_policy};
+pub use experiment::ratio::{MISMATCH, sample_ratio};
+pub use experiment::size::Plan;
+pub use experiment::verdict::Verdict;
 pub use learn::evaluate::{Evaluation, Summary, System};
 pub use learn::gate::Decision;
 pub use learn::memory::{Size, estimate_evaluation, estimate_memory};

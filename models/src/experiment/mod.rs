@@ -1,0 +1,15 @@
+//! Experiments: who gets which variant, and what the outcomes tell. Nothing here knows of models or items' scores.
+//!
+//! Every interval and every test here may be looked at every day, and the experiment ended at the first look that tells: it
+//! holds at all looks together what it promises.
+
+pub mod assign;
+pub mod confidence;
+pub mod interleave;
+pub mod off_policy;
+pub mod ratio;
+pub mod size;
+pub mod verdict;
+
+#[cfg(test)]
+mod simulation;
