@@ -90,6 +90,7 @@ pub use learn::params::{Params, ValidParams, WeightChoice};
 pub use learn::reevaluate::{Figure, Request, Segment, Stored, reevaluate};
 pub use learn::report::Choice;
 pub use learn::train::{Champion, Trained, train};
+pub use math::share::Share;
 pub use model::ensemble::{PART_NAMES, Parts, Weights};
 pub use model::model::Model;
 pub use model::profile::{UserSummary, fingerprint, summarise};
@@ -105,6 +106,7 @@ pub use serve::explore::{Explored, RARELY, explore, explore_seed};
 pub use serve::reason::Reason;
 pub use serve::recommend::Pick;
 pub use serve::retrieve::{EXHAUSTIVE, ServedModel};
+pub use serve::rotate::{COUNTED, rotation_weight};
 pub use serve::similar::{Kinship, Similar};
 
 /// The single steps of a run, for whoever measures one by itself (tests/peers).

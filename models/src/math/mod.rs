@@ -2,6 +2,7 @@
 
 pub mod isa;
 pub mod kernel;
+pub mod share;
 pub mod simd;
 pub mod topk;
 pub mod vector;

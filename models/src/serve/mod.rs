@@ -8,4 +8,5 @@ pub mod explore;
 pub mod reason;
 pub mod recommend;
 pub mod retrieve;
+pub mod rotate;
 pub mod similar;
