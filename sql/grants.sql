@@ -26,3 +26,15 @@ GRANT SELECT ON ALL TABLES IN SCHEMA reco TO pg_database_owner;
 GRANT UPDATE ON ALL SEQUENCES IN SCHEMA reco TO @extowner@, pg_database_owner;
 GRANT INSERT ON ALL TABLES IN SCHEMA reco TO @extowner@, pg_database_owner;
 REVOKE INSERT ON reco.registry, reco.run FROM @extowner@, pg_database_owner;
+
+-- What logs, and what is told of single users. A site grants the first two to the role of its application.
+REVOKE ALL ON FUNCTION
+    reco_serve(bigint, double precision, text, bigint[], bigint, boolean, double precision, double precision, bigint[]),
+    reco_feedback(uuid, bigint, text, timestamptz), reco_expire(),
+    reco_online(timestamptz, timestamptz, text[]), reco_attribution(timestamptz, timestamptz)
+FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    reco_serve(bigint, double precision, text, bigint[], bigint, boolean, double precision, double precision, bigint[]),
+    reco_feedback(uuid, bigint, text, timestamptz), reco_expire(),
+    reco_online(timestamptz, timestamptz, text[]), reco_attribution(timestamptz, timestamptz)
+TO @extowner@ WITH GRANT OPTION;

@@ -9,3 +9,104 @@ CREATE FUNCTION reco_evaluate(k double precision[] DEFAULT '{10}', options jsonb
 STABLE LANGUAGE c AS 'MODULE_PATHNAME', 'reco_evaluate_wrapper';
 REVOKE ALL ON FUNCTION reco_evaluate(double precision[], jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION reco_evaluate(double precision[], jsonb) TO @extowner@ WITH GRANT OPTION;
+
+-- What was shown, and what came of it. Both tables are rings of partitions: a request belongs to the week of its time, and
+-- week w lies in the partition w modulo 16. So there is one for each week that is kept, none is ever made or dropped while the
+-- site runs, all are members of the extension, and whole weeks expire at once. src/online/request.rs has the same numbers.
+CREATE TABLE reco.impression (
+    request_id    uuid        NOT NULL,
+    item_id       bigint      NOT NULL,
+    user_id       bigint      NOT NULL,
+    at            timestamptz NOT NULL,
+    model_version bigint,
+    score         real        NOT NULL,
+    propensity    real,
+    rank          int         NOT NULL,
+    slot          smallint    NOT NULL,
+    source        text        NOT NULL,
+    surface       text        NOT NULL,
+    model_name    text        NOT NULL,
+    experiment    text,
+    variant       text,
+    PRIMARY KEY (slot, request_id, item_id)
+) PARTITION BY LIST (slot);
+COMMENT ON TABLE reco.impression IS 'One row per item that reco_serve() showed.';
+CREATE INDEX impression_of_user ON reco.impression (user_id, at);
+
+CREATE TABLE reco.feedback (
+    request_id uuid        NOT NULL,
+    item_id    bigint      NOT NULL,
+    user_id    bigint      NOT NULL,
+    at         timestamptz NOT NULL,
+    slot       smallint    NOT NULL,
+    event      text        NOT NULL CHECK (event IN ('click', 'dismiss')),
+    model_name text        NOT NULL,
+    PRIMARY KEY (slot, request_id, item_id, event)
+) PARTITION BY LIST (slot);
+COMMENT ON TABLE reco.feedback IS 'What reco_feedback() was told of what was shown.';
+CREATE INDEX feedback_of_user ON reco.feedback (user_id);
+
+CREATE TABLE reco.dismissal (
+    user_id    bigint      NOT NULL,
+    item_id    bigint      NOT NULL,
+    at         timestamptz NOT NULL,
+    model_name text        NOT NULL,
+    PRIMARY KEY (user_id, item_id, model_name)
+);
+COMMENT ON TABLE reco.dismissal IS 'What each user has dismissed: reco_serve() does not show it again.';
+
+-- Of a partitioned table pg_dump reads the partitions.
+DO $$
+BEGIN
+    FOR slot IN 0 .. 15 LOOP
+        EXECUTE pg_catalog.format('CREATE TABLE reco.impression_%s PARTITION OF reco.impression FOR VALUES IN (%s)', slot, slot);
+        EXECUTE pg_catalog.format('CREATE TABLE reco.feedback_%s PARTITION OF reco.feedback FOR VALUES IN (%s)', slot, slot);
+        PERFORM pg_catalog.pg_extension_config_dump(pg_catalog.format('reco.impression_%s', slot)::pg_catalog.regclass, '');
+        PERFORM pg_catalog.pg_extension_config_dump(pg_catalog.format('reco.feedback_%s', slot)::pg_catalog.regclass, '');
+        EXECUTE pg_catalog.concat('GRANT SELECT ON reco.impression_', slot, ', reco.feedback_', slot, ' TO @extowner@ WITH GRANT OPTION');
+        EXECUTE pg_catalog.concat('GRANT INSERT ON reco.impression_', slot, ', reco.feedback_', slot, ' TO @extowner@');
+        EXECUTE pg_catalog.concat('GRANT SELECT, INSERT ON reco.impression_', slot, ', reco.feedback_', slot, ' TO pg_database_owner');
+    END LOOP;
+END
+$$;
+SELECT pg_catalog.pg_extension_config_dump('reco.dismissal', '');
+GRANT SELECT ON reco.impression, reco.feedback, reco.dismissal TO @extowner@ WITH GRANT OPTION;
+GRANT INSERT ON reco.impression, reco.feedback, reco.dismissal TO @extowner@;
+GRANT SELECT, INSERT ON reco.impression, reco.feedback, reco.dismissal TO pg_database_owner;
+
+CREATE FUNCTION reco_serve(
+    user_id bigint, n double precision DEFAULT 10, surface text DEFAULT '', exclude bigint[] DEFAULT '{}',
+    category bigint DEFAULT NULL, exclude_seen boolean DEFAULT true, diversity double precision DEFAULT 0,
+    explore double precision DEFAULT 0, among bigint[] DEFAULT NULL
+) RETURNS TABLE (
+    request_id uuid, rank integer, item_id bigint, score real, collaborative real, content_based real, popularity real,
+    source text, model_version bigint, reason text, propensity real, experiment text, variant text)
+LANGUAGE c AS 'MODULE_PATHNAME', 'reco_serve_wrapper';
+CREATE FUNCTION reco_feedback(request_id uuid, item_id bigint, event text, at timestamptz DEFAULT now()) RETURNS boolean
+LANGUAGE c AS 'MODULE_PATHNAME', 'reco_feedback_wrapper';
+CREATE FUNCTION reco_expire() RETURNS bigint STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'reco_expire_wrapper';
+CREATE FUNCTION reco_online(
+    since timestamptz DEFAULT now() - interval '30 days', until timestamptz DEFAULT NULL,
+    by text[] DEFAULT '{day,surface,model_version,experiment,variant,source}'
+) RETURNS TABLE (
+    day date, surface text, model_version bigint, experiment text, variant text, source text, impressions bigint,
+    users bigint, clicks bigint, ctr double precision, ctr_low double precision, ctr_high double precision,
+    conversions bigint, conversion double precision, conversion_low double precision, conversion_high double precision,
+    engagements bigint, engagement double precision, engagement_low double precision, engagement_high double precision,
+    dismissals bigint)
+STABLE LANGUAGE c AS 'MODULE_PATHNAME', 'reco_online_wrapper';
+CREATE FUNCTION reco_attribution(since timestamptz DEFAULT now() - interval '30 days', until timestamptz DEFAULT NULL)
+RETURNS TABLE (
+    event text, user_id bigint, item_id bigint, at timestamptz, request_id uuid, rank integer, shown_at timestamptz,
+    surface text, model_version bigint, experiment text, variant text, source text, propensity real)
+STABLE LANGUAGE c AS 'MODULE_PATHNAME', 'reco_attribution_wrapper';
+REVOKE ALL ON FUNCTION
+    reco_serve(bigint, double precision, text, bigint[], bigint, boolean, double precision, double precision, bigint[]),
+    reco_feedback(uuid, bigint, text, timestamptz), reco_expire(),
+    reco_online(timestamptz, timestamptz, text[]), reco_attribution(timestamptz, timestamptz)
+FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    reco_serve(bigint, double precision, text, bigint[], bigint, boolean, double precision, double precision, bigint[]),
+    reco_feedback(uuid, bigint, text, timestamptz), reco_expire(),
+    reco_online(timestamptz, timestamptz, text[]), reco_attribution(timestamptz, timestamptz)
+TO @extowner@ WITH GRANT OPTION;

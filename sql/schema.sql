@@ -202,3 +202,61 @@ SELECT pg_catalog.pg_extension_config_dump('reco.item_factor', '');
 SELECT pg_catalog.pg_extension_config_dump('reco.user_feature', '');
 SELECT pg_catalog.pg_extension_config_dump('reco.item_feature', '');
 SELECT pg_catalog.pg_extension_config_dump('reco.key', '');
+
+-- What was shown, and what came of it. Both tables are rings of partitions: a request belongs to the week of its time, and
+-- week w lies in the partition w modulo 16. So there is one for each week that is kept, none is ever made or dropped while the
+-- site runs, all are members of the extension, and whole weeks expire at once. src/online/request.rs has the same numbers.
+CREATE TABLE reco.impression (
+    request_id    uuid        NOT NULL,
+    item_id       bigint      NOT NULL,
+    user_id       bigint      NOT NULL,
+    at            timestamptz NOT NULL,
+    model_version bigint,
+    score         real        NOT NULL,
+    propensity    real,
+    rank          int         NOT NULL,
+    slot          smallint    NOT NULL,
+    source        text        NOT NULL,
+    surface       text        NOT NULL,
+    model_name    text        NOT NULL,
+    experiment    text,
+    variant       text,
+    PRIMARY KEY (slot, request_id, item_id)
+) PARTITION BY LIST (slot);
+COMMENT ON TABLE reco.impression IS 'One row per item that reco_serve() showed.';
+CREATE INDEX impression_of_user ON reco.impression (user_id, at);
+
+CREATE TABLE reco.feedback (
+    request_id uuid        NOT NULL,
+    item_id    bigint      NOT NULL,
+    user_id    bigint      NOT NULL,
+    at         timestamptz NOT NULL,
+    slot       smallint    NOT NULL,
+    event      text        NOT NULL CHECK (event IN ('click', 'dismiss')),
+    model_name text        NOT NULL,
+    PRIMARY KEY (slot, request_id, item_id, event)
+) PARTITION BY LIST (slot);
+COMMENT ON TABLE reco.feedback IS 'What reco_feedback() was told of what was shown.';
+CREATE INDEX feedback_of_user ON reco.feedback (user_id);
+
+CREATE TABLE reco.dismissal (
+    user_id    bigint      NOT NULL,
+    item_id    bigint      NOT NULL,
+    at         timestamptz NOT NULL,
+    model_name text        NOT NULL,
+    PRIMARY KEY (user_id, item_id, model_name)
+);
+COMMENT ON TABLE reco.dismissal IS 'What each user has dismissed: reco_serve() does not show it again.';
+
+-- Of a partitioned table pg_dump reads the partitions.
+DO $$
+BEGIN
+    FOR slot IN 0 .. 15 LOOP
+        EXECUTE pg_catalog.format('CREATE TABLE reco.impression_%s PARTITION OF reco.impression FOR VALUES IN (%s)', slot, slot);
+        EXECUTE pg_catalog.format('CREATE TABLE reco.feedback_%s PARTITION OF reco.feedback FOR VALUES IN (%s)', slot, slot);
+        PERFORM pg_catalog.pg_extension_config_dump(pg_catalog.format('reco.impression_%s', slot)::pg_catalog.regclass, '');
+        PERFORM pg_catalog.pg_extension_config_dump(pg_catalog.format('reco.feedback_%s', slot)::pg_catalog.regclass, '');
+    END LOOP;
+END
+$$;
+SELECT pg_catalog.pg_extension_config_dump('reco.dismissal', '');

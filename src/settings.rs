@@ -13,8 +13,16 @@ static TRAIN_NICE: GucSetting<i32> = GucSetting::<i32>::new(19);
 static MAX_TRAIN_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(4096);
 static MAX_CANDIDATES: GucSetting<i32> = GucSetting::<i32>::new(1_000_000);
 static KEEP_MODELS: GucSetting<i32> = GucSetting::<i32>::new(3);
+/// Seconds; a bare number of days would be below the least value, and so an error.
+static KEEP_IMPRESSIONS: GucSetting<i32> = GucSetting::<i32>::new(90 * DAY);
+static ATTRIBUTION_WINDOW: GucSetting<i32> = GucSetting::<i32>::new(7 * DAY);
+static ROTATION: GucSetting<f64> = GucSetting::<f64>::new(0.0);
+static ROTATION_HALF_LIFE: GucSetting<i32> = GucSetting::<i32>::new(7 * DAY);
+static REPEAT_AFTER: GucSetting<i32> = GucSetting::<i32>::new(0);
 static MODEL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 static LOCALE: GucSetting<Locale> = GucSetting::<Locale>::new(Locale::Es);
+
+const DAY: i32 = 86_400;
 
 /// The setting that names a model.
 pub const MODEL_NAME: &CStr = c"reco.model";
@@ -61,6 +69,17 @@ fn define_for_everybody() {
         GucContext::Userset,
         GucFlags::default(),
     );
+    GucRegistry::define_int_guc(
+        c"reco.attribution_window",
+        c"How long after an item was shown a favourite or a review of it is credited to that.",
+        c"Of several times that it was shown the last one before is credited.",
+        &ATTRIBUTION_WINDOW,
+        3600,
+        365 * DAY,
+        GucContext::Userset,
+        GucFlags::UNIT_S,
+    );
+    define_rotation();
     GucRegistry::define_string_guc(
         MODEL_NAME,
         c"Name of the model, and of the mapping, that every function uses.",
@@ -76,6 +95,39 @@ fn define_for_everybody() {
         &LOCALE,
         GucContext::Userset,
         GucFlags::default(),
+    );
+}
+
+fn define_rotation() {
+    GucRegistry::define_float_guc(
+        c"reco.rotation",
+        c"How much reco_serve() takes from the rank of what was shown and not clicked.",
+        c"0: nothing; 1: each time that an item was shown halves the score that it is ranked by.",
+        &ROTATION,
+        0.0,
+        1.0,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"reco.rotation_half_life",
+        c"After this time it counts half as much that an item was shown.",
+        c"What was shown more than four times as long ago does not count.",
+        &ROTATION_HALF_LIFE,
+        60,
+        90 * DAY,
+        GucContext::Userset,
+        GucFlags::UNIT_S,
+    );
+    GucRegistry::define_int_guc(
+        c"reco.repeat_after",
+        c"For this time reco_serve() does not show an item to the same user again.",
+        c"0: it may be on the next page.",
+        &REPEAT_AFTER,
+        0,
+        90 * DAY,
+        GucContext::Userset,
+        GucFlags::UNIT_S,
     );
 }
 
@@ -119,6 +171,16 @@ fn define_for_superusers() {
         1000,
         GucContext::Suset,
         GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"reco.keep_impressions",
+        c"How long impressions and feedback are kept.",
+        c"What is older leaves by reco_expire(), a week later at most.",
+        &KEEP_IMPRESSIONS,
+        DAY,
+        3650 * DAY,
+        GucContext::Suset,
+        GucFlags::UNIT_S,
     );
 }
 
@@ -173,6 +235,31 @@ pub fn max_candidates() -> usize {
 
 pub fn keep_models() -> i64 {
     i64::from(KEEP_MODELS.get())
+}
+
+/// In seconds.
+pub fn attribution_window() -> i64 {
+    i64::from(ATTRIBUTION_WINDOW.get())
+}
+
+/// 0 to 1.
+pub fn rotation() -> f32 {
+    ROTATION.get() as f32
+}
+
+/// In seconds.
+pub fn rotation_half_life() -> i64 {
+    i64::from(ROTATION_HALF_LIFE.get())
+}
+
+/// In seconds; 0: at once.
+pub fn repeat_after() -> i64 {
+    i64::from(REPEAT_AFTER.get())
+}
+
+/// In seconds.
+pub fn keep_impressions() -> i64 {
+    i64::from(KEEP_IMPRESSIONS.get())
 }
 
 pub fn locale() -> Locale {

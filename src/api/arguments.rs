@@ -131,6 +131,30 @@ pub fn count_up_to(most: f64, hint: &str, n: Option<f64>) -> Outcome<usize> {
     Err(Failure::invalid(format!("n must be a whole number between 1 and {most}, not {n}")).hint(hint))
 }
 
+/// The error of an argument that must be given.
+pub fn null(name: &str) -> Failure {
+    Failure::new(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, format!("{name} must not be NULL"))
+}
+
+/// The longest label, in bytes: as PostgreSQL's names.
+const LONGEST_LABEL: usize = 63;
+
+/// A text that groups what is logged; empty where it is NULL.
+///
+/// # Errors
+/// 22023 where it is too long.
+pub fn label(name: &str, value: Option<String>) -> Outcome<String> {
+    let value = value.unwrap_or_default();
+    if value.len() <= LONGEST_LABEL {
+        return Ok(value);
+    }
+    let begin: String = value.chars().take(20).collect();
+    Err(Failure::invalid(format!(
+        "{name} must have at most {LONGEST_LABEL} bytes, not {}: \"{begin}...\"",
+        value.len()
+    )))
+}
+
 /// A share, 0 to 1; 0 where it is NULL.
 pub fn share(name: &str, value: Option<f64>) -> Outcome<f32> {
     let value = value.unwrap_or(0.0);

@@ -5,6 +5,7 @@ use std::ffi::CStr;
 use pgrx::pg_sys;
 
 use crate::failure::{Failure, Outcome};
+use crate::pg::catalog;
 use crate::pg::session;
 
 /// Who else may hold the lock.
@@ -38,6 +39,15 @@ pub fn try_sequence(name: &CStr, mode: Mode) -> Outcome<bool> {
     let sequence = sequence(name)?;
     // SAFETY: the lock is released with the transaction.
     Ok(unsafe { pg_sys::ConditionalLockRelationOid(sequence, mode.number()) })
+}
+
+/// Locks a table of the schema `reco` against everybody else until the transaction ends; false, at once, where somebody uses it.
+pub fn try_table_alone(name: &str) -> Outcome<bool> {
+    let missing =
+        || Failure::new(pgrx::PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE, format!("table reco.{name} does not exist"));
+    let table = catalog::find("reco", name).ok_or_else(missing)?;
+    // SAFETY: the lock is released with the transaction.
+    Ok(unsafe { pg_sys::ConditionalLockRelationOid(table.oid, pg_sys::AccessExclusiveLock as _) })
 }
 
 /// Releases the locks of the session. PostgreSQL does so itself where the end of a process aborts a transaction, but not where

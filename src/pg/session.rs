@@ -62,9 +62,31 @@ pub fn clock() -> i64 {
     since_1970(unsafe { pg_sys::GetCurrentTimestamp() })
 }
 
+/// The time of the transaction in milliseconds since 1970.
+pub fn now_milliseconds() -> i64 {
+    // SAFETY: no arguments.
+    unsafe { pg_sys::GetCurrentTransactionStartTimestamp() }.div_euclid(1000) + EPOCH_2000 * 1000
+}
+
+/// PostgreSQL counts microseconds from 2000; in seconds since 1970.
+const EPOCH_2000: i64 = 946_684_800;
+
+/// With its fraction; an infinite time is an infinite number.
+pub fn seconds_since_1970(timestamp: pg_sys::TimestampTz) -> f64 {
+    match timestamp {
+        pg_sys::TimestampTz::MIN => f64::NEG_INFINITY,
+        pg_sys::TimestampTz::MAX => f64::INFINITY,
+        _ => timestamp as f64 / 1e6 + EPOCH_2000 as f64,
+    }
+}
+
+/// A moment from seconds since 1970; None beyond PostgreSQL's range.
+pub fn timestamp(seconds: f64) -> Option<pgrx::datum::TimestampWithTimeZone> {
+    let microseconds = ((seconds - EPOCH_2000 as f64) * 1e6).round();
+    pgrx::datum::TimestampWithTimeZone::try_from(microseconds as pg_sys::TimestampTz).ok()
+}
+
 fn since_1970(timestamp: pg_sys::TimestampTz) -> i64 {
-    // PostgreSQL counts microseconds from 2000.
-    const EPOCH_2000: i64 = 946_684_800;
     timestamp.div_euclid(1_000_000) + EPOCH_2000
 }
 

@@ -6,6 +6,7 @@ mod crowd;
 mod interactions;
 mod items;
 mod keys;
+mod outcomes;
 mod reader;
 mod recent;
 mod record;
@@ -14,6 +15,7 @@ mod trend;
 
 pub use bulk::Read;
 pub use items::each_once;
+pub use outcomes::{Deed, Deeds};
 pub use reader::{ModelReader, RulesReader};
 pub use recent::Event;
 pub use trend::Trend;

@@ -7,9 +7,12 @@ use crate::store::{lock, trainer};
 
 /// Every place of the schema `reco` that has the id of a user. The bytes of a model, in `reco.model_blob` and in its file,
 /// know items only, so they, their checksums and the content hash stay.
-const PLACES: [&str; 5] = [
+const PLACES: [&str; 8] = [
     "DELETE FROM reco.user_factor WHERE user_id OPERATOR(pg_catalog.=) $1 RETURNING 1",
     "DELETE FROM reco.user_feature WHERE user_id OPERATOR(pg_catalog.=) $1 RETURNING 1",
+    "DELETE FROM reco.impression WHERE user_id OPERATOR(pg_catalog.=) $1 RETURNING 1",
+    "DELETE FROM reco.feedback WHERE user_id OPERATOR(pg_catalog.=) $1 RETURNING 1",
+    "DELETE FROM reco.dismissal WHERE user_id OPERATOR(pg_catalog.=) $1 RETURNING 1",
     // Not where the same text is the key of an item, a category or an author too.
     "DELETE FROM reco.key k WHERE k.id OPERATOR(pg_catalog.=) $1 AND NOT EXISTS (
          SELECT FROM reco.item_feature f WHERE f.model_version OPERATOR(pg_catalog.=) k.model_version
@@ -28,7 +31,7 @@ const PLACES: [&str; 5] = [
      RETURNING 1",
 ];
 
-/// Removes a user from every version; gives from how many rows.
+/// Removes a user from every version and from what was shown; gives from how many rows.
 ///
 /// # Errors
 /// 55P03 where somebody trains.

@@ -186,7 +186,7 @@ def members():
         FROM pg_depend d JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
         JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'reco') AND d.deptype = 'e'
-          AND c.relkind IN ('r', 'p', 'v', 'm')""")
+          AND c.relkind IN ('r', 'p', 'v', 'm') AND NOT c.relispartition""")
 
 
 def same(what, written, there):

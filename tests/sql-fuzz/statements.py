@@ -21,6 +21,19 @@ PROPERTIES = {
             OR score IS NULL OR NOT score BETWEEN 0 AND 1 OR NOT (propensity IS NULL OR propensity > 0 AND propensity <= 1)
         UNION ALL SELECT 'VIOLATION recommend repeats or exceeds' FROM a, (SELECT count(*) AS rows,
             count(DISTINCT item_id) AS items FROM r) c WHERE rows <> items OR rows > coalesce(n, 10);""",
+    "reco_serve": """WITH a AS MATERIALIZED (SELECT {1} AS n, {3} AS excluded), r AS MATERIALIZED (
+            SELECT r.* FROM a, reco_serve({0}, a.n, {2}, a.excluded, {4}, {5}, {6}, {7}, {8}) WITH ORDINALITY r)
+        SELECT 'VIOLATION serve ' || r::text FROM r, a WHERE rank <> ordinality OR item_id = ANY (excluded)
+            OR score IS NULL OR NOT score BETWEEN 0 AND 1 OR request_id IS NULL
+        UNION ALL SELECT 'VIOLATION serve repeats, exceeds or has two ids' FROM a, (SELECT count(*) AS rows,
+            count(DISTINCT item_id) AS items, count(DISTINCT request_id) AS ids FROM r) c
+        WHERE rows <> items OR rows > coalesce(n, 10) OR ids > 1;""",
+    "reco_feedback": """SELECT 'VIOLATION feedback is new twice' FROM (SELECT request_id, item_id FROM reco_serve({1}, 1) LIMIT 1) s,
+        LATERAL (SELECT array_agg(reco_feedback(request_id, item_id, {2}, {3}) ORDER BY n) AS told FROM generate_series(1, 2) n) f
+        WHERE told[2];""",
+    "reco_online": """SELECT 'VIOLATION online ' || r::text FROM reco_online({0}, {1}, {2}) r WHERE users > impressions OR clicks > impressions
+        OR NOT ctr BETWEEN ctr_low AND ctr_high OR ctr_low < 0 OR ctr_high > 1 OR NOT conversion BETWEEN conversion_low AND conversion_high
+        OR NOT engagement BETWEEN engagement_low AND engagement_high OR conversions > impressions OR engagements > impressions;""",
     "reco_similar": """WITH r AS MATERIALIZED (SELECT * FROM reco_similar({0}, {1}))
         SELECT 'VIOLATION similar ' || r::text FROM (SELECT *, lead(similarity) OVER (ORDER BY rank) AS next,
             count(*) OVER (PARTITION BY item_id) AS times FROM r) r

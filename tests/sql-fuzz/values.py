@@ -8,7 +8,8 @@ REALS = ("NaN", "Infinity", "-Infinity", "0", "-0", "1", "1.0000001", "-1e-45", 
 DOUBLES = REALS + ("1e308", "-1e308", "5e-324")
 INTERVALS = ("7 days", "1 year", "1 second", "1 microsecond", "0", "-1 day", "178000000 years", "-178000000 years",
              "1 mon -30 days", "2147483647 days", "1 day -24 hours")
-TEXTS = ("", "rating", "favorite", "item", "user", "RATING", " ", "ñandú", "a" * 5000, "';--", '"', "\\", "\x01\x7f", "𝄞", "%s")
+TIMES = ("now", "epoch", "yesterday", "tomorrow", "infinity", "-infinity", "4713-01-01 BC", "294276-12-31", "2024-02-29 12:00+14")
+TEXTS = ("", "click", "dismiss", "day", "variant", "rating", "favorite", "item", "user", "RATING", " ", "ñandú", "a" * 5000, "';--", '"', "\\", "\x01\x7f", "𝄞", "%s")
 RELATIONS = ("resena", "favorito", "libro", "usuario", "odd_reviews", "good_reviews", "failing_reviews", "slow_reviews",
              "recursive_reviews", "kept_reviews", "empty_reviews", "parted", "parted_low", "hidden", "elsewhere.resena",
              "\"odd \"\"name';--ñ\"", "pg_class", "information_schema.tables", "reco.model", "pg_temp.passing")
@@ -38,6 +39,7 @@ class Values:
             "bigint": self.bigint, "integer": self.integer, "smallint": self.integer, "real": self.real,
             "double precision": self.double, "boolean": lambda: self.random.choice(("true", "false")),
             "text": self.text, "uuid": self.uuid, "interval": lambda: quoted(self.random.choice(INTERVALS)),
+            "timestamp with time zone": lambda: quoted(self.random.choice(TIMES)),
             "jsonb": lambda: quoted(self.json_text()), "regclass": lambda: quoted(self.random.choice(RELATIONS)),
         }
 

@@ -3,11 +3,11 @@
 //! What the model knows is found through the candidates of `reco-models`; what the catalogue has beyond it is read; and
 //! nothing is shown that a look-up with the caller's rights does not find.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use reco_models::{
-    EXHAUSTIVE, Exposure, ItemInfo, Parts, Pick, RARELY, ServedModel, Target, User, diversify, explore, explore_seed,
-    require,
+    EXHAUSTIVE, Exposure, ItemInfo, Parts, Pick, RARELY, Scored, ServedModel, Target, User, diversify, explore,
+    explore_seed, require,
 };
 
 use super::{Recommendation, Request, Who};
@@ -91,6 +91,7 @@ impl ByModel<'_> {
         let Request { n, diversity, .. } = *self.request;
         let user = self.reader.user(self.model())?;
         let Selection { best, rare, .. } = self.select(&user)?;
+        let (best, scores) = self.rotated(best);
         let explored = self.explored(&rare);
         let is_explored = |pick: &Pick| explored.iter().any(|(e, _)| e.id == pick.id);
         let rest: Vec<Pick> = best.into_iter().filter(|pick| !is_explored(pick)).collect();
@@ -105,11 +106,28 @@ impl ByModel<'_> {
         let reasons = reason::by_model(self.site, self.model(), &user, &items, &disliked)?;
         let recommendation = |((pick, propensity), reason): ((Pick, Option<f32>), _)| Recommendation {
             item: pick.id,
-            scored: pick.scored,
+            scored: Scored { score: scores.get(&pick.id).copied().unwrap_or(pick.scored.score), ..pick.scored },
             reason,
             propensity,
         };
         Ok(listed.into_iter().zip(reasons).map(recommendation).collect())
+    }
+
+    /// By the scores that places are given by: those of items that were shown before are lower there. With them the scores that
+    /// these items have, which are what is told.
+    fn rotated(&self, mut best: Vec<Pick>) -> (Vec<Pick>, HashMap<i64, f32>) {
+        let mut scores = HashMap::new();
+        for pick in &mut best {
+            let weight = self.request.weight(pick.id);
+            if weight < 1.0 {
+                scores.insert(pick.id, pick.scored.score);
+                pick.scored.score *= weight;
+            }
+        }
+        if !scores.is_empty() {
+            best.sort_by(|a, b| b.scored.score.total_cmp(&a.scored.score));
+        }
+        (best, scores)
     }
 
     /// The items that may get a place.
@@ -118,7 +136,8 @@ impl ByModel<'_> {
         let listed = if diversity > 0.0 { n * DIVERSITY_POOL } else { n };
         // An explored item leaves its ordinary place to the next one.
         let rare_wanted = if explore > 0.0 { EXPLORE_POOL } else { 0 };
-        let best_wanted = listed + rare_wanted;
+        // So does each item that was shown before, at most.
+        let best_wanted = listed + rare_wanted + self.request.weighted();
         let mut selection = Selection { best_wanted, rare_wanted, best: Vec::new(), rare: Vec::new() };
         match (category, &self.request.among) {
             (Some(category), _) => self.select_in_category(user, category, &mut selection)?,

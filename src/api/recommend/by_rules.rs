@@ -27,7 +27,8 @@ pub fn recommend(site: &Site<'_>, who: &Who, request: &Request) -> Outcome<Vec<R
         items.into_iter().map(|(id, info)| (by_taste(&reader, &info), id, info)).collect();
     // The rules give few different scores: of equals the newer, as far as a date or an id tells.
     let newer = |(_, id, info): &(Scored, i64, ItemInfo)| Reverse((info.published, *id));
-    scored.sort_unstable_by(|a, b| b.0.score.total_cmp(&a.0.score).then(newer(a).cmp(&newer(b))));
+    let rank_by = |(scored, id, _): &(Scored, i64, ItemInfo)| scored.score * request.weight(*id);
+    scored.sort_unstable_by(|a, b| rank_by(b).total_cmp(&rank_by(a)).then(newer(a).cmp(&newer(b))));
     scored.truncate(request.n);
     let infos: Vec<ItemInfo> = scored.iter().map(|(_, _, info)| info.clone()).collect();
     let reasons = reason::by_rules(site, &reader, &infos)?;

@@ -9,10 +9,11 @@ use pgrx::prelude::*;
 use reco_models::{Parts, Scored};
 
 use crate::api::arguments;
-use crate::failure::or_raise;
-use crate::pg::spi;
+use crate::failure::{Outcome, or_raise};
+use crate::pg::spi::{self, Connection};
 use crate::site::Site;
-use request::Request;
+
+pub use request::Request;
 
 /// A row of the answer, as both functions declare it: pgrx reads the types of a table in the signature itself.
 type Row =
@@ -81,22 +82,33 @@ fn reco_recommend_for(
 }
 
 /// Whom the items are for.
-enum Who {
+pub enum Who {
     User(i64),
     /// The ids of the liked items.
     Guest(Vec<i64>),
 }
 
+/// The items for somebody, best first, and the model that answered.
+pub struct Page {
+    pub list: Vec<Recommendation>,
+    /// None where the rules answered.
+    pub version: Option<i64>,
+}
+
+pub fn page(connection: &Connection, who: &Who, request: &Request) -> Outcome<Page> {
+    let site = Site::answering(connection)?;
+    match &site.served {
+        Some(served) => {
+            Ok(Page { list: by_model::recommend(&site, served, who, request)?, version: Some(served.version) })
+        }
+        None => Ok(Page { list: by_rules::recommend(&site, who, request)?, version: None }),
+    }
+}
+
 /// No rows for nobody.
 fn answer(who: Option<Who>, request: &Request) -> Vec<Row> {
     let Some(who) = who else { return Vec::new() };
-    let (list, version) = or_raise(spi::connect(|connection| {
-        let site = Site::answering(connection)?;
-        match &site.served {
-            Some(served) => Ok((by_model::recommend(&site, served, &who, request)?, Some(served.version))),
-            None => Ok((by_rules::recommend(&site, &who, request)?, None)),
-        }
-    }));
+    let Page { list, version } = or_raise(spi::connect(|connection| page(connection, &who, request)));
     let row = |(recommendation, rank): (Recommendation, i32)| {
         let Recommendation { item, scored, reason, propensity } = recommendation;
         let Scored { score, parts, rung } = scored;
@@ -106,11 +118,11 @@ fn answer(who: Option<Who>, request: &Request) -> Vec<Row> {
     list.into_iter().zip(1..).map(row).collect()
 }
 
-struct Recommendation {
-    item: i64,
-    scored: Scored,
+pub struct Recommendation {
+    pub item: i64,
+    pub scored: Scored,
     /// As a page shows it; None where there is none.
-    reason: Option<String>,
+    pub reason: Option<String>,
     /// Of an explored place: how probable it was that the item would get one.
-    propensity: Option<f32>,
+    pub propensity: Option<f32>,
 }

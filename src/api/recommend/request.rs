@@ -4,6 +4,7 @@ use pgrx::prelude::*;
 
 use crate::api::arguments::{count, filter, ids, share};
 use crate::failure::Outcome;
+use crate::online::rotation::Rotation;
 
 /// The arguments, checked.
 pub struct Request {
@@ -19,6 +20,7 @@ pub struct Request {
     /// Ascending.
     exclude: Vec<i64>,
     exclude_seen: bool,
+    rotation: Rotation,
 }
 
 impl Request {
@@ -44,12 +46,29 @@ impl Request {
             exclude_seen: exclude_seen.unwrap_or(true),
             diversity: share("diversity", diversity)?,
             explore: share("explore", explore)?,
+            rotation: Rotation::default(),
         })
+    }
+
+    /// Also by what was shown before.
+    pub fn rotated(self, rotation: Rotation) -> Request {
+        Request { rotation, ..self }
+    }
+
+    /// What the score of an item is multiplied by where items are ranked, 0 to 1.
+    pub fn weight(&self, item: i64) -> f32 {
+        self.rotation.weight(item)
+    }
+
+    /// Items whose weight is below 1.
+    pub fn weighted(&self) -> usize {
+        self.rotation.weighted()
     }
 
     /// Ids that must not be shown to a reader who has seen and discarded the given ones, ascending.
     pub fn excluded(&self, seen: &[i64], discarded: &[i64]) -> Vec<i64> {
         let mut excluded = self.exclude.clone();
+        excluded.extend_from_slice(self.rotation.hidden());
         excluded.extend_from_slice(discarded);
         if self.exclude_seen {
             excluded.extend_from_slice(seen);

@@ -1,0 +1,137 @@
+//! `reco_serve`, `reco_feedback` and `reco_expire`: a page that is logged, what came of it, and when that is deleted.
+
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::prelude::*;
+use reco_models::{Parts, Scored};
+
+use super::arguments;
+use super::recommend::{self, Page, Request, Who};
+use crate::failure::{Outcome, or_raise};
+use crate::online::impression::{self, Items};
+use crate::online::{RequestId, feedback, retention, rotation};
+use crate::pg::session::refuse_read_only;
+use crate::pg::spi;
+
+/// As the function declares it.
+type Row = (
+    pgrx::Uuid,
+    i32,
+    i64,
+    f32,
+    Option<f32>,
+    Option<f32>,
+    Option<f32>,
+    &'static str,
+    Option<i64>,
+    Option<String>,
+    Option<f32>,
+    Option<String>,
+    Option<String>,
+);
+
+/// The top n, best first, and a row of `reco.impression` for each.
+#[pg_extern]
+#[allow(clippy::type_complexity, clippy::too_many_arguments)]
+fn reco_serve(
+    user_id: Option<i64>,
+    n: default!(Option<f64>, "10"),
+    surface: default!(Option<String>, "''"),
+    exclude: default!(Option<Array<i64>>, "'{}'"),
+    category: default!(Option<i64>, "NULL"),
+    exclude_seen: default!(Option<bool>, "true"),
+    diversity: default!(Option<f64>, "0"),
+    explore: default!(Option<f64>, "0"),
+    among: default!(Option<Array<i64>>, "NULL"),
+) -> TableIterator<
+    'static,
+    (
+        name!(request_id, pgrx::Uuid),
+        name!(rank, i32),
+        name!(item_id, i64),
+        name!(score, f32),
+        name!(collaborative, Option<f32>),
+        name!(content_based, Option<f32>),
+        name!(popularity, Option<f32>),
+        name!(source, &'static str),
+        name!(model_version, Option<i64>),
+        name!(reason, Option<String>),
+        name!(propensity, Option<f32>),
+        name!(experiment, Option<String>),
+        name!(variant, Option<String>),
+    ),
+> {
+    let request = or_raise(Request::new(n, exclude, category, exclude_seen, diversity, explore, among));
+    let surface = or_raise(arguments::label("surface", surface));
+    refuse_read_only(c"reco_serve()");
+    let rows = user_id.map_or(Ok(Vec::new()), |user| serve(user, &surface, request));
+    TableIterator::new(or_raise(rows))
+}
+
+fn serve(user: i64, surface: &str, request: Request) -> Outcome<Vec<Row>> {
+    let (id, page) = spi::connect(|connection| {
+        let request = request.rotated(rotation::of(connection, user)?);
+        let page = recommend::page(connection, &Who::User(user), &request)?;
+        if page.list.is_empty() {
+            return Ok((None, page));
+        }
+        let mut items = Items::default();
+        for shown in &page.list {
+            items.id.push(shown.item);
+            items.score.push(shown.scored.score);
+            items.source.push(shown.scored.rung.name());
+            items.propensity.push(shown.propensity);
+        }
+        let shown = impression::Page { user, surface, version: page.version, experiment: None, variant: None };
+        Outcome::Ok((Some(impression::record(connection, &shown, items)?), page))
+    })?;
+    let Some(id) = id else { return Ok(Vec::new()) };
+    Ok(rows(id, page))
+}
+
+fn rows(id: RequestId, Page { list, version }: Page) -> Vec<Row> {
+    let row = |(recommendation, rank): (recommend::Recommendation, i32)| {
+        let recommend::Recommendation { item, scored, reason, propensity } = recommendation;
+        let Scored { score, parts, rung } = scored;
+        let Parts { collaborative, content_based, popularity } = parts;
+        let source = rung.name();
+        let (id, experiment, variant) = (id.uuid(), None, None);
+        (
+            id,
+            rank,
+            item,
+            score,
+            collaborative,
+            content_based,
+            popularity,
+            source,
+            version,
+            reason,
+            propensity,
+            experiment,
+            variant,
+        )
+    };
+    list.into_iter().zip(1..).map(row).collect()
+}
+
+/// Notes what the user did with an item that was shown; false where that was known already.
+#[pg_extern]
+fn reco_feedback(
+    request_id: Option<pgrx::Uuid>,
+    item_id: Option<i64>,
+    event: Option<&str>,
+    at: default!(Option<TimestampWithTimeZone>, "now()"),
+) -> bool {
+    let request = or_raise(request_id.ok_or_else(|| arguments::null("request_id")));
+    let item = or_raise(item_id.ok_or_else(|| arguments::null("item_id")));
+    let event = or_raise(event.ok_or_else(|| arguments::null("event")).and_then(feedback::Event::parse));
+    refuse_read_only(c"reco_feedback()");
+    or_raise(spi::connect(|connection| feedback::note(connection, RequestId::from_uuid(request), item, event, at)))
+}
+
+/// Deletes what is older than `reco.keep_impressions` says; gives the number of rows.
+#[pg_extern]
+fn reco_expire() -> i64 {
+    refuse_read_only(c"reco_expire()");
+    or_raise(spi::connect(retention::apply)).rows()
+}
