@@ -125,6 +125,7 @@ pub mod steps {
 pub mod kernels {
     pub use crate::math::isa::Isa;
     pub use crate::math::kernel::{rank_update_on, solve_on};
+    pub use crate::math::product::{DEPTH, WIDTH, add_product_on};
     pub use crate::math::simd::{dot_on, dot_rows_of_bytes_on, dot_rows_on};
     pub use crate::math::topk::top_on;
     pub use crate::model::calibration::Calibration;

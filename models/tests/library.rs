@@ -91,6 +91,20 @@ fn stars_are_predicted_almost_to_their_noise() {
     assert!(evidence.rmse < 0.82 && evidence.rmse < 1.002 * evidence.baseline_rmse, "{evidence:?}");
 }
 
+/// The numbers of others that items were predicted from, as the report shows what was tried.
+fn tried_neighbours(options: Value) -> Vec<Value> {
+    let report = run(sources(600, 300, 15_000), options, None, 2).choice.report();
+    let tried = report["tried"]["neighbours"].as_array().unwrap();
+    tried.iter().map(|one| one["neighbours"].clone()).collect()
+}
+
+#[test]
+fn all_others_are_tried_unless_an_option_says_how_many() {
+    let all = |tried: &[Value]| tried.contains(&json!("all"));
+    assert!(all(&tried_neighbours(json!({"trees": 0}))));
+    assert!(!all(&tried_neighbours(json!({"trees": 0, "neighbours": 50}))));
+}
+
 #[test]
 fn one_thread_and_two_give_the_same_model() {
     let bytes = |threads| encode(&run(sources(600, 300, 15_000), json!({}), None, threads).model).unwrap();

@@ -11,7 +11,9 @@ import lenskit.algorithms.item_knn
 import lenskit.algorithms.user_knn
 import numpy as np
 import pandas as pd
+import scipy.linalg
 import scipy.sparse as sp
+import threadpoolctl
 from implicit.cpu.als import AlternatingLeastSquares
 from implicit.cpu.bpr import BayesianPersonalizedRanking
 from sklearn.decomposition import TruncatedSVD
@@ -110,6 +112,20 @@ def sklearn_svd(cut, components):
     return lambda: cut.by_factors(users, model.components_.T)
 
 
+def ease(cut, regularization):
+    """Steck's closed form, in single precision, as its author and others publish it; the inverse by Cholesky."""
+    with threadpoolctl.threadpool_limits(THREADS):
+        gram = (cut.train.T @ cut.train).toarray().astype(np.float32, order="F")
+        gram[np.diag_indices_from(gram)] += regularization
+        factor, failed = scipy.linalg.lapack.spotrf(gram, lower=1, overwrite_a=1)
+        inverse, also_failed = scipy.linalg.lapack.spotri(factor, lower=1, overwrite_c=1)
+        assert not failed and not also_failed
+        weights = np.tril(inverse) + np.tril(inverse, -1).T
+        weights /= -np.diag(weights)
+        np.fill_diagonal(weights, 0)
+    return lambda: cut.by_score(lambda users: cut.train[users] @ weights)
+
+
 def popularity(cut):
     counts = np.bincount(cut.train.indices, minlength=cut.train.shape[1])
     return lambda: cut.by_score(lambda users: np.tile(counts, (len(users), 1)))
@@ -125,6 +141,7 @@ GRIDS = {
     "LensKit ImplicitMF": (lenskit_als, {"reg": [10, 30, 100], "weight": [5, 20, 60]}),
     "LensKit ItemItem": (lenskit_item_item, {"save_nbrs": [20, 100, 500]}),
     "LensKit UserUser": (lenskit_user_user, {"nnbrs": [30, 100, 300]}),
+    "EASE": (ease, {"regularization": [30, 100, 250, 500, 1000, 2000]}),
     "scikit-learn SVD": (sklearn_svd, {"components": [10, 25, 50, 100, 200]}),
     "popularity": (popularity, {}),
 }

@@ -12,6 +12,8 @@ use crate::parts::als::AlsParams;
 
 /// Operations a second of the factorisation on two cores of 2020.
 const ALS_SPEED: f64 = 1.5e10;
+/// Multiply-adds a second of the inversion of a large matrix.
+const INVERSION_SPEED: f64 = 2e10;
 /// Items a second that are ranked by all systems on the same machine; four million where the catalogue fits the caches.
 const RANKING_SPEED: f64 = 2e6;
 /// Content rows a second that a hundred trees learn from.
@@ -19,6 +21,8 @@ const ROW_SPEED: f64 = 5e4;
 /// The search ends when this share of the budget is gone: what follows cannot be left out.
 const SEARCH_ENDS: f64 = 0.5;
 const MOST_TRIES: usize = 12;
+/// Tries of the regression on all others.
+const MOST_WHOLE: usize = 8;
 /// With fewer tries there is nothing to choose from.
 const LEAST_TRIES: usize = 4;
 /// A sample of fewer positives says little about the whole.
@@ -51,6 +55,13 @@ impl Budget {
         let share = (affordable / MOST_TRIES as f64).clamp(least, 1.0);
         let tries = (affordable / share) as usize;
         AlsSearch { tries: tries.clamp(LEAST_TRIES, MOST_TRIES), share }
+    }
+
+    /// How often the regression of each item on all others is tried: a quarter of the budget, of which two fits after
+    /// the search are kept. `madds`: multiply-adds of a fit.
+    pub fn whole_tries(&self, madds: f64) -> usize {
+        let affordable = self.seconds(0.25) * INVERSION_SPEED / madds.max(1.0);
+        ((affordable - 2.0).max(0.0) as usize).min(MOST_WHOLE)
     }
 
     pub fn search_is_over(&self, control: &Control) -> bool {
@@ -121,6 +132,15 @@ mod tests {
         assert_eq!((rich.tries, rich.share), (MOST_TRIES, 1.0));
         assert!(poor.tries == MOST_TRIES && poor.share < 1.0);
         assert!(broke.tries == LEAST_TRIES && broke.share == 0.2);
+    }
+
+    #[test]
+    fn all_others_are_tried_where_the_budget_has_time_for_a_try_and_two_fits() {
+        let (short, long) = (Budget::new(Duration::from_secs(10)), Budget::new(Duration::from_secs(300)));
+        let cubic = |n: f64| 0.5 * n.powi(3);
+        assert_eq!((long.whole_tries(cubic(4000.0)), long.whole_tries(cubic(9900.0))), (MOST_WHOLE, 1));
+        assert_eq!((long.whole_tries(cubic(12_000.0)), short.whole_tries(cubic(4000.0))), (0, 0));
+        assert_eq!(short.whole_tries(cubic(1000.0)), MOST_WHOLE);
     }
 
     #[test]

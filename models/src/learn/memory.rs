@@ -1,11 +1,11 @@
 //! What memory a run may need, told before it is allocated: refusing is an error, running out is a crash.
 
 use crate::data::description::{Description, WIDTH};
-use crate::learn::choose::{most_factors, most_neighbours};
+use crate::learn::choose::{KEPT, most_factors, most_neighbours};
 use crate::learn::evaluate::System;
 use crate::learn::params::ValidParams;
 use crate::learn::reevaluate::Request;
-use crate::parts::neighbours::block_bytes;
+use crate::parts::neighbours::{block_bytes, whole};
 use crate::parts::ratings;
 
 /// How much was read, counted while it is read.
@@ -115,12 +115,20 @@ pub fn estimate_memory(size: &Size, params: &ValidParams) -> u64 {
     let per_shared_item = (3 * 8 + 36) * neighbours;
     let content_rows = 300 << 20;
     let systems = block_bytes(shared_items, neighbours);
+    let whole = whole_bytes(users, shared_items, params);
     (interactions * per_interaction
         + (users + items) * per_row
         + size.labels_and_descriptions()
-        + shared_items * per_shared_item
-        + systems
+        + (shared_items * per_shared_item + systems).max(whole)
         + content_rows) as u64
+}
+
+/// Bytes of the regression of each item on all others, where there is time for it: the matrix that is inverted, and the weights
+/// of a fit as rows and gathered, beside those of the best try and of the nearest.
+fn whole_bytes(users: usize, items: usize, params: &ValidParams) -> usize {
+    let tried = params.budget.whole_tries(whole::least_madds(users, items)) > 0;
+    let weights = 4 * 8 * items * KEPT.min(items);
+    if tried && params.neighbours.is_none() { whole::bytes(users, items) + weights } else { 0 }
 }
 
 /// Bytes that the evaluation of a stored model on `threads` threads needs at most, about: what was read, sorted and in five

@@ -41,7 +41,7 @@ pub const NUMBERS: [NumberOption; 14] = [
         None,
         (0.0, 200.0),
         true,
-        "others that an item is predicted from; 0 leaves them out; chosen on validation, 50 or 200",
+        "others that an item is predicted from; 0 leaves them out; chosen on validation, 50, 200 or all",
     ),
     number("ridge", None, (0.01, 1e6), false, "regularization of the neighbours, in readers; chosen on validation"),
     number(

@@ -7,6 +7,7 @@ use crate::data::split::HeldOut;
 use crate::learn::choose::{Recipe, Trials};
 use crate::learn::weights::Verdict;
 use crate::model::ensemble::Weights;
+use crate::parts::neighbours::NeighbourParams;
 use crate::parts::ratings::RatingEvidence;
 
 /// What validation chose.
@@ -34,7 +35,7 @@ impl Choice {
             "regularization": short(self.recipe.als.regularization),
             "alpha0": short(self.recipe.als.alpha0),
             "factors": self.recipe.als.factors,
-            "neighbours": self.recipe.neighbours.most,
+            "neighbours": neighbours(&self.recipe.neighbours),
             "ridge": short(self.recipe.neighbours.shrinkage.ridge),
             "dropout": short(self.recipe.neighbours.shrinkage.dropout),
             "activity": short(self.recipe.neighbours.activity),
@@ -101,7 +102,7 @@ impl Trials {
         });
         let neighbours = self.neighbours.iter().map(|(tried, n)| {
             json!({
-                "neighbours": tried.most,
+                "neighbours": neighbours(tried),
                 "activity": short(tried.activity),
                 "ridge": short(tried.shrinkage.ridge),
                 "dropout": short(tried.shrinkage.dropout),
@@ -116,6 +117,11 @@ impl Trials {
             "blend": shares.collect::<Vec<Value>>(),
         })
     }
+}
+
+/// From how many others an item is predicted.
+fn neighbours(params: &NeighbourParams) -> Value {
+    if params.whole { json!("all") } else { json!(params.most) }
 }
 
 /// As many digits as an f32 has, so that 0.1 is shown as 0.1.

@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
-use reco_models::kernels::{self, Basis, Calibration, Forest, Isa, LANES, Side, Solver};
+use reco_models::kernels::{self, Basis, Calibration, DEPTH, Forest, Isa, LANES, Side, Solver, WIDTH};
 
 use crate::trees::{features_on_paths, random_tree};
 
@@ -31,6 +31,7 @@ pub fn all() -> Vec<Case> {
         dot_rows_of_bytes(rng),
         rank_update("rank update, 64 x 64", 64, rng),
         rank_update("rank update, 64 x 50", 50, rng),
+        product(rng),
         cholesky("Cholesky solve, 64 x 64", 64, rng),
         cholesky("Cholesky solve, 20 x 20", 20, rng),
         als("ALS, 200 items of 64 factors", 200, rng),
@@ -154,6 +155,23 @@ fn rank_update(name: &'static str, used: usize, rng: &mut Pcg64Mcg) -> Case {
         bytes_loaded: ROWS * used * 4,
         madds,
         call: Box::new(move |isa| kernels::rank_update_on(isa, black_box(&panel), FACTORS, used, black_box(&mut a))),
+    }
+}
+
+/// A step of the inversion of a large matrix: a block of rows and a panel, both in the caches.
+fn product(rng: &mut Pcg64Mcg) -> Case {
+    let (left, right) = (floats(rng, DEPTH * DEPTH), floats(rng, DEPTH * WIDTH));
+    let mut target = vec![0.0; DEPTH * WIDTH];
+    let madds = DEPTH * DEPTH * WIDTH;
+    Case {
+        name: "product of 128 rows with a panel",
+        unit: "multiply-add",
+        units: madds,
+        bytes_loaded: (left.len() + right.len() + 2 * target.len()) * 4,
+        madds,
+        call: Box::new(move |isa| {
+            kernels::add_product_on(isa, black_box(&left), black_box(&right), black_box(&mut target), WIDTH);
+        }),
     }
 }
 

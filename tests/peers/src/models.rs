@@ -41,7 +41,10 @@ pub struct Als {
 
 #[derive(Args)]
 pub struct Regression {
-    /// Neighbours that an item is predicted from
+    /// Predict each item from all others
+    #[arg(long)]
+    whole: bool,
+    /// Neighbours that an item is predicted from; of all others, the weights that are kept of each
     #[arg(long, default_value_t = 50)]
     most: usize,
     #[arg(long)]
@@ -88,7 +91,7 @@ fn factor_lists(cut: &Cut, factors: &Factorisation) -> Vec<Vec<u32>> {
 pub fn neighbours(folder: &Path, options: &Regression) -> Outcome<Value> {
     let matrix = cut::load_train(folder)?;
     let shrinkage = Shrinkage { ridge: options.ridge, dropout: options.dropout };
-    let params = NeighbourParams { shrinkage, most: options.most, activity: options.activity };
+    let params = NeighbourParams { shrinkage, whole: options.whole, most: options.most, activity: options.activity };
     let begun = Instant::now();
     let neighbours = Neighbours::fit(&matrix, &params, &Control::default())?;
     let seconds = begun.elapsed().as_secs_f64();

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Search, Trials, clearly_better, mean};
+use super::{Search, clearly_better, mean};
 use crate::error::Result;
 use crate::learn::metrics::K;
 use crate::math::topk::top;
@@ -10,30 +10,39 @@ use crate::parts::collaborative::{Blend, Collaborative};
 
 const SHARE_STEPS: u8 = 10;
 
+/// A share that was chosen.
+pub(super) struct Blended {
+    pub blend: Blend,
+    /// By validation user.
+    pub ndcg: Vec<f64>,
+    /// (share, mean NDCG)
+    pub tried: Vec<(f32, f64)>,
+}
+
 impl Search<'_> {
-    /// The best share; one model alone where the sum is not better by a standard error of the difference.
-    pub(super) fn blend(&self, part: &Collaborative, trials: &mut Trials) -> Result<Blend> {
+    /// The best share, one model alone where the sum is not better by a standard error of the difference; with its NDCG by
+    /// validation user, and the mean of each share.
+    pub(super) fn blend(&self, part: &Collaborative) -> Result<Blended> {
         let scales = self.scales(part)?;
         let with = |share: f32| Blend { share, ..scales };
         if self.params.neighbours == Some(0) || self.users.is_empty() {
-            return Ok(with(0.0));
+            return Ok(Blended { blend: with(0.0), ndcg: Vec::new(), tried: Vec::new() });
         }
-        if let Some(fixed) = self.params.neighbour_share {
-            return Ok(with(fixed));
-        }
-        let shares: Vec<f32> = (0..=SHARE_STEPS).map(|step| f32::from(step) / f32::from(SHARE_STEPS)).collect();
+        let steps = (0..=SHARE_STEPS).map(|step| f32::from(step) / f32::from(SHARE_STEPS));
+        let shares: Vec<f32> = self.params.neighbour_share.map_or_else(|| steps.collect(), |fixed| vec![fixed]);
         let by_user = self.ndcg_of_shares(part, scales, &shares)?;
         let tried: Vec<(f32, Vec<f64>)> = shares
             .iter()
             .enumerate()
             .map(|(i, share)| (*share, by_user.iter().map(|ndcg| ndcg[i]).collect()))
             .collect();
-        trials.shares = tried.iter().map(|(share, ndcg)| (*share, mean(ndcg))).collect();
+        let means = tried.iter().map(|(share, ndcg)| (*share, mean(ndcg))).collect();
         let better = |a: &&(f32, Vec<f64>), b: &&(f32, Vec<f64>)| mean(&a.1).total_cmp(&mean(&b.1));
-        let Some(best) = tried.iter().max_by(better) else { return Ok(with(0.0)) };
+        let best = tried.iter().max_by(better);
         let alone = tried.iter().filter(|t| t.0 == 0.0 || t.0 == 1.0).max_by(better);
-        let chosen = alone.filter(|alone| !clearly_better(&best.1, &alone.1)).unwrap_or(best);
-        Ok(with(chosen.0))
+        let clearly = |alone: &&(f32, Vec<f64>)| best.is_none_or(|best| !clearly_better(&best.1, &alone.1));
+        let (share, ndcg) = alone.filter(clearly).or(best).cloned().unwrap_or_default();
+        Ok(Blended { blend: with(share), ndcg, tried: means })
     }
 
     /// NDCG of every share, by validation user. The two models' scores are computed once per user.

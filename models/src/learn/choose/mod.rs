@@ -4,6 +4,7 @@
 mod als;
 mod blend;
 mod neighbours;
+mod whole;
 
 use rayon::prelude::*;
 
@@ -20,6 +21,7 @@ use crate::parts::neighbours::{NeighbourParams, Neighbours};
 
 pub use als::most_factors;
 pub use neighbours::most_neighbours;
+pub use whole::KEPT;
 
 /// How to fit a collaborative part; all that validation decided.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -57,16 +59,31 @@ pub fn choose(inner: &Split, params: &ValidParams, control: &Control) -> Result<
     control.done(0.4)?;
     let factors = factorise(search.matrix, &als, &Control::sharing_stop(control))?;
     control.done(0.5)?;
-    let (neighbour_params, neighbours) = search.neighbours(&mut trials)?;
+    let nearest = search.nearest(&mut trials)?;
+    control.done(0.7)?;
+    let whole = search.whole(nearest.params, &mut trials)?;
     control.done(0.8)?;
     let mut part = Collaborative {
         factors: factors.items.into(),
         basis: factors.user_basis,
-        neighbours,
+        neighbours: nearest.fitted,
         blend: Blend { share: 0.0, als_scale: 1.0, neighbour_scale: 1.0 },
     };
-    part.blend = search.blend(&part, &mut trials)?;
-    Ok((Recipe { als, neighbours: neighbour_params, blend: part.blend }, part, trials))
+    let mut chosen = search.blend(&part)?;
+    let mut neighbours = nearest.params;
+    // All others cost memory and time at every score, so they have to be clearly better, each with its best share.
+    if let Some(whole) = whole {
+        let few = std::mem::replace(&mut part.neighbours, whole.fitted);
+        let with_all = search.blend(&part)?;
+        if clearly_better(&with_all.ndcg, &chosen.ndcg) {
+            (chosen, neighbours) = (with_all, whole.params);
+        } else {
+            part.neighbours = few;
+        }
+    }
+    part.blend = chosen.blend;
+    trials.shares = chosen.tried;
+    Ok((Recipe { als, neighbours, blend: part.blend }, part, trials))
 }
 
 /// Fits a chosen part. The factorisation is given as well: it can fold in further items.

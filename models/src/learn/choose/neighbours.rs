@@ -17,9 +17,9 @@ const DENSE: usize = 15;
 /// In shared readers; Book-Crossing takes 30, MovieLens 100k and the generated library 100.
 const RIDGES: [f32; 4] = [10.0, 30.0, 100.0, 300.0];
 /// Shares of the likes that are imagined to be dropped.
-const DROPOUTS: [f32; 2] = [0.0, 0.5];
+pub(super) const DROPOUTS: [f32; 2] = [0.0, 0.5];
 /// Powers of the users' activity: the first is where the search begins.
-const ACTIVITIES: [f32; 3] = [-0.25, -0.5, 0.0];
+pub(super) const ACTIVITIES: [f32; 3] = [-0.25, -0.5, 0.0];
 
 /// The most neighbours that a choice may arrive at, in a catalogue of this size.
 pub fn most_neighbours(fixed: Option<usize>, items: usize) -> usize {
@@ -27,22 +27,23 @@ pub fn most_neighbours(fixed: Option<usize>, items: usize) -> usize {
 }
 
 /// A fitted try.
-struct Try {
-    params: NeighbourParams,
-    fitted: Neighbours,
+pub(super) struct Try {
+    pub params: NeighbourParams,
+    pub fitted: Neighbours,
     /// By validation user.
-    ndcg: Vec<f64>,
+    pub ndcg: Vec<f64>,
 }
 
 impl Search<'_> {
-    pub(super) fn neighbours(&self, trials: &mut Trials) -> Result<(NeighbourParams, Neighbours)> {
+    /// The best regressions on the nearest; none at all where an option leaves them out or nobody can choose.
+    pub(super) fn nearest(&self, trials: &mut Trials) -> Result<Try> {
         let most = self.params.neighbours.unwrap_or(NEIGHBOURS);
         let ridges = self.params.ridge.map_or(RIDGES.to_vec(), |fixed| vec![fixed]);
         let with = |dropout: f32| ridges.iter().map(move |ridge| Shrinkage { ridge: *ridge, dropout });
         let all: Vec<Shrinkage> = DROPOUTS.into_iter().flat_map(with).collect();
-        let start = NeighbourParams { shrinkage: all[0], most, activity: ACTIVITIES[0] };
+        let start = NeighbourParams { shrinkage: all[0], whole: false, most, activity: ACTIVITIES[0] };
         if most == 0 || self.users.is_empty() {
-            return Ok((start, Neighbours::none(self.matrix.cols())));
+            return Ok(Try { params: start, fitted: Neighbours::none(self.matrix.cols()), ndcg: Vec::new() });
         }
         let mut best = self.best_of(start, &all, trials)?;
         for activity in ACTIVITIES.into_iter().skip(1) {
@@ -55,8 +56,7 @@ impl Search<'_> {
                 best = next;
             }
         }
-        let best = self.wider(best, trials)?;
-        Ok((best.params, best.fitted))
+        self.wider(best, trials)
     }
 
     /// With more neighbours, if they are clearly better: they cost memory and time at every score.
@@ -96,7 +96,7 @@ impl Search<'_> {
     }
 
     /// Whether the time for the search is over; told with the result.
-    fn over(&self, trials: &mut Trials) -> bool {
+    pub(super) fn over(&self, trials: &mut Trials) -> bool {
         let over = self.params.budget.search_is_over(self.control);
         trials.cut_short |= over;
         over

@@ -8,9 +8,9 @@ use crate::parts::als::transposed;
 
 /// Users with more liked items than this count with an even sample of this size: their pairs grow with the square, and
 /// somebody who likes everything says little about what belongs together.
-const MOST_LIKED: usize = 2000;
+pub(super) const MOST_LIKED: usize = 2000;
 /// The positions of the positives, without values.
-type Pattern = sprs::CsMatI<(), u32, usize>;
+pub(super) type Pattern = sprs::CsMatI<(), u32, usize>;
 
 /// The positives in the order in which they are counted. Items are numbered by falling number of users: the sums of the
 /// most liked lie together and stay in the processor's caches.
@@ -117,7 +117,7 @@ impl Positives {
 }
 
 /// By user, in units of the average user, so that a ridge means the same on every data set.
-fn weights(matrix: &Interactions, activity: f32) -> Vec<f32> {
+pub(super) fn weights(matrix: &Interactions, activity: f32) -> Vec<f32> {
     let weight = |liked: usize| if liked == 0 { 0.0 } else { (liked as f32).powf(activity) };
     let mut weights: Vec<f32> = matrix.outer_iterator().map(|row| weight(row.nnz())).collect();
     let average = weights.iter().sum::<f32>() / weights.iter().filter(|w| **w > 0.0).count().max(1) as f32;
@@ -125,13 +125,13 @@ fn weights(matrix: &Interactions, activity: f32) -> Vec<f32> {
     weights
 }
 
-fn row(matrix: &Pattern, index: u32) -> &[u32] {
+pub(super) fn row(matrix: &Pattern, index: u32) -> &[u32] {
     let range = matrix.indptr().outer_inds_sz(index as usize);
     &matrix.indices()[range]
 }
 
 /// The positives, those of users with too many reduced to an even sample.
-fn even(matrix: &Interactions) -> Pattern {
+pub(super) fn even(matrix: &Interactions) -> Pattern {
     let mut start = vec![0];
     let mut items = Vec::with_capacity(matrix.nnz());
     for row in matrix.outer_iterator() {

@@ -6,17 +6,19 @@
 //! (Ning and Karypis, "SLIM: Sparse Linear Methods for Top-N Recommender Systems", 2011): linear in the items instead of
 //! cubic, and better in the long tail, where a whole inverse fits noise. NDCG@10 on the hold-outs of Book-Crossing,
 //! MovieLens 100k and the generated library: 0.085, 0.322, 0.275; the whole EASE 0.072 (elsewhere), 0.323, 0.269;
-//! BM25 0.076, 0.298, 0.256; RP3beta 0.031, 0.286, 0.261. A user's score of item i is Σ_j w_uj·W_ji over the liked items j.
+//! BM25 0.076, 0.298, 0.256; RP3beta 0.031, 0.286, 0.261. Where data is dense, the whole EASE is better, which is
+//! [`whole`]: validation decides. A user's score of item i is Σ_j w_uj·W_ji over the liked items j.
 
 mod counts;
 mod regression;
+pub mod whole;
 
 use serde::{Deserialize, Serialize};
 
 use crate::control::Control;
 use crate::data::column::Column;
 use crate::data::feedback::Interactions;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 pub use regression::{Regressions, block_bytes};
 
@@ -42,7 +44,10 @@ impl Shrinkage {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct NeighbourParams {
     pub shrinkage: Shrinkage,
-    /// The most items that one item is predicted from.
+    /// Whether each item is predicted from all others, and not from its nearest.
+    pub whole: bool,
+    /// The most items that one item is predicted from; where it is predicted from all others, the most that one item helps to
+    /// predict, those with the largest weights.
     pub most: usize,
     /// A user with n liked items has the weight n to this power, 0 or less: somebody who likes a lot says less about
     /// what belongs together.
@@ -61,8 +66,21 @@ pub struct Neighbours {
 
 impl Neighbours {
     /// From positives (users × items). Runs in the current rayon pool; the result does not depend on its size.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`], [`Error::OutOfMemory`], and [`Error::NotFinite`] where the system of all items cannot be solved.
     pub fn fit(matrix: &Interactions, params: &NeighbourParams, control: &Control) -> Result<Neighbours> {
-        Ok(Regressions::fit(matrix, params, &[params.shrinkage], control)?.neighbours(0))
+        if !params.whole {
+            return Ok(Regressions::fit(matrix, params, &[params.shrinkage], control)?.neighbours(0));
+        }
+        // Solvable as a rule, because validation was; if not, with a system that is ten times further from being singular.
+        for ridge in [1.0, 10.0].map(|factor| factor * params.shrinkage.ridge) {
+            let shrinkage = Shrinkage { ridge, ..params.shrinkage };
+            if let Some(fitted) = whole::fit(matrix, &NeighbourParams { shrinkage, ..*params }, control)? {
+                return Ok(fitted);
+            }
+        }
+        Err(Error::NotFinite("the regression of each item on all others"))
     }
 
     fn gather(rows: impl Iterator<Item = Vec<(u32, f32)>>, items: usize) -> Neighbours {

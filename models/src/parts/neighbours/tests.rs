@@ -12,8 +12,14 @@ fn some(users: usize, items: usize) -> Vec<(usize, usize)> {
     all.filter(|(u, i)| (u * 7919 + i * 104729) % 11 < 3).collect()
 }
 
+/// The same without a pattern: with that of [`some`] there are only eleven different users.
+fn any(users: usize, items: usize) -> Vec<(usize, usize)> {
+    let all = (0..users).flat_map(|u| (0..items).map(move |i| (u, i)));
+    all.filter(|(u, i)| xxhash_rust::xxh3::xxh3_64(&[*u as u8, *i as u8]) % 11 < 3).collect()
+}
+
 const ALL: NeighbourParams =
-    NeighbourParams { shrinkage: Shrinkage { ridge: 2.0, dropout: 0.0 }, most: 1000, activity: -0.25 };
+    NeighbourParams { shrinkage: Shrinkage { ridge: 2.0, dropout: 0.0 }, whole: false, most: 1000, activity: -0.25 };
 
 fn fit(matrix: &Interactions, params: &NeighbourParams) -> Neighbours {
     Neighbours::fit(matrix, params, &Control::default()).unwrap()
@@ -63,6 +69,63 @@ fn with_all_items_as_neighbours_it_is_a_ridge_regression_on_all_others() {
         }
         assert!(model.valid(items) && !model.valid(items + 1));
     }
+}
+
+/// All weights of the regression of an item on all others, by another item.
+fn dense_regression(gram: &nalgebra::DMatrix<f64>, to: usize, shrinkage: Shrinkage) -> Vec<f64> {
+    let others: Vec<usize> = (0..gram.nrows()).filter(|i| *i != to).collect();
+    let n = others.len();
+    let system = nalgebra::DMatrix::from_fn(n, n, |a, b| {
+        let shared = gram[(others[a], others[b])];
+        if a == b { shared / f64::from(1.0 - shrinkage.dropout) + f64::from(shrinkage.ridge) } else { shared }
+    });
+    let right = nalgebra::DVector::from_fn(n, |a, _| gram[(others[a], to)]);
+    let solved = system.cholesky().unwrap().solve(&right);
+    let mut weights = vec![0.0; n + 1];
+    others.iter().zip(solved.iter()).for_each(|(other, weight)| weights[*other] = *weight);
+    weights
+}
+
+#[test]
+fn predicted_from_all_others_it_is_a_ridge_regression_on_them() {
+    // Fewer items than users, and fewer users than items; more of both than a block of the inversion has.
+    for (users, items) in [(60, 25), (25, 60), (150, 140), (140, 150)] {
+        let pairs = any(users, items);
+        let gram = dense_gram(users, items, &pairs);
+        for shrinkage in [(2.0, 0.0), (2.0, 0.5), (30.0, 0.0)].map(|(ridge, dropout)| Shrinkage { ridge, dropout }) {
+            let params = NeighbourParams { shrinkage, whole: true, ..ALL };
+            let model = fit(&matrix(users, items, &pairs), &params);
+            assert!(model.valid(items));
+            let few = fit(&matrix(users, items, &pairs), &NeighbourParams { most: 5, ..params });
+            for to in 0..items {
+                for (from, expected) in dense_regression(&gram, to, shrinkage).iter().enumerate() {
+                    let found = weight(&model, from, to);
+                    assert!((f64::from(found) - expected).abs() < 1e-4, "{users} {from} {to}: {found} {expected}");
+                }
+                let kept: Vec<f32> = (0..items).map(|from| weight(&few, to, from).abs()).collect();
+                let least = kept.iter().copied().filter(|w| *w > 0.0).fold(f32::INFINITY, f32::min);
+                assert_eq!(kept.iter().filter(|w| **w > 0.0).count(), 5);
+                let left_out = (0..items).filter(|from| kept[*from] == 0.0).map(|from| weight(&model, to, from).abs());
+                assert!(left_out.fold(0.0, f32::max) <= least);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_system_of_all_items_that_cannot_be_solved_is_an_error() {
+    let same: Vec<(usize, usize)> = (0..50).flat_map(|user| (0..20).map(move |item| (user, item))).collect();
+    let params = NeighbourParams { shrinkage: Shrinkage { ridge: 1e-30, dropout: 0.0 }, whole: true, ..ALL };
+    let fitted = Neighbours::fit(&matrix(50, 20, &same), &params, &Control::default());
+    assert!(matches!(fitted, Err(Error::NotFinite(_))));
+}
+
+#[test]
+fn a_fit_on_all_others_can_be_stopped() {
+    let control = Control::default();
+    control.stop();
+    let params = NeighbourParams { whole: true, ..ALL };
+    assert!(matches!(Neighbours::fit(&matrix(60, 40, &some(60, 40)), &params, &control), Err(Error::Stopped)));
 }
 
 #[test]
@@ -121,19 +184,22 @@ fn systems_in_blocks_are_those_at_once() {
 
 #[test]
 fn threads_and_numbers_of_the_items_change_nothing() {
-    let matrix = matrix(80, 50, &some(80, 50));
-    let on = |threads: usize| {
+    let on = |threads: usize, users: usize, params: &NeighbourParams| {
+        let matrix = matrix(users, 50, &some(users, 50));
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| fit(&matrix, &ALL))
+        pool.install(|| fit(&matrix, params))
     };
-    let (one, three) = (on(1), on(3));
-    assert_eq!(one, three);
-    let reversed = one.renumbered(60, |item| 59 - item);
-    assert!(reversed.valid(60) && reversed.of(3).0.is_empty());
-    let liked = [(4, 1.0), (7, 0.5)];
-    let scores = one.score_all(&liked, 50);
-    let back = reversed.score_all(&liked.map(|(item, w)| (59 - item, w)), 60);
-    assert!((0..50).all(|i| (scores[i] - back[59 - i]).abs() < 1e-5));
+    for (users, whole) in [(80, false), (80, true), (30, true)] {
+        let params = NeighbourParams { whole, ..ALL };
+        let (one, three) = (on(1, users, &params), on(3, users, &params));
+        assert_eq!(one, three);
+        let reversed = one.renumbered(60, |item| 59 - item);
+        assert!(reversed.valid(60) && reversed.of(3).0.is_empty());
+        let liked = [(4, 1.0), (7, 0.5)];
+        let scores = one.score_all(&liked, 50);
+        let back = reversed.score_all(&liked.map(|(item, w)| (59 - item, w)), 60);
+        assert!((0..50).all(|i| (scores[i] - back[59 - i]).abs() < 1e-5));
+    }
 }
 
 #[test]
@@ -167,4 +233,8 @@ fn nobody_and_nothing() {
     let empty = fit(&matrix(3, 4, &[]), &ALL);
     assert!(empty.valid(4) && empty.score_all(&[(1, 1.0)], 4).iter().all(|s| *s == 0.0));
     assert!(fit(&matrix(1, 1, &[(0, 0)]), &ALL).item.is_empty());
+    for (users, items) in [(3, 4), (4, 3), (0, 3), (3, 0)] {
+        let empty = fit(&matrix(users, items, &[]), &NeighbourParams { whole: true, ..ALL });
+        assert!(empty.valid(items) && empty.item.is_empty());
+    }
 }
