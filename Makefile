@@ -16,6 +16,7 @@ demo: install ## train and recommend on a generated library, in a temporary clus
 	@scripts/with-cluster -- scripts/demo
 
 test: setup ## format, lints and every test, on PostgreSQL 15 to 18 (RECO_PG=15: on one)
+	@scripts/setup browser
 	@scripts/test
 
 prove: install ## the long proofs: faults, random calls, damaged bytes (half an hour)

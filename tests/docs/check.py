@@ -6,6 +6,7 @@ Fences, in README.md and docs/reference.md:
   pgsql is not run, unless it ends with "-- SQLSTATE xxxxx": then it must fail with that SQLSTATE
   sh    is not run, but every command in it must exist
   ts, python, java  in the reference: each line is one of tests/clients
+  ts    in the README: its lines stand like this, one after the other, in the backend of tests/mikro-orm
 """
 
 import json
@@ -279,6 +280,16 @@ def check_clients(reference):
         check(line in tested, f"docs/reference.md: no client of tests/clients runs: {line}")
 
 
+def check_backend(readme):
+    """What a reader would copy is what is tested."""
+    blocks = [block for block in readme.blocks if block.language == "ts"]
+    check(blocks, "README.md shows no backend")
+    lines = lambda text: "\n".join(line.strip() for line in text.strip().split("\n"))
+    sources = [lines(path.read_text(encoding="utf-8")) for path in ROOT.glob("tests/mikro-orm/src/*.ts")]
+    for block in blocks:
+        check(any(lines(block.text) in source for source in sources), f"{readme.place(block)} is not in tests/mikro-orm/src")
+
+
 def check_notification(reference, printed):
     payload = re.search(r'with payload "(\{.*\})" received', "".join(printed.values()))
     if not payload:
@@ -328,6 +339,7 @@ def main():
     check_options(reference)
     check_mapping(reference)
     check_clients(reference)
+    check_backend(readme)
     check_notification(reference, printed[reference])
     check_names([readme, reference], functions, relations, settings)
     check_architecture(others[0])

@@ -39,6 +39,7 @@ export const Libro = defineEntity({
 // Neither PostgreSQL nor MikroORM indexes foreign keys by itself; reco needs an index to find the rows of a user.
 export const Resena = defineEntity({
   name: 'Resena',
+  uniques: [{ properties: ['usuario', 'libro'] }],
   checks: [{ expression: 'estrellas >= 1 and estrellas <= 5' }],
   properties: (p) => ({
     id: p.bigint().primary(),
@@ -59,5 +60,6 @@ export const Favorito = defineEntity({
 });
 
 export type Usuario = InferEntity<typeof Usuario>;
+export type Libro = InferEntity<typeof Libro>;
 
 export const entities = [Categoria, Autor, Usuario, Libro, Resena, Favorito];

@@ -2,15 +2,11 @@ import { fileURLToPath } from 'node:url';
 import { Migrator } from '@mikro-orm/migrations';
 import { defineConfig } from '@mikro-orm/postgresql';
 import { entities } from './entities.js';
-
-const url = process.env.RECO_TCP_URL;
-if (!url) {
-  throw new Error('RECO_TCP_URL is not set: point it at a temporary cluster, such as postgres://postgres:secret@127.0.0.1:5432/postgres');
-}
+import { databaseUrl } from './settings.js';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-export default defineConfig({
+export const ormConfig = (url: string) => defineConfig({
   clientUrl: url,
   entities,
   extensions: [Migrator],
@@ -23,3 +19,5 @@ export default defineConfig({
     snapshot: false,
   },
 });
+
+export default ormConfig(databaseUrl());
