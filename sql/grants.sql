@@ -38,3 +38,13 @@ GRANT EXECUTE ON FUNCTION
     reco_feedback(uuid, bigint, text, timestamptz), reco_expire(),
     reco_online(timestamptz, timestamptz, text[]), reco_attribution(timestamptz, timestamptz)
 TO @extowner@ WITH GRANT OPTION;
+
+-- Who experiments decides what users are served, and reads what they did.
+REVOKE ALL ON FUNCTION
+    reco_experiment_start(text, jsonb, jsonb), reco_experiment_stop(text), reco_experiment_report(text),
+    reco_experiment_promote(text, text), reco_experiment_offline(text)
+FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    reco_experiment_start(text, jsonb, jsonb), reco_experiment_stop(text), reco_experiment_report(text),
+    reco_experiment_promote(text, text), reco_experiment_offline(text)
+TO @extowner@ WITH GRANT OPTION;

@@ -110,3 +110,80 @@ GRANT EXECUTE ON FUNCTION
     reco_feedback(uuid, bigint, text, timestamptz), reco_expire(),
     reco_online(timestamptz, timestamptz, text[]), reco_attribution(timestamptz, timestamptz)
 TO @extowner@ WITH GRANT OPTION;
+
+-- Experiments. What was shown in one is in reco.impression, by the experiment's name and that of the variant.
+CREATE TABLE reco.experiment (
+    name       text             PRIMARY KEY,
+    kind       text             NOT NULL CHECK (kind IN ('split', 'interleaving', 'shadow')),
+    model_name text             NOT NULL DEFAULT '',
+    variants   jsonb            NOT NULL,
+    metric     text             NOT NULL,
+    guardrails jsonb            NOT NULL,
+    salt       text             NOT NULL,
+    share      double precision NOT NULL,
+    surfaces   text[]           NOT NULL,
+    lift       double precision NOT NULL,
+    power      double precision NOT NULL,
+    alpha      double precision NOT NULL,
+    planned    bigint           NOT NULL,
+    started_at timestamptz      NOT NULL DEFAULT pg_catalog.now(),
+    started_by name             NOT NULL,
+    stopped_at timestamptz,
+    stopped_by name,
+    reason     text,
+    outcome    jsonb,
+    promoted   text
+);
+COMMENT ON TABLE reco.experiment IS 'Which variants are compared, on whom, and what came out. Who gets which follows from the salt.';
+
+CREATE TABLE reco.shadow (
+    request_id uuid        NOT NULL,
+    item_id    bigint      NOT NULL,
+    user_id    bigint      NOT NULL,
+    at         timestamptz NOT NULL,
+    experiment text        NOT NULL,
+    shown_rank int,
+    rank       int,
+    score      real,
+    propensity real,
+    PRIMARY KEY (request_id, item_id)
+);
+CREATE INDEX shadow_of_time ON reco.shadow (at);
+CREATE INDEX shadow_of_user ON reco.shadow (user_id);
+COMMENT ON TABLE reco.shadow IS 'What a challenger would have shown, beside what was shown.';
+
+SELECT pg_catalog.pg_extension_config_dump('reco.experiment', '');
+SELECT pg_catalog.pg_extension_config_dump('reco.shadow', '');
+GRANT SELECT ON reco.experiment, reco.shadow TO @extowner@ WITH GRANT OPTION;
+GRANT INSERT ON reco.experiment, reco.shadow TO @extowner@;
+GRANT SELECT, INSERT ON reco.experiment, reco.shadow TO pg_database_owner;
+
+CREATE FUNCTION reco_experiment_size(
+    baseline double precision, lift double precision DEFAULT 0.1, power double precision DEFAULT 0.8,
+    alpha double precision DEFAULT 0.05
+) RETURNS bigint IMMUTABLE STRICT PARALLEL SAFE LANGUAGE c AS 'MODULE_PATHNAME', 'reco_experiment_size_wrapper';
+CREATE FUNCTION reco_experiment_start(name text, variants jsonb, options jsonb DEFAULT '{}') RETURNS bigint
+LANGUAGE c AS 'MODULE_PATHNAME', 'reco_experiment_start_wrapper';
+CREATE FUNCTION reco_experiment_stop(name text) RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'reco_experiment_stop_wrapper';
+CREATE FUNCTION reco_experiment_promote(name text, variant text) RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'reco_experiment_promote_wrapper';
+CREATE FUNCTION reco_experiment_variant(name text, user_id bigint) RETURNS text
+STABLE STRICT PARALLEL SAFE LANGUAGE c AS 'MODULE_PATHNAME', 'reco_experiment_variant_wrapper';
+CREATE FUNCTION reco_experiment_report(name text) RETURNS TABLE (
+    variant text, metric text, users bigint, shown bigint, value double precision, low double precision,
+    high double precision, lift double precision, lift_low double precision, lift_high double precision,
+    p_value double precision, sample_ratio double precision, planned bigint, verdict text)
+LANGUAGE c AS 'MODULE_PATHNAME', 'reco_experiment_report_wrapper';
+CREATE FUNCTION reco_experiment_offline(name text) RETURNS TABLE (
+    estimate text, value double precision, low double precision, high double precision, users bigint,
+    effective_users double precision, support double precision, refusal text)
+STABLE LANGUAGE c AS 'MODULE_PATHNAME', 'reco_experiment_offline_wrapper';
+REVOKE ALL ON FUNCTION
+    reco_experiment_start(text, jsonb, jsonb), reco_experiment_stop(text), reco_experiment_report(text),
+    reco_experiment_promote(text, text), reco_experiment_offline(text)
+FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    reco_experiment_start(text, jsonb, jsonb), reco_experiment_stop(text), reco_experiment_report(text),
+    reco_experiment_promote(text, text), reco_experiment_offline(text)
+TO @extowner@ WITH GRANT OPTION;

@@ -20,6 +20,7 @@ mod store;
 ::pgrx::pg_module_magic!(name, version);
 
 extension_sql_file!("../sql/schema.sql", name = "schema", bootstrap);
+extension_sql_file!("../sql/experiments.sql", name = "experiments", requires = ["schema"]);
 extension_sql_file!("../sql/functions.sql", name = "functions", requires = ["schema"]);
 extension_sql_file!("../sql/grants.sql", name = "grants", finalize);
 
@@ -43,6 +44,7 @@ mod tests {
     include!("../pg_test/damage.rs");
     include!("../pg_test/evaluate.rs");
     include!("../pg_test/events.rs");
+    include!("../pg_test/experiment.rs");
     include!("../pg_test/explain.rs");
     include!("../pg_test/feedback.rs");
     include!("../pg_test/forget.rs");

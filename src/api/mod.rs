@@ -4,6 +4,7 @@ mod arguments;
 mod audience;
 mod configure;
 mod evaluate;
+mod experiment;
 mod explain;
 mod forget;
 mod health;

@@ -5,12 +5,13 @@ use pgrx::prelude::*;
 use reco_models::{Parts, Scored};
 
 use super::arguments;
-use super::recommend::{self, Page, Request, Who};
+use super::recommend::{self, Assigned, Recommendation, Request, Shown};
 use crate::failure::{Outcome, or_raise};
+use crate::online::experiment::{self, Assignment, Shadowing, shadow};
 use crate::online::impression::{self, Items};
-use crate::online::{RequestId, feedback, retention, rotation};
+use crate::online::{RequestId, feedback, retention};
 use crate::pg::session::refuse_read_only;
-use crate::pg::spi;
+use crate::pg::spi::{self, Connection};
 
 /// As the function declares it.
 type Row = (
@@ -63,38 +64,62 @@ fn reco_serve(
     let request = or_raise(Request::new(n, exclude, category, exclude_seen, diversity, explore, among));
     let surface = or_raise(arguments::label("surface", surface));
     refuse_read_only(c"reco_serve()");
-    let rows = user_id.map_or(Ok(Vec::new()), |user| serve(user, &surface, request));
+    let rows = user_id.map_or(Ok(Vec::new()), |user| serve(user, &surface, &request));
     TableIterator::new(or_raise(rows))
 }
 
-fn serve(user: i64, surface: &str, request: Request) -> Outcome<Vec<Row>> {
+fn serve(user: i64, surface: &str, request: &Request) -> Outcome<Vec<Row>> {
     let (id, page) = spi::connect(|connection| {
-        let request = request.rotated(rotation::of(connection, user)?);
-        let page = recommend::page(connection, &Who::User(user), &request)?;
+        let Assignment { answer, shadow } = experiment::assign(connection, user, surface)?;
+        let page = recommend::assigned(connection, user, request, answer)?;
         if page.list.is_empty() {
             return Ok((None, page));
         }
         let mut items = Items::default();
-        for shown in &page.list {
-            items.id.push(shown.item);
-            items.score.push(shown.scored.score);
-            items.source.push(shown.scored.rung.name());
-            items.propensity.push(shown.propensity);
+        for Shown { recommendation, version, variant } in &page.list {
+            items.id.push(recommendation.item);
+            items.score.push(recommendation.scored.score);
+            items.source.push(recommendation.scored.rung.name());
+            items.propensity.push(recommendation.propensity);
+            items.version.push(*version);
+            items.variant.push(variant.clone());
         }
-        let shown = impression::Page { user, surface, version: page.version, experiment: None, variant: None };
-        Outcome::Ok((Some(impression::record(connection, &shown, items)?), page))
+        let to = impression::Page { user, surface, experiment: page.experiment.as_deref() };
+        let id = impression::record(connection, &to, items)?;
+        if let Some(shadowing) = shadow {
+            ask(connection, (user, id), request, &shadowing, &page.list)?;
+        }
+        Outcome::Ok((Some(id), page))
     })?;
     let Some(id) = id else { return Ok(Vec::new()) };
     Ok(rows(id, page))
 }
 
-fn rows(id: RequestId, Page { list, version }: Page) -> Vec<Row> {
-    let row = |(recommendation, rank): (recommend::Recommendation, i32)| {
-        let recommend::Recommendation { item, scored, reason, propensity } = recommendation;
+/// What a challenger would have shown, beside what was.
+fn ask(
+    connection: &Connection,
+    (user, id): (i64, RequestId),
+    request: &Request,
+    Shadowing { experiment, challenger }: &Shadowing,
+    shown: &[Shown],
+) -> Outcome<()> {
+    let list = recommend::by(connection, user, request, challenger)?.list;
+    let list: Vec<_> = list.iter().map(|of| shadow::Listed { item: of.item, score: of.scored.score }).collect();
+    let on_page = |Shown { recommendation, .. }: &Shown| shadow::OnPage {
+        item: recommendation.item,
+        propensity: recommendation.propensity,
+    };
+    let page: Vec<_> = shown.iter().map(on_page).collect();
+    shadow::record(connection, (id.uuid(), user, experiment), &page, &list)
+}
+
+fn rows(id: RequestId, Assigned { experiment, list }: Assigned) -> Vec<Row> {
+    let row = |(Shown { recommendation, version, variant }, rank): (Shown, i32)| {
+        let Recommendation { item, scored, reason, propensity } = recommendation;
         let Scored { score, parts, rung } = scored;
         let Parts { collaborative, content_based, popularity } = parts;
         let source = rung.name();
-        let (id, experiment, variant) = (id.uuid(), None, None);
+        let (id, experiment) = (id.uuid(), experiment.clone());
         (
             id,
             rank,

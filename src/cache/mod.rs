@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use reco_models::{Model, ServedModel, require};
+use reco_models::{Model, ServedModel, Weights, require};
 
 use crate::failure::Outcome;
 use crate::pg::headroom;
@@ -35,9 +35,14 @@ struct Entry {
     name: String,
     key: ModelKey,
     model: Rc<ServedModel>,
+    /// The same with other weights, as variants of an experiment have them; the least recently made one first.
+    weighted: Vec<(Weights, Rc<ServedModel>)>,
     /// None: in memory of its own.
     file: Option<Mapped>,
 }
+
+/// Other weights that are kept for a model: those of two experiments, which share their control.
+const WEIGHTED: usize = 3;
 
 thread_local! {
     /// The least recently used one first.
@@ -70,6 +75,25 @@ pub fn model(connection: &Connection, key: ModelKey) -> Outcome<Rc<ServedModel>>
         entries.push(entry);
     });
     Ok(model)
+}
+
+/// The model of a version and hash, with other weights than it was stored with.
+pub fn weighted(connection: &Connection, key: ModelKey, weights: Weights) -> Outcome<Rc<ServedModel>> {
+    let own = model(connection, key)?;
+    Ok(MODELS.with_borrow_mut(|entries| {
+        let Some(entry) = entries.iter_mut().find(|entry| entry.key == key) else {
+            return Rc::new(own.weighing(weights));
+        };
+        if let Some((_, made)) = entry.weighted.iter().find(|(of, _)| *of == weights) {
+            return Rc::clone(made);
+        }
+        let made = Rc::new(own.weighing(weights));
+        if entry.weighted.len() >= WEIGHTED {
+            entry.weighted.remove(0);
+        }
+        entry.weighted.push((weights, Rc::clone(&made)));
+        made
+    }))
 }
 
 /// Makes the file of a model that is about to be promoted, and that no session needs before the commit. Without it, all
@@ -126,14 +150,17 @@ fn open(connection: &Connection, key: ModelKey) -> Outcome<Entry> {
         }
         Err(error) => pgrx::log!("reco: model {} is not shared: {}: {error}", key.version, name.path().display()),
     }
-    Ok(Entry { name: settings::model_name(), key, model: Rc::new(model.into()), file: None })
+    Ok(Entry { name: settings::model_name(), key, model: Rc::new(model.into()), weighted: Vec::new(), file: None })
 }
 
 /// The model in the shared file. A file that is not sound is removed.
 fn shared(name: &Name, key: ModelKey) -> Option<Entry> {
     let mapped = file::open(name)?;
     match reco_models::open_image(&mapped.bytes, key.hash) {
-        Ok(model) => Some(Entry { name: settings::model_name(), key, model: Rc::new(model), file: Some(mapped) }),
+        Ok(model) => {
+            let (name, model) = (settings::model_name(), Rc::new(model));
+            Some(Entry { name, key, model, weighted: Vec::new(), file: Some(mapped) })
+        }
         Err(error) => {
             file::reject(name, &error.to_string());
             None

@@ -6,13 +6,11 @@ use crate::pg::owner::as_owner;
 use crate::pg::spi::{Connection, arg};
 use crate::settings;
 
-/// Who is shown something, where, and by what.
+/// Who is shown something, and where.
 pub struct Page<'a> {
     pub user: i64,
     pub surface: &'a str,
-    pub version: Option<i64>,
     pub experiment: Option<&'a str>,
-    pub variant: Option<&'a str>,
 }
 
 /// The items of a page, best first; all columns are equally long.
@@ -22,6 +20,9 @@ pub struct Items {
     pub score: Vec<f32>,
     pub source: Vec<&'static str>,
     pub propensity: Vec<Option<f32>>,
+    /// Two answer on a page that is interleaved.
+    pub version: Vec<Option<i64>>,
+    pub variant: Vec<Option<String>>,
 }
 
 /// Logs a page in one statement, as the extension's owner, and gives the id that feedback refers to.
@@ -32,25 +33,25 @@ pub fn record(connection: &Connection, page: &Page<'_>, items: Items) -> Outcome
     let sql = format!(
         "INSERT INTO reco.impression_{slot} (request_id, item_id, user_id, at, model_version, score, propensity, rank, slot,
              source, surface, model_name, experiment, variant)
-         SELECT $1, t.item, $2, pg_catalog.now(), $3, t.score, t.propensity, t.rank::pg_catalog.int4, $4, t.source, $5, $6,
-                $7, $8
-         FROM ROWS FROM (pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11), pg_catalog.unnest($12))
-              WITH ORDINALITY AS t (item, score, propensity, source, rank)"
+         SELECT $1, t.item, $2, pg_catalog.now(), t.version, t.score, t.propensity, t.rank::pg_catalog.int4, $3, t.source, $4,
+                $5, $6, t.variant
+         FROM ROWS FROM (pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9), pg_catalog.unnest($10),
+              pg_catalog.unnest($11), pg_catalog.unnest($12))
+              WITH ORDINALITY AS t (item, score, propensity, source, version, variant, rank)"
     );
-    let text = |text: Option<&str>| arg(text.map(str::to_owned));
     let args = [
         arg(request.uuid()),
         arg(page.user),
-        arg(page.version),
         arg(slot),
         arg(page.surface.to_owned()),
         arg(settings::model_name()),
-        text(page.experiment),
-        text(page.variant),
+        arg(page.experiment.map(str::to_owned)),
         arg(items.id),
         arg(items.score),
         arg(items.propensity),
         arg(items.source),
+        arg(items.version),
+        arg(items.variant),
     ];
     as_owner(|| connection.write(&sql, &args))?;
     Ok(request)

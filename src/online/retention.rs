@@ -1,5 +1,6 @@
 //! What is too old leaves: whole weeks at once where possible.
 
+use super::experiment;
 use super::request::{RequestId, SLOTS, period_seconds};
 use crate::failure::Outcome;
 use crate::pg::lock;
@@ -20,11 +21,12 @@ pub struct Expired {
     pub impressions: i64,
     pub feedback: i64,
     pub dismissals: i64,
+    pub shadows: i64,
 }
 
 impl Expired {
     pub fn rows(&self) -> i64 {
-        self.impressions + self.feedback + self.dismissals
+        self.impressions + self.feedback + self.dismissals + self.shadows
     }
 }
 
@@ -35,7 +37,7 @@ pub fn apply(connection: &Connection) -> Outcome<Expired> {
     let cutoff = RequestId::lowest_at((now - settings::keep_impressions()) as f64);
     let older_lap = RequestId::lowest_at((now - settings::keep_impressions() - period_seconds()) as f64);
     as_owner(|| {
-        let mut expired = Expired::default();
+        let mut expired = Expired { shadows: experiment::expire(connection)?, ..Expired::default() };
         for slot in 0..SLOTS {
             pause();
             let Some((oldest, newest)) = ends(connection, slot)? else { continue };

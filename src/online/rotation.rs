@@ -15,7 +15,7 @@ use crate::settings;
 const MOST: i64 = 500;
 
 /// What that means for the next page.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Rotation {
     /// Ids, ascending.
     hidden: Vec<i64>,

@@ -133,6 +133,12 @@ pub fn is_standby() -> bool {
     unsafe { pg_sys::RecoveryInProgress() }
 }
 
+/// Whether the transaction may write.
+pub fn may_write() -> bool {
+    // SAFETY: a plain read.
+    unsafe { !pg_sys::XactReadOnly && !is_standby() }
+}
+
 /// The name of a role.
 pub fn role_name(role: pg_sys::Oid) -> String {
     // SAFETY: a role that is there; gives a palloc'ed NUL-terminated string.

@@ -16,7 +16,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use pgrx::PgSqlErrorCode;
-use reco_models::{Key, ServedModel};
+use reco_models::{Key, ServedModel, Weights};
 use serde_json::Value;
 
 use crate::cache;
@@ -55,6 +55,15 @@ pub struct Site<'c> {
     pub served: Option<Served>,
     /// The user whose key was looked for last, and the key; None where nothing has it.
     pub reader: RefCell<Option<(i64, Option<Key>)>>,
+}
+
+/// Who answers a call, if not the active model as it was stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Answerer {
+    /// A stored model of the same name.
+    pub version: Option<i64>,
+    pub weights: Option<Weights>,
+    pub rules: bool,
 }
 
 /// A model that is open, and its version.
@@ -100,11 +109,25 @@ impl<'c> Site<'c> {
     /// 42P01 where a source is missing, 55000 where a model is, while `reco.fallback` is off, 42704 where `reco.model` is a
     /// name that nothing has.
     pub fn answering(connection: &'c Connection) -> Outcome<Self> {
-        let mut site = Site::open(connection)?;
+        Site::answering_by(connection, Answerer::default())
+    }
+
+    /// The same, where somebody else is to answer. With `reco.enabled` off the rules answer in any case.
+    ///
+    /// # Errors
+    /// Those of [`Site::answering`], and 42704 where there is no such version.
+    pub fn answering_by(connection: &'c Connection, answerer: Answerer) -> Outcome<Self> {
+        let mut site = match answerer.version {
+            Some(version) => Site::of_model(connection, &store::stored(connection, version)?)?,
+            None => Site::open(connection)?,
+        };
         site.check_sources()?;
         site.warn_of_missing_indexes()?;
-        if settings::enabled() {
+        if settings::enabled() && !answerer.rules {
             site.served = site.active_model()?;
+        }
+        if let (Some(weights), Some(served), Some(key)) = (answerer.weights, &mut site.served, site.active) {
+            served.model = cache::weighted(connection, key, weights)?;
         }
         Ok(site)
     }

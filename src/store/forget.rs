@@ -7,7 +7,8 @@ use crate::store::{lock, trainer};
 
 /// Every place of the schema `reco` that has the id of a user. The bytes of a model, in `reco.model_blob` and in its file,
 /// know items only, so they, their checksums and the content hash stay.
-const PLACES: [&str; 8] = [
+const PLACES: [&str; 9] = [
+    "DELETE FROM reco.shadow WHERE user_id OPERATOR(pg_catalog.=) $1 RETURNING 1",
     "DELETE FROM reco.user_factor WHERE user_id OPERATOR(pg_catalog.=) $1 RETURNING 1",
     "DELETE FROM reco.user_feature WHERE user_id OPERATOR(pg_catalog.=) $1 RETURNING 1",
     "DELETE FROM reco.impression WHERE user_id OPERATOR(pg_catalog.=) $1 RETURNING 1",

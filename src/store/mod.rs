@@ -18,4 +18,5 @@ pub use load::{
 pub use registry::{activate, active_now, drop_model, lock, lock_mapping, names, revisions_now, rollback};
 pub use runs::{Run, known_users, run};
 pub use save::{Saved, register, save};
+pub use subscriber::refuse_on_subscriber;
 pub use trainer::{keep_others_from_training, keep_others_from_training_in_process};

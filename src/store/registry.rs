@@ -145,6 +145,16 @@ pub fn drop_model(connection: &Connection, version: i64) -> Outcome<()> {
             return Err(Failure::new(PgSqlErrorCode::ERRCODE_OBJECT_IN_USE, format!("model {version} is active"))
                 .hint("Serve another one first: reco_activate(version) or reco_rollback()."));
         }
+        let experiment = "SELECT name FROM reco.experiment e
+             WHERE stopped_at IS NULL AND EXISTS (
+                 SELECT FROM pg_catalog.jsonb_array_elements(e.variants) v
+                 WHERE (v.value OPERATOR(pg_catalog.->>) 'model'::pg_catalog.text)::pg_catalog.numeric
+                       OPERATOR(pg_catalog.=) $1::pg_catalog.numeric)";
+        if let Some(experiment) = connection.write(experiment, &[arg(version)])?.single::<String>()? {
+            let message = format!("model {version} is a variant of the experiment \"{experiment}\"");
+            return Err(Failure::new(PgSqlErrorCode::ERRCODE_OBJECT_IN_USE, message)
+                .hint(format!("SELECT reco_experiment_stop('{experiment}');")));
+        }
         connection.write(
             "UPDATE reco.activation SET rolled_back_at = pg_catalog.now()
              WHERE rolled_back_at IS NULL AND version OPERATOR(pg_catalog.=) $1",

@@ -159,7 +159,8 @@ fn write_metrics(connection: &Connection, version: i64, trained: &Trained) -> Ou
     Ok(())
 }
 
-/// Deletes what of the name is neither among the newest models, nor active, nor what a roll-back would lead to. The model that is
+/// Deletes what of the name is neither among the newest models, nor active, nor what a roll-back would lead to, nor a variant of
+/// an experiment that runs. The model that is
 /// being written counts as the newest, though its registry row comes later. It deletes rows; dropping or truncating
 /// would cancel scoring on standbys.
 fn retire(connection: &Connection) -> Outcome<()> {
@@ -170,7 +171,11 @@ fn retire(connection: &Connection) -> Outcome<()> {
                SELECT version FROM reco.model WHERE name OPERATOR(pg_catalog.=) $2 ORDER BY version DESC LIMIT $1))
            AND version OPERATOR(pg_catalog.<>) ALL (ARRAY(
                SELECT version FROM reco.activation
-               WHERE model_name OPERATOR(pg_catalog.=) $2 AND rolled_back_at IS NULL ORDER BY id DESC LIMIT 2))",
+               WHERE model_name OPERATOR(pg_catalog.=) $2 AND rolled_back_at IS NULL ORDER BY id DESC LIMIT 2))
+           AND version::pg_catalog.numeric OPERATOR(pg_catalog.<>) ALL (ARRAY(
+               SELECT (v.value OPERATOR(pg_catalog.->>) 'model'::pg_catalog.text)::pg_catalog.numeric
+               FROM reco.experiment e, pg_catalog.jsonb_array_elements(e.variants) v
+               WHERE e.stopped_at IS NULL AND v.value OPERATOR(pg_catalog.?) 'model'::pg_catalog.text))",
         &[arg(settings::keep_models() - 1), arg(settings::model_name())],
     )?;
     for mut row in old.iter() {

@@ -1,6 +1,7 @@
 //! `reco_recommend` and `reco_recommend_for`: the best of the whole catalogue as it is in the caller's snapshot, for a user
 //! of the site or for somebody of whom only some liked items are known.
 
+mod assigned;
 mod by_model;
 mod by_rules;
 mod request;
@@ -11,8 +12,9 @@ use reco_models::{Parts, Scored};
 use crate::api::arguments;
 use crate::failure::{Outcome, or_raise};
 use crate::pg::spi::{self, Connection};
-use crate::site::Site;
+use crate::site::{Answerer, Site};
 
+pub use assigned::{Assigned, Shown, assigned, by};
 pub use request::Request;
 
 /// A row of the answer, as both functions declare it: pgrx reads the types of a table in the signature itself.
@@ -95,8 +97,9 @@ pub struct Page {
     pub version: Option<i64>,
 }
 
-pub fn page(connection: &Connection, who: &Who, request: &Request) -> Outcome<Page> {
-    let site = Site::answering(connection)?;
+/// By the active model, or by who is to answer instead.
+fn page_by(connection: &Connection, who: &Who, request: &Request, answerer: Answerer) -> Outcome<Page> {
+    let site = Site::answering_by(connection, answerer)?;
     match &site.served {
         Some(served) => {
             Ok(Page { list: by_model::recommend(&site, served, who, request)?, version: Some(served.version) })
@@ -108,7 +111,8 @@ pub fn page(connection: &Connection, who: &Who, request: &Request) -> Outcome<Pa
 /// No rows for nobody.
 fn answer(who: Option<Who>, request: &Request) -> Vec<Row> {
     let Some(who) = who else { return Vec::new() };
-    let Page { list, version } = or_raise(spi::connect(|connection| page(connection, &who, request)));
+    let Page { list, version } =
+        or_raise(spi::connect(|connection| page_by(connection, &who, request, Answerer::default())));
     let row = |(recommendation, rank): (Recommendation, i32)| {
         let Recommendation { item, scored, reason, propensity } = recommendation;
         let Scored { score, parts, rung } = scored;

@@ -7,6 +7,7 @@ use crate::failure::Outcome;
 use crate::online::rotation::Rotation;
 
 /// The arguments, checked.
+#[derive(Clone)]
 pub struct Request {
     /// 1 to 1000.
     pub n: usize,
@@ -48,6 +49,12 @@ impl Request {
             explore: share("explore", explore)?,
             rotation: Rotation::default(),
         })
+    }
+
+    /// With other settings, where they are given.
+    pub fn with(self, diversity: Option<f32>, explore: Option<f32>) -> Request {
+        let (diversity, explore) = (diversity.unwrap_or(self.diversity), explore.unwrap_or(self.explore));
+        Request { diversity, explore, ..self }
     }
 
     /// Also by what was shown before.

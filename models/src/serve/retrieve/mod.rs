@@ -24,6 +24,7 @@ use crate::data::dataset::{Favorites, NONE, Ratings, Signals};
 use crate::error::Result;
 use crate::math::simd::dot;
 use crate::math::topk::top;
+use crate::model::ensemble::Weights;
 use crate::model::model::Model;
 use crate::model::profile::heaviest;
 use crate::model::score::Target;
@@ -160,6 +161,12 @@ impl Deref for ServedModel {
 }
 
 impl ServedModel {
+    /// The same model with other weights: a copy of what is not a view of shared bytes. The lists of the best for an unknown
+    /// user, from which some of the candidates of a large catalogue come, stay in the order of the model's own weights.
+    pub fn weighing(&self, weights: Weights) -> ServedModel {
+        ServedModel { model: self.model.clone().with_weights(weights), retrieval: self.retrieval.clone() }
+    }
+
     /// With orders that were computed before.
     pub(super) fn with_retrieval(model: Model, retrieval: Retrieval) -> Self {
         ServedModel { model, retrieval: OnceLock::from(retrieval) }

@@ -1,0 +1,85 @@
+//! A page by whoever the experiments say: the call itself, one variant, or two that share it.
+
+use std::collections::HashMap;
+
+use reco_models::{Team, team_draft};
+
+use super::{Page, Recommendation, Request, Who, page_by};
+use crate::failure::Outcome;
+use crate::online::experiment::{Answer, Variant};
+use crate::online::rotation;
+use crate::pg::session;
+use crate::pg::spi::Connection;
+use crate::settings;
+use crate::site::Answerer;
+
+/// An item of a page, and who answered for it.
+pub struct Shown {
+    pub recommendation: Recommendation,
+    /// None where the rules did.
+    pub version: Option<i64>,
+    pub variant: Option<String>,
+}
+
+/// A page, best first.
+pub struct Assigned {
+    pub experiment: Option<String>,
+    pub list: Vec<Shown>,
+}
+
+pub fn assigned(connection: &Connection, user: i64, request: &Request, answer: Answer) -> Outcome<Assigned> {
+    match answer {
+        Answer::Ordinary => Ok(one(None, None, ordinary(connection, user, request)?)),
+        Answer::Promoted(variant) => Ok(one(None, None, by(connection, user, request, &variant)?)),
+        Answer::Split { experiment, variant } => {
+            let page = by(connection, user, request, &variant)?;
+            Ok(one(Some(experiment), Some(variant.name), page))
+        }
+        Answer::Interleaved { experiment, first, second, seed } => {
+            let pages = [by(connection, user, request, &first)?, by(connection, user, request, &second)?];
+            let list = drafted(pages, [first.name, second.name], request.n, seed);
+            Ok(Assigned { experiment: Some(experiment), list })
+        }
+    }
+}
+
+fn ordinary(connection: &Connection, user: i64, request: &Request) -> Outcome<Page> {
+    let request = request.clone().rotated(rotation::of(connection, user)?);
+    page_by(connection, &Who::User(user), &request, Answerer::default())
+}
+
+/// As a variant answers.
+pub fn by(connection: &Connection, user: i64, request: &Request, variant: &Variant) -> Outcome<Page> {
+    let Variant { answerer, diversity, explore, .. } = *variant;
+    let rotation = match variant.rotation {
+        None => rotation::of(connection, user)?,
+        Some(strength) => {
+            session::with_setting(settings::ROTATION_NAME, &strength.to_string(), || rotation::of(connection, user))?
+        }
+    };
+    let request = request.clone().with(diversity, explore).rotated(rotation);
+    page_by(connection, &Who::User(user), &request, answerer)
+}
+
+fn one(experiment: Option<String>, variant: Option<String>, Page { list, version }: Page) -> Assigned {
+    let shown = |recommendation| Shown { recommendation, version, variant: variant.clone() };
+    Assigned { experiment, list: list.into_iter().map(shown).collect() }
+}
+
+fn drafted(pages: [Page; 2], names: [String; 2], n: usize, seed: u64) -> Vec<Shown> {
+    let ids = pages.each_ref().map(|page| page.list.iter().map(|of| of.item).collect::<Vec<i64>>());
+    let draft = team_draft(&ids[0], &ids[1], n, seed);
+    let mut items = pages.map(|Page { list, version }| {
+        let by_item: HashMap<i64, Recommendation> = list.into_iter().map(|of| (of.item, of)).collect();
+        (by_item, version)
+    });
+    let shown = |(item, team): (i64, Team)| {
+        let place = usize::from(team == Team::Second);
+        let (by_item, version) = &mut items[place];
+        let recommendation = by_item.remove(&item)?;
+        // Whether it gets a place depends on the other ranking too.
+        let recommendation = Recommendation { propensity: None, ..recommendation };
+        Some(Shown { recommendation, version: *version, variant: Some(names[place].clone()) })
+    };
+    draft.into_iter().filter_map(shown).collect()
+}

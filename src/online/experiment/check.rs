@@ -1,0 +1,66 @@
+//! What ends an experiment, or makes it worth a look, without anybody asking: guardrails and the sample ratio.
+
+use reco_models::MISMATCH;
+
+use super::record::{self, Experiment};
+use super::report::{self, HARM, Line};
+use crate::failure::Outcome;
+use crate::pg::session::{self, session_user};
+use crate::pg::spi::Connection;
+use crate::store;
+
+/// Something to be told of an experiment.
+#[allow(dead_code, reason = "asked by the nightly run")]
+#[derive(Debug, Clone)]
+pub struct Finding {
+    pub experiment: String,
+    /// `guardrail`: the experiment was ended. `sample_ratio`: nothing that it reports means anything.
+    pub kind: &'static str,
+    pub text: String,
+}
+
+/// Looks at all experiments that run under the name that `reco.model` sets, and ends those that do harm.
+#[allow(dead_code, reason = "asked by the nightly run")]
+pub fn check(connection: &Connection) -> Outcome<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for experiment in record::running(connection)? {
+        session::pause();
+        let lines = report::of(connection, &experiment)?;
+        findings.extend(judge(connection, &experiment, &lines)?);
+    }
+    Ok(findings)
+}
+
+/// Of one experiment whose report was just made; ends it where a guardrail says so.
+pub fn judge(connection: &Connection, experiment: &Experiment, lines: &[Line]) -> Outcome<Vec<Finding>> {
+    let mut findings = Vec::new();
+    if !experiment.is_running {
+        return Ok(findings);
+    }
+    let finding = |kind, text| Finding { experiment: experiment.name.clone(), kind, text };
+    if let Some(ratio) = lines.iter().find_map(|line| line.sample_ratio).filter(|ratio| *ratio < MISMATCH) {
+        let text = format!(
+            "users did not fall on the variants of the experiment \"{}\" as they should have (p = {ratio:.2e})",
+            experiment.name
+        );
+        findings.push(finding("sample_ratio", text));
+    }
+    if let Some(line) = lines.iter().find(|line| line.verdict.as_deref() == Some(HARM)) {
+        let text = format!(
+            "the variant \"{}\" changes {} by {:.1} % (at most {:.1} %, at least {:.1} %)",
+            line.variant,
+            line.metric,
+            100.0 * line.lift.unwrap_or_default(),
+            100.0 * line.lift_high.unwrap_or_default(),
+            100.0 * line.lift_low.unwrap_or_default(),
+        );
+        // On a subscriber and a standby it only tells: its publisher, or primary, ends it.
+        if session::may_write() && store::refuse_on_subscriber(connection, "experiment").is_ok() {
+            record::end(connection, experiment, lines, &session_user(), &format!("guardrail: {text}"))?;
+            findings.push(finding("guardrail", format!("the experiment \"{}\" was ended: {text}", experiment.name)));
+        } else {
+            findings.push(finding("guardrail", format!("the experiment \"{}\" does harm: {text}", experiment.name)));
+        }
+    }
+    Ok(findings)
+}

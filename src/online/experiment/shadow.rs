@@ -1,0 +1,124 @@
+//! A challenger that is asked and not shown: what it would have listed, as rows of `reco.shadow`.
+
+use std::collections::HashMap;
+
+use pgrx::Uuid;
+use reco_models::{Promise, Tally};
+
+use super::record::Experiment;
+use super::report::Line;
+use crate::failure::Outcome;
+use crate::pg::owner::as_owner;
+use crate::pg::session;
+use crate::pg::spi::{Connection, arg};
+use crate::settings;
+
+/// An item of a page that was shown.
+pub struct OnPage {
+    pub item: i64,
+    pub propensity: Option<f32>,
+}
+
+/// An item of the list of the challenger.
+pub struct Listed {
+    pub item: i64,
+    pub score: f32,
+}
+
+/// Logs both lists, best first, in one statement: a row for each item of either.
+pub fn record(
+    connection: &Connection,
+    (request, user, experiment): (Uuid, i64, &str),
+    shown: &[OnPage],
+    challenger: &[Listed],
+) -> Outcome<()> {
+    let mut rank_of: HashMap<i64, (i32, f32)> =
+        challenger.iter().zip(1..).map(|(listed, rank)| (listed.item, (rank, listed.score))).collect();
+    let (mut items, mut shown_ranks, mut ranks) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut scores, mut propensities) = (Vec::new(), Vec::new());
+    for (page, shown_rank) in shown.iter().zip(1..) {
+        let listed = rank_of.remove(&page.item);
+        items.push(page.item);
+        shown_ranks.push(Some(shown_rank));
+        ranks.push(listed.map(|(rank, _)| rank));
+        scores.push(listed.map(|(_, score)| score));
+        propensities.push(page.propensity);
+    }
+    for listed in challenger {
+        let Some((rank, score)) = rank_of.get(&listed.item) else { continue };
+        items.push(listed.item);
+        shown_ranks.push(None::<i32>);
+        ranks.push(Some(*rank));
+        scores.push(Some(*score));
+        propensities.push(None);
+    }
+    as_owner(|| {
+        connection.write(
+            "INSERT INTO reco.shadow (request_id, item_id, user_id, at, experiment, shown_rank, rank, score, propensity)
+             SELECT $1, t.item, $2, pg_catalog.now(), $3, t.shown_rank, t.rank, t.score, t.propensity
+             FROM ROWS FROM (pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7),
+                  pg_catalog.unnest($8)) AS t (item, shown_rank, rank, score, propensity)",
+            &[
+                arg(request),
+                arg(user),
+                arg(experiment.to_owned()),
+                arg(items),
+                arg(shown_ranks),
+                arg(ranks),
+                arg(scores),
+                arg(propensities),
+            ],
+        )
+    })?;
+    Ok(())
+}
+
+/// Users of one look at the cursor.
+const BATCH: i64 = 10_000;
+
+/// How much of what was shown the challenger would have listed too, and how often its first item was the first one.
+pub fn lines(connection: &Connection, experiment: &Experiment) -> Outcome<Vec<Line>> {
+    let sql = "SELECT pg_catalog.count(shown_rank)::pg_catalog.float8,
+                      pg_catalog.count(*) FILTER (WHERE shown_rank IS NOT NULL AND rank IS NOT NULL)::pg_catalog.float8,
+                      pg_catalog.count(*) FILTER (WHERE shown_rank OPERATOR(pg_catalog.=) 1)::pg_catalog.float8,
+                      pg_catalog.count(*) FILTER (WHERE shown_rank OPERATOR(pg_catalog.=) 1
+                                                    AND rank OPERATOR(pg_catalog.=) 1)::pg_catalog.float8
+               FROM reco.shadow WHERE experiment OPERATOR(pg_catalog.=) $1 GROUP BY user_id";
+    let (mut agreement, mut first) = (Tally::default(), Tally::default());
+    as_owner(|| {
+        connection.read_batches(sql, &[arg(experiment.name.clone())], BATCH, |rows| {
+            for mut row in rows.iter() {
+                let mut next = || Outcome::Ok(row.take::<f64>()?.unwrap_or_default());
+                let (shown, both, pages, same) = (next()?, next()?, next()?, next()?);
+                agreement.add(shown, both);
+                first.add(pages, same);
+            }
+            Ok(())
+        })
+    })?;
+    let promise = Promise { alpha: experiment.alpha, planned: experiment.planned as f64 };
+    let line = |metric: &str, tally: Tally| {
+        let interval = tally.interval(promise);
+        Line {
+            variant: experiment.variants[1].name.clone(),
+            metric: metric.into(),
+            users: tally.users as i64,
+            shown: tally.x as i64,
+            value: (tally.x > 0.0).then(|| tally.rate()),
+            low: interval.map(|interval| interval.low.max(0.0)),
+            high: interval.map(|interval| interval.high.min(1.0)),
+            ..Line::default()
+        }
+    };
+    Ok(vec![line("agreement", agreement), line("first", first)])
+}
+
+/// Removes what is older than impressions are kept; gives how many rows.
+pub fn expire(connection: &Connection) -> Outcome<i64> {
+    let before = (session::now() - settings::keep_impressions()) as f64;
+    as_owner(|| {
+        let sql = "WITH gone AS (DELETE FROM reco.shadow WHERE at OPERATOR(pg_catalog.<) pg_catalog.to_timestamp($1)
+                       RETURNING 1) SELECT pg_catalog.count(*) FROM gone";
+        Ok(connection.write(sql, &[arg(before)])?.single()?.unwrap_or_default())
+    })
+}
