@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { chromium, type BrowserContext, type Page } from 'playwright-core';
-import { newDatabase, running, train, until, type Database, type Running } from './testing.js';
+import { newDatabase, promote, running, until, type Database, type Running } from './testing.js';
 
 const READER = 5;
 // Nothing here needs the network beyond loopback.
@@ -56,7 +56,7 @@ test('a reader enters, and before there is a model the page shows what the rules
 });
 
 test('with a model it shows ten books, each with a reason, and they are logged as they stand there', async () => {
-  await train(database);
+  await promote(database, site);
   await page.reload();
   assert.equal(await algorithm(), 'hybrid');
   const shown = await books();

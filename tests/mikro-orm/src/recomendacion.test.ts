@@ -6,7 +6,7 @@ import { Libro } from './entities.js';
 import { BOOKS } from './library.js';
 import type { Fallback, Lista } from './recomendacion.service.js';
 import { MOST_POINTS, rank, tasteOf } from './reglas.js';
-import { newDatabase, Reader, running, train, until, type Database, type Running } from './testing.js';
+import { newDatabase, promote, Reader, running, until, type Database, type Running } from './testing.js';
 
 const READER = 1n;
 const ALL_BOOKS = Array.from({ length: BOOKS }, (_, i) => i + 1);
@@ -111,7 +111,7 @@ test('the rules here are those of reco: the same points for every book', async (
 });
 
 test('a promotion reaches a running site: ten books by the model, logged as they are shown', async () => {
-  const version = await train(database);
+  const version = await promote(database, site);
   const list = await reader.list();
   assertModel(list, version, false);
   const { rows } = await database.admin.query('select item_id, rank, user_id, surface from reco.impression where request_id = $1 order by rank', [list.metadata.requestId]);
@@ -156,7 +156,7 @@ test('a promotion in mid-flight: every request is answered by one of the two mod
       await one.call('DELETE', 'recomendaciones/cache');
     }
   });
-  const training = train(database, { seed: 2 }).finally(() => (trained = true));
+  const training = promote(database, site, { seed: 2 }).finally(() => (trained = true));
   const version = await training;
   await Promise.all(asking);
   assert.notEqual(version, old);
@@ -169,12 +169,13 @@ test('a promotion in mid-flight: every request is answered by one of the two mod
 
 test('a training that promotes nothing drops no list', async () => {
   await reader.list();
+  const other = await Reader.enter(site, 77n);
+  const { requestId } = (await other.list()).metadata;
   const { rows } = await database.admin.query("select promoted from reco_train('{\"seed\": 4}')");
   assert.equal(rows[0].promoted, false);
   // The notification of this one arrives after that of the training.
   await database.admin.query("select pg_notify('lectores', '77')");
-  const other = await Reader.enter(site, 77n);
-  await other.list();
+  await until('it has arrived', async () => (await other.list()).metadata.requestId !== requestId);
   assert.equal((await reader.list()).metadata.cached, true);
 });
 
@@ -305,7 +306,7 @@ test('the connection that listens comes back, and what it missed meanwhile is no
   });
   await until('lists are kept again', async () => (await reader.list()).metadata.cached);
   assert.notEqual((await reader.list()).metadata.requestId, requestId, 'what was kept before is not trusted');
-  const version = await train(database, { seed: 5 });
+  const version = await promote(database, site, { seed: 5 });
   await until('the list is by the new model', async () => (await reader.list()).metadata.modelVersion === version);
 });
 
@@ -325,6 +326,6 @@ test('without the extension the site goes on, and with it again the model is bac
   assert.match(click.headers.get('content-type')!, /^application\/json/);
   await database.orm.em.fork().execute('create extension reco');
   await assertRules(await newList(), 'no_model');
-  const version = await train(database);
+  const version = await promote(database, site);
   assertModel(await newList(), version, false);
 });

@@ -32,7 +32,10 @@ export class Site {
       databaseUrl,
       {
         listening: (now) => lists.setOpen(now),
-        promotion: () => lists.clear(),
+        promotion: () => {
+          log('another model answers');
+          lists.clear();
+        },
         reader: (id) => lists.drop(id),
       },
       log,

@@ -75,6 +75,15 @@ export async function running(database: Database, settings: Partial<Settings> = 
   return { site, logged };
 }
 
+/** `train`, and the site has heard of it: until then a list of the new model may be made, and dropped. */
+export async function promote(database: Database, { logged }: Running, options: object = {}): Promise<string> {
+  const heard = () => logged.filter(({ event }) => event === 'another model answers').length;
+  const before = heard();
+  const version = await train(database, options);
+  await until('the site has heard of the new model', () => heard() > before);
+  return version;
+}
+
 /** A reader with a session. */
 export class Reader {
   private constructor(
