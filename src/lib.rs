@@ -38,6 +38,7 @@ mod tests {
     use pgrx::prelude::*;
 
     include!("../pg_test/arguments.rs");
+    include!("../pg_test/clicks.rs");
     include!("../pg_test/common.rs");
     include!("../pg_test/configure.rs");
     include!("../pg_test/crowd.rs");

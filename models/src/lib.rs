@@ -62,6 +62,7 @@ mod parts;
 mod serve;
 
 pub use control::{Control, Phase};
+pub use data::clicks::Clicks;
 pub use data::column::Bytes;
 pub use data::dataset::{
     Accounts, Catalog, Dataset, Favorites, History, Links, NONE, Ratings, Row, Signals, Sources, Statement,

@@ -1,5 +1,6 @@
 //! The model registry: writing a trained model in one transaction, reading it back, and which one is active.
 
+mod clicks;
 mod features;
 mod forget;
 pub mod journal;
@@ -10,6 +11,7 @@ mod save;
 mod subscriber;
 mod trainer;
 
+pub use clicks::clicks;
 pub use forget::forget;
 pub use load::{
     Active, ModelKey, StoredModel, UserFactor, active, each_user_factor, keys, load_champion, served, stored, twin,

@@ -1,5 +1,6 @@
 //! Users, items and their interactions, as every part of a model reads them.
 
+pub mod clicks;
 pub mod column;
 pub mod cut;
 pub mod dataset;

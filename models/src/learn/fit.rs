@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::control::Control;
+use crate::data::clicks::Held;
 use crate::data::cut::Cut;
 use crate::data::items::ItemTable;
 use crate::data::split::{Split, sample};
@@ -87,12 +88,12 @@ fn content(
     content::train(bare.rows(), inner, users, encode, rows, &boost, control)
 }
 
-/// A model of a cut, every item of which is ranked.
+/// A model of a cut, every item of which is ranked. `held`: what clicks must not be learned of.
 ///
 /// # Errors
 /// [`crate::Error::Stopped`], and [`crate::Error::NotFinite`] where a factorisation cannot be solved.
-pub fn fit(cut: &Cut, settled: &Settled, control: &Control) -> Result<Model> {
-    let (part, _) = choose::fit(cut.liked(), &settled.recipe, control)?;
+pub fn fit(cut: &Cut, held: &[Held], settled: &Settled, control: &Control) -> Result<Model> {
+    let (part, _) = choose::fit(&choose::learned(cut, &settled.recipe, held), &settled.recipe, control)?;
     calibrate(assemble(cut, part, settled.forest.clone()), cut, settled.weights, control)
 }
 

@@ -18,6 +18,7 @@ pub struct Size {
     described: usize,
     terms: usize,
     embeddings: usize,
+    clicks: usize,
     users: Distinct,
     items: Distinct,
 }
@@ -53,10 +54,20 @@ impl Size {
         self.embeddings += usize::from(!description.embedding.is_empty());
     }
 
+    /// A click on what was shown.
+    pub fn click(&mut self) {
+        self.clicks += 1;
+    }
+
     /// Bytes of the columns that hold what was read.
     pub fn bytes(&self) -> u64 {
         let descriptions = self.described * 28 + self.terms * 8 + self.embeddings * 4 * WIDTH;
-        (self.interactions * 36 + self.catalog * 32 + self.accounts * 16 + self.links * 16 + descriptions) as u64
+        (self.interactions * 36
+            + self.catalog * 32
+            + self.accounts * 16
+            + self.links * 16
+            + self.clicks * 28
+            + descriptions) as u64
     }
 }
 
@@ -91,13 +102,20 @@ impl Distinct {
 /// As it was read, as pairs that are sorted, and in four copies of the items and their groups.
 const PER_LINK: usize = 2 * 16 + 4 * 12;
 
+/// As it was read, by pair, and in a matrix of its own with both orientations.
+const PER_CLICK: usize = 28 + 32 + 2 * 8 + 8;
+
 /// Of a term as it was read, counted, and in four copies of the items; of an embedding as it was read, and in these.
 const PER_TERM: usize = 8 + 2 * 4 + 4 * 6;
 const PER_EMBEDDING: usize = 4 * WIDTH + 4 * (WIDTH + 4);
 
 impl Size {
     fn labels_and_descriptions(&self) -> usize {
-        self.links * PER_LINK + self.described * 28 + self.terms * PER_TERM + self.embeddings * PER_EMBEDDING
+        self.links * PER_LINK
+            + self.clicks * PER_CLICK
+            + self.described * 28
+            + self.terms * PER_TERM
+            + self.embeddings * PER_EMBEDDING
     }
 }
 

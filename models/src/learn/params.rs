@@ -31,7 +31,7 @@ const fn number(
     NumberOption { name, default, min, max, integer, meaning }
 }
 
-pub const NUMBERS: [NumberOption; 14] = [
+pub const NUMBERS: [NumberOption; 15] = [
     number("factors", None, (1.0, 256.0), true, "length of the user and item vectors; chosen on validation, 50 or 128"),
     number("epochs", Some(5.0), (1.0, 100.0), true, "passes of ALS over the interactions"),
     number("regularization", None, (1e-6, 100.0), false, "lambda of ALS, scaled by frequency; chosen on validation"),
@@ -50,6 +50,13 @@ pub const NUMBERS: [NumberOption; 14] = [
         (0.0, 1.0),
         false,
         "share of the neighbours in the collaborative part, the rest being ALS; chosen on validation",
+    ),
+    number(
+        "clicks",
+        None,
+        (0.0, 10.0),
+        false,
+        "weight of a click on what was shown, a favourite being 1; 0 leaves them out; chosen on validation",
     ),
     number("positive_stars", Some(4.0), (1.0, 5.0), false, "a review of this many stars or more counts as liked"),
     number(
@@ -170,6 +177,7 @@ impl Params {
             neighbours: get("neighbours").map(|v| v as usize),
             ridge: get("ridge").map(|v| v as f32),
             neighbour_share: get("neighbour_share").map(|v| v as f32),
+            clicks: get("clicks").map(|v| v as f32),
             positive_stars: or_default("positive_stars") as f32,
             min_interactions: get("min_interactions").map(|v| v as usize),
             holdout: or_default("holdout"),
@@ -208,6 +216,7 @@ pub struct Values {
     pub neighbours: Option<usize>,
     pub ridge: Option<f32>,
     pub neighbour_share: Option<f32>,
+    pub clicks: Option<f32>,
     pub positive_stars: f32,
     pub min_interactions: Option<usize>,
     pub holdout: f64,

@@ -21,7 +21,7 @@ use crate::parts::collaborative::Collaborative;
 /// [`crate::Error::Stopped`], and [`crate::Error::NotFinite`] where a system cannot be solved.
 pub fn refit(all: &Cut, core: &Cut, settled: &Settled, control: &Control) -> Result<(Model, Array2<f32>)> {
     let als = &settled.recipe.als;
-    let (core_part, trained) = choose::fit(core.liked(), &settled.recipe, control)?;
+    let (core_part, trained) = choose::fit(&choose::learned(core, &settled.recipe, &[]), &settled.recipe, control)?;
     let index = |item: u32| all.data.items.binary_search(&core.data.items[item as usize]).unwrap_or(0) as u32;
     let part = Collaborative {
         factors: item_factors(all, core, &trained, als, control)?.into(),

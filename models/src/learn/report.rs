@@ -40,6 +40,7 @@ impl Choice {
             "dropout": short(self.recipe.neighbours.shrinkage.dropout),
             "activity": short(self.recipe.neighbours.activity),
             "neighbour_share": short(self.recipe.blend.share),
+            "clicks": (!self.trials.clicks.is_empty()).then(|| short(self.recipe.clicks)),
             "learned_weights": self.verdict.weights.parts().map(short),
             "weights_because": self.verdict.sentence(),
             "trees": self.trees,
@@ -110,11 +111,13 @@ impl Trials {
             })
         });
         let shares = self.shares.iter().map(|(s, n)| json!({"neighbour_share": short(*s), "ndcg_at_10": ndcg(*n)}));
+        let clicks = self.clicks.iter().map(|(w, n)| json!({"clicks": short(*w), "ndcg_at_10": ndcg(*n)}));
         json!({
             "als": als.collect::<Vec<Value>>(),
             "als_share_of_users": short(self.als_sample as f32),
             "neighbours": neighbours.collect::<Vec<Value>>(),
             "blend": shares.collect::<Vec<Value>>(),
+            "clicks": clicks.collect::<Vec<Value>>(),
         })
     }
 }

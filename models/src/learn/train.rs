@@ -77,7 +77,7 @@ impl Run<'_> {
         let (settled, trials) = self.settle(&outer, &mut notes)?;
 
         self.control.enter(Phase::Factorising)?;
-        let twin = fit::fit(&outer.train, &settled, self.control)?;
+        let twin = fit::fit(&outer.train, &[(outer.held, HOLDOUT_SALT)], &settled, self.control)?;
 
         self.control.enter(Phase::Evaluating)?;
         let comparable = champion.filter(|c| c.held.covers(&outer.held)).map(|c| &c.twin);
@@ -103,8 +103,9 @@ impl Run<'_> {
     /// What a validation part of the training side says: parameters, forest, weights.
     fn settle(&self, outer: &Split, notes: &mut Vec<String>) -> Result<(Settled, Trials)> {
         let inner = split(&outer.train, outer.held.kind(), self.params.holdout, VALIDATION_SALT);
+        let held = [(outer.held, HOLDOUT_SALT), (inner.held, VALIDATION_SALT)];
         self.control.enter(Phase::Choosing)?;
-        let (recipe, part, trials) = choose::choose(&inner, self.params, self.control)?;
+        let (recipe, part, trials) = choose::choose(&inner, &held, self.params, self.control)?;
         if trials.cut_short {
             notes.push(format!(
                 "the budget ended the search for parameters after {} tries; a longer budget may find better ones",

@@ -78,8 +78,14 @@ pub fn read(connection: &Connection, params: &ValidParams, begun: Instant) -> Ou
     revisions.sort_unstable();
     tell_of_sources(&site, "training")?;
     let say = |table: &str, rows| progress.say(&format!("reading {table}"), 0.0, rows);
-    let Read { sources, size, skipped, not_embedded, unknown, keys } =
+    let Read { mut sources, mut size, skipped, not_embedded, unknown, keys } =
         site.read_all(say, |size| check_memory(size, params))?;
+    if params.clicks != Some(0.0) {
+        sources.clicks = store::clicks(connection, &mut size, |size, rows| {
+            progress.say("reading clicks", 0.0, rows);
+            check_memory(size, params)
+        })?;
+    }
     skipped.check(site.mapping.ratings(), params.strict)?;
     not_embedded.check(site.mapping.items(), params.strict)?;
     unknown.tell();

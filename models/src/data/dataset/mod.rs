@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use crate::data::clicks::FirstClicks;
 use crate::data::labels::Labels;
 use crate::data::vectors::Vectors;
 use crate::error::{Error, Result};
@@ -38,6 +39,8 @@ pub struct Dataset {
     pub events: Events,
     /// The latest time of any interaction, seconds since 1970, or [`NONE`]: ages are counted up to it.
     pub latest: i64,
+    /// By ids, so that all parts of the data share them.
+    pub clicks: Arc<FirstClicks>,
 }
 
 impl Dataset {
@@ -62,7 +65,7 @@ impl Dataset {
     /// ```
     pub fn build(sources: Sources) -> Result<Dataset> {
         check_stars(&sources.ratings.stars)?;
-        let Sources { ratings, favorites, signals, catalog, accounts } = sources;
+        let Sources { ratings, favorites, signals, catalog, accounts, clicks } = sources;
         let users = distinct(&[&ratings.user, &favorites.user, &signals.user]);
         let items = distinct(&[&ratings.item, &favorites.item, &signals.item, &catalog.id]);
         if users.len().max(items.len()) > u32::MAX as usize {
@@ -80,6 +83,7 @@ impl Dataset {
             items,
             events,
             latest,
+            clicks: Arc::new(FirstClicks::of(&clicks)),
         };
         data.attach(&catalog, &accounts);
         Ok(data)
@@ -131,6 +135,7 @@ impl Dataset {
             vectors: Arc::clone(&self.vectors),
             events: Events::default(),
             latest: self.latest,
+            clicks: Arc::clone(&self.clicks),
         }
     }
 
@@ -162,6 +167,7 @@ impl Dataset {
             vectors: Arc::new(self.vectors.pick(items)),
             latest: events.at.iter().copied().max().unwrap_or(NONE),
             events,
+            clicks: Arc::clone(&self.clicks),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The tables of a site as they were read: flat columns, not checked yet.
 
+use crate::data::clicks::Clicks;
 use crate::data::description::Descriptions;
 
 /// "No such value" for ids and times. PostgreSQL's own `-infinity` maps to it as well.
@@ -87,4 +88,5 @@ pub struct Sources {
     pub signals: Signals,
     pub catalog: Catalog,
     pub accounts: Accounts,
+    pub clicks: Clicks,
 }

@@ -63,7 +63,7 @@ impl Search<'_> {
     }
 
     /// What the best scores of a typical user are like in each model.
-    fn scales(&self, part: &Collaborative) -> Result<Blend> {
+    pub(super) fn scales(&self, part: &Collaborative) -> Result<Blend> {
         let items = part.items();
         let heights: Vec<(f32, f32)> = self
             .users

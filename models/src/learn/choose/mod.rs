@@ -3,12 +3,17 @@
 
 mod als;
 mod blend;
+mod clicks;
 mod neighbours;
 mod whole;
+
+use std::borrow::Cow;
 
 use rayon::prelude::*;
 
 use crate::control::Control;
+use crate::data::clicks::{Held, with_clicks};
+use crate::data::cut::Cut;
 use crate::data::feedback::Interactions;
 use crate::data::split::{Split, sample};
 use crate::error::Result;
@@ -29,6 +34,8 @@ pub struct Recipe {
     pub als: AlsParams,
     pub neighbours: NeighbourParams,
     pub blend: Blend,
+    /// Of a click, a favourite being 1; 0 leaves them out.
+    pub clicks: f32,
 }
 
 /// What was tried, each with its NDCG@10 on validation.
@@ -40,6 +47,8 @@ pub struct Trials {
     pub neighbours: Vec<(NeighbourParams, f64)>,
     /// (share of the neighbours, NDCG)
     pub shares: Vec<(f32, f64)>,
+    /// (weight of a click, NDCG); empty without clicks.
+    pub clicks: Vec<(f32, f64)>,
     /// Whether the clock ended the search, so that a faster machine would have tried more.
     pub cut_short: bool,
 }
@@ -47,11 +56,17 @@ pub struct Trials {
 /// Users that a choice is made by.
 pub const VALIDATION_USERS: usize = 2000;
 
-/// Chooses on the hold-out of `inner` and gives the part fitted on its training side.
+/// Chooses on the hold-out of `inner` and gives the part fitted on its training side. `held`: what clicks must not be learned
+/// of, that hold-out among it.
 ///
 /// # Errors
 /// [`crate::Error::Stopped`], and [`crate::Error::NotFinite`] where a factorisation cannot be solved.
-pub fn choose(inner: &Split, params: &ValidParams, control: &Control) -> Result<(Recipe, Collaborative, Trials)> {
+pub fn choose(
+    inner: &Split,
+    held: &[Held],
+    params: &ValidParams,
+    control: &Control,
+) -> Result<(Recipe, Collaborative, Trials)> {
     let users = sample(&inner.users(), VALIDATION_USERS);
     let search = Search { inner, matrix: inner.train.liked(), users, params, control };
     let mut trials = Trials::default();
@@ -83,7 +98,17 @@ pub fn choose(inner: &Split, params: &ValidParams, control: &Control) -> Result<
     }
     part.blend = chosen.blend;
     trials.shares = chosen.tried;
-    Ok((Recipe { als, neighbours, blend: part.blend }, part, trials))
+    let recipe = Recipe { als, neighbours, blend: part.blend, clicks: 0.0 };
+    let (recipe, part) = search.clicks((recipe, part), held, &mut trials)?;
+    Ok((recipe, part, trials))
+}
+
+/// What a part with this recipe is fitted to: what a cut says is liked, with the clicks in their weight.
+pub fn learned<'c>(cut: &'c Cut, recipe: &Recipe, held: &[Held]) -> Cow<'c, Interactions> {
+    match recipe.clicks {
+        0.0 => Cow::Borrowed(cut.liked()),
+        weight => Cow::Owned(with_clicks(cut, weight, held)),
+    }
 }
 
 /// Fits a chosen part. The factorisation is given as well: it can fold in further items.
@@ -149,10 +174,15 @@ pub(super) fn mean(values: &[f64]) -> f64 {
 
 /// By more than one standard error of the paired difference.
 pub(super) fn clearly_better(a: &[f64], b: &[f64]) -> bool {
+    better_by(1.0, a, b)
+}
+
+/// By more than so many standard errors of the paired difference.
+fn better_by(errors: f64, a: &[f64], b: &[f64]) -> bool {
     let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
     let gain = mean(&differences);
     let variance = mean(&differences.iter().map(|d| (d - gain).powi(2)).collect::<Vec<_>>());
-    gain > (variance / differences.len().max(1) as f64).sqrt()
+    gain > errors * (variance / differences.len().max(1) as f64).sqrt()
 }
 
 #[cfg(test)]
