@@ -7,7 +7,7 @@ use crate::data::split::HeldOut;
 use crate::learn::choose::{Recipe, Trials};
 use crate::learn::weights::Verdict;
 use crate::model::ensemble::Weights;
-use crate::parts::neighbours::NeighbourParams;
+use crate::parts::neighbours::{Mixture, NeighbourParams};
 use crate::parts::ratings::RatingEvidence;
 
 /// What validation chose.
@@ -28,6 +28,7 @@ pub struct Choice {
 impl Choice {
     /// As the column `choice` of `reco_models()` shows it; the reference lists the keys.
     pub fn report(&self) -> Value {
+        let Mixture { first, second, tilt } = &self.recipe.neighbours;
         json!({
             "split": self.held.kind().name(),
             "held_out": self.held.report(),
@@ -35,10 +36,18 @@ impl Choice {
             "regularization": short(self.recipe.als.regularization),
             "alpha0": short(self.recipe.als.alpha0),
             "factors": self.recipe.als.factors,
-            "neighbours": neighbours(&self.recipe.neighbours),
-            "ridge": short(self.recipe.neighbours.shrinkage.ridge),
-            "dropout": short(self.recipe.neighbours.shrinkage.dropout),
-            "activity": short(self.recipe.neighbours.activity),
+            "neighbours": neighbours(first),
+            "ridge": short(first.shrinkage.ridge),
+            "dropout": short(first.shrinkage.dropout),
+            "activity": short(first.activity),
+            "and_neighbours": second.map(|(second, factor)| json!({
+                "neighbours": neighbours(&second),
+                "ridge": short(second.shrinkage.ridge),
+                "dropout": short(second.shrinkage.dropout),
+                "activity": short(second.activity),
+                "factor": short(factor),
+            })),
+            "tilt": short(*tilt),
             "neighbour_share": short(self.recipe.blend.share),
             "clicks": (!self.trials.clicks.is_empty()).then(|| short(self.recipe.clicks)),
             "learned_weights": self.verdict.weights.parts().map(short),

@@ -137,7 +137,7 @@ pub fn train(data: &Path, options: &str, threads: usize) -> Outcome<Value> {
         trained.evaluation.summaries().map(|(system, s)| (system.name().into(), to_json(s.mean))).collect();
     Ok(json!({
         "seconds": seconds, "phases": phases, "regularization": recipe.als.regularization, "alpha0": recipe.als.alpha0,
-        "ridge": recipe.neighbours.shrinkage.ridge, "share": recipe.blend.share,
+        "ridge": recipe.neighbours.first.shrinkage.ridge, "share": recipe.blend.share,
         "weights": trained.twin.weights().parts(), "evaluation": evaluation, "peak_memory": peak_memory(),
     }))
 }

@@ -4,6 +4,7 @@
 mod als;
 mod blend;
 mod clicks;
+mod mixture;
 mod neighbours;
 mod whole;
 
@@ -22,7 +23,7 @@ use crate::learn::params::ValidParams;
 use crate::math::topk::top;
 use crate::parts::als::{AlsParams, Factorisation, factorise};
 use crate::parts::collaborative::{Blend, Collaborative};
-use crate::parts::neighbours::{NeighbourParams, Neighbours};
+use crate::parts::neighbours::{Mixture, NeighbourParams, Neighbours};
 
 pub use als::most_factors;
 pub use neighbours::most_neighbours;
@@ -32,7 +33,7 @@ pub use whole::KEPT;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Recipe {
     pub als: AlsParams,
-    pub neighbours: NeighbourParams,
+    pub neighbours: Mixture,
     pub blend: Blend,
     /// Of a click, a favourite being 1; 0 leaves them out.
     pub clicks: f32,
@@ -84,18 +85,7 @@ pub fn choose(
         neighbours: nearest.fitted,
         blend: Blend { share: 0.0, als_scale: 1.0, neighbour_scale: 1.0 },
     };
-    let mut chosen = search.blend(&part)?;
-    let mut neighbours = nearest.params;
-    // All others cost memory and time at every score, so they have to be clearly better, each with its best share.
-    if let Some(whole) = whole {
-        let few = std::mem::replace(&mut part.neighbours, whole.fitted);
-        let with_all = search.blend(&part)?;
-        if clearly_better(&with_all.ndcg, &chosen.ndcg) {
-            (chosen, neighbours) = (with_all, whole.params);
-        } else {
-            part.neighbours = few;
-        }
-    }
+    let (neighbours, chosen) = search.mixture(&mut part, nearest.params, whole)?;
     part.blend = chosen.blend;
     trials.shares = chosen.tried;
     let recipe = Recipe { als, neighbours, blend: part.blend, clicks: 0.0 };
@@ -119,7 +109,7 @@ pub fn fit(matrix: &Interactions, recipe: &Recipe, control: &Control) -> Result<
     let factors = factorise(matrix, &recipe.als, control)?;
     // Neighbours that have no share in the sum need not be counted, stored or loaded.
     let neighbours = if recipe.blend.share > 0.0 {
-        Neighbours::fit(matrix, &recipe.neighbours, control)?
+        recipe.neighbours.fit(matrix, control)?
     } else {
         Neighbours::none(matrix.cols())
     };

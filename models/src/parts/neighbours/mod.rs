@@ -10,6 +10,7 @@
 //! [`whole`]: validation decides. A user's score of item i is Σ_j w_uj·W_ji over the liked items j.
 
 mod counts;
+mod mixture;
 mod regression;
 pub mod whole;
 
@@ -20,6 +21,7 @@ use crate::data::column::Column;
 use crate::data::feedback::Interactions;
 use crate::error::{Error, Result};
 
+pub use mixture::Mixture;
 pub use regression::{Regressions, block_bytes};
 
 /// What is added to the diagonal of a regression's system.
