@@ -3,17 +3,17 @@
 REVOKE ALL ON FUNCTION
     reco_train(jsonb), reco_configure(text, regclass, jsonb), reco_activate(bigint), reco_rollback(),
     reco_drop_model(bigint), reco_forget(bigint), reco_train_async(jsonb), reco_cancel_training(bigint),
-    reco_evaluate(double precision[], jsonb)
+    reco_evaluate(double precision[], jsonb), reco_nightly(jsonb), reco_check(), reco_schedule(text, jsonb), reco_unschedule()
 FROM PUBLIC;
 -- The creator of the extension, who need not be a superuser because it is trusted, may train and grant that to others.
 GRANT EXECUTE ON FUNCTION
     reco_train(jsonb), reco_configure(text, regclass, jsonb), reco_activate(bigint), reco_rollback(),
     reco_drop_model(bigint), reco_forget(bigint), reco_train_async(jsonb), reco_cancel_training(bigint),
-    reco_evaluate(double precision[], jsonb)
+    reco_evaluate(double precision[], jsonb), reco_nightly(jsonb), reco_check(), reco_schedule(text, jsonb), reco_unschedule()
 TO @extowner@ WITH GRANT OPTION;
 
 GRANT USAGE ON SCHEMA reco TO PUBLIC;
-GRANT SELECT ON reco.source, reco.model, reco.activation, reco.metric TO PUBLIC;
+GRANT SELECT ON reco.source, reco.model, reco.activation, reco.metric, reco.alert, reco.signal TO PUBLIC;
 
 -- The factors and features of users and items are personal data: they have to be granted table by table.
 GRANT SELECT ON ALL TABLES IN SCHEMA reco TO @extowner@ WITH GRANT OPTION;
@@ -25,7 +25,7 @@ GRANT SELECT ON ALL SEQUENCES IN SCHEMA reco TO @extowner@, pg_database_owner;
 GRANT SELECT ON ALL TABLES IN SCHEMA reco TO pg_database_owner;
 GRANT UPDATE ON ALL SEQUENCES IN SCHEMA reco TO @extowner@, pg_database_owner;
 GRANT INSERT ON ALL TABLES IN SCHEMA reco TO @extowner@, pg_database_owner;
-REVOKE INSERT ON reco.registry, reco.run FROM @extowner@, pg_database_owner;
+REVOKE INSERT ON reco.registry, reco.run, reco.alert, reco.signal, reco.fingerprint FROM @extowner@, pg_database_owner;
 
 -- What logs, and what is told of single users. A site grants the first two to the role of its application.
 REVOKE ALL ON FUNCTION

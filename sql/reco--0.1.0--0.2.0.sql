@@ -187,3 +187,58 @@ GRANT EXECUTE ON FUNCTION
     reco_experiment_start(text, jsonb, jsonb), reco_experiment_stop(text), reco_experiment_report(text),
     reco_experiment_promote(text, text), reco_experiment_offline(text)
 TO @extowner@ WITH GRANT OPTION;
+
+-- The nightly life, alerts and metrics.
+CREATE TABLE reco.alert (
+    model_name text        NOT NULL DEFAULT '',
+    kind       text        NOT NULL,
+    subject    text        NOT NULL DEFAULT '',
+    message    text        NOT NULL,
+    detail     jsonb       NOT NULL,
+    raised_at  timestamptz NOT NULL,
+    seen_at    timestamptz NOT NULL,
+    closed_at  timestamptz,
+    PRIMARY KEY (model_name, kind, subject, raised_at)
+);
+COMMENT ON TABLE reco.alert IS 'What needs somebody''s attention: raised once, closed when it is gone. A log of this server: it is not dumped.';
+CREATE UNIQUE INDEX alert_open ON reco.alert (model_name, kind, subject) WHERE closed_at IS NULL;
+
+CREATE TABLE reco.signal (
+    model_name  text             NOT NULL DEFAULT '',
+    name        text             NOT NULL,
+    value       double precision NOT NULL,
+    measured_at timestamptz      NOT NULL,
+    PRIMARY KEY (model_name, name)
+);
+COMMENT ON TABLE reco.signal IS 'Figures of the data that reco_check() and reco_nightly() measured last. Of this server: it is not dumped.';
+
+CREATE TABLE reco.fingerprint (
+    model_name    text        PRIMARY KEY,
+    options       jsonb       NOT NULL,
+    fingerprint   jsonb       NOT NULL,
+    model_version bigint      NOT NULL,
+    taken_at      timestamptz NOT NULL
+);
+COMMENT ON TABLE reco.fingerprint IS 'How the sources were when reco_nightly() last trained on them. Counts of this server: it is not dumped.';
+
+GRANT SELECT ON reco.alert, reco.signal TO PUBLIC;
+REVOKE INSERT ON reco.alert, reco.signal, reco.fingerprint FROM @extowner@;
+GRANT SELECT ON reco.alert, reco.signal, reco.fingerprint TO @extowner@ WITH GRANT OPTION;
+GRANT SELECT ON reco.alert, reco.signal, reco.fingerprint TO pg_database_owner;
+
+CREATE FUNCTION reco_nightly(options jsonb DEFAULT '{}') RETURNS TABLE (
+    outcome text, reason text, model_version bigint, promoted boolean, seconds real)
+LANGUAGE c AS 'MODULE_PATHNAME', 'reco_nightly_wrapper';
+CREATE FUNCTION reco_check() RETURNS TABLE (kind text, subject text, message text, detail jsonb, raised_at timestamp with time zone)
+STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'reco_check_wrapper';
+CREATE FUNCTION reco_schedule(cron text, options jsonb DEFAULT '{}') RETURNS bigint
+LANGUAGE c AS 'MODULE_PATHNAME', 'reco_schedule_wrapper';
+CREATE FUNCTION reco_unschedule() RETURNS boolean
+STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'reco_unschedule_wrapper';
+CREATE FUNCTION reco_metrics() RETURNS TABLE (name text, type text, help text, labels jsonb, value double precision)
+STABLE LANGUAGE c AS 'MODULE_PATHNAME', 'reco_metrics_wrapper';
+CREATE FUNCTION reco_metrics_text() RETURNS text
+STRICT STABLE LANGUAGE c AS 'MODULE_PATHNAME', 'reco_metrics_text_wrapper';
+REVOKE ALL ON FUNCTION reco_nightly(jsonb), reco_check(), reco_schedule(text, jsonb), reco_unschedule() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION reco_nightly(jsonb), reco_check(), reco_schedule(text, jsonb), reco_unschedule()
+TO @extowner@ WITH GRANT OPTION;

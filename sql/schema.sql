@@ -188,6 +188,38 @@ CREATE TABLE reco.run (
 );
 COMMENT ON TABLE reco.run IS 'The journal of trainings, those that failed too. A log of this server: it is not dumped.';
 
+CREATE TABLE reco.alert (
+    model_name text        NOT NULL DEFAULT '',
+    kind       text        NOT NULL,
+    subject    text        NOT NULL DEFAULT '',
+    message    text        NOT NULL,
+    detail     jsonb       NOT NULL,
+    raised_at  timestamptz NOT NULL,
+    seen_at    timestamptz NOT NULL,
+    closed_at  timestamptz,
+    PRIMARY KEY (model_name, kind, subject, raised_at)
+);
+COMMENT ON TABLE reco.alert IS 'What needs somebody''s attention: raised once, closed when it is gone. A log of this server: it is not dumped.';
+CREATE UNIQUE INDEX alert_open ON reco.alert (model_name, kind, subject) WHERE closed_at IS NULL;
+
+CREATE TABLE reco.signal (
+    model_name  text             NOT NULL DEFAULT '',
+    name        text             NOT NULL,
+    value       double precision NOT NULL,
+    measured_at timestamptz      NOT NULL,
+    PRIMARY KEY (model_name, name)
+);
+COMMENT ON TABLE reco.signal IS 'Figures of the data that reco_check() and reco_nightly() measured last. Of this server: it is not dumped.';
+
+CREATE TABLE reco.fingerprint (
+    model_name    text        PRIMARY KEY,
+    options       jsonb       NOT NULL,
+    fingerprint   jsonb       NOT NULL,
+    model_version bigint      NOT NULL,
+    taken_at      timestamptz NOT NULL
+);
+COMMENT ON TABLE reco.fingerprint IS 'How the sources were when reco_nightly() last trained on them. Counts of this server: it is not dumped.';
+
 -- One statement each: the catalogue row is updated by every call.
 SELECT pg_catalog.pg_extension_config_dump('reco.source', '');
 SELECT pg_catalog.pg_extension_config_dump('reco.revision_seq', '');

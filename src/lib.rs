@@ -29,6 +29,7 @@ extension_sql_file!("../sql/grants.sql", name = "grants", finalize);
 pub extern "C-unwind" fn _PG_init() {
     pg::heap::start();
     settings::define();
+    pg::shared::request(online::counters::SIZE);
 }
 
 #[cfg(feature = "pg_test")]
@@ -37,10 +38,12 @@ mod tests {
     // pg_schema wants the module's body in place; one file holds the tests of one property.
     use pgrx::prelude::*;
 
+    include!("../pg_test/alerts.rs");
     include!("../pg_test/arguments.rs");
     include!("../pg_test/clicks.rs");
     include!("../pg_test/common.rs");
     include!("../pg_test/configure.rs");
+    include!("../pg_test/counters.rs");
     include!("../pg_test/crowd.rs");
     include!("../pg_test/damage.rs");
     include!("../pg_test/evaluate.rs");
@@ -54,6 +57,7 @@ mod tests {
     include!("../pg_test/keys.rs");
     include!("../pg_test/lost.rs");
     include!("../pg_test/names.rs");
+    include!("../pg_test/nightly.rs");
     include!("../pg_test/online.rs");
     include!("../pg_test/plans.rs");
     include!("../pg_test/predict.rs");

@@ -1,6 +1,7 @@
 //! The `reco.*` settings.
 
 use std::ffi::{CStr, CString};
+use std::time::Duration;
 
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
 
@@ -19,6 +20,7 @@ static ATTRIBUTION_WINDOW: GucSetting<i32> = GucSetting::<i32>::new(7 * DAY);
 static ROTATION: GucSetting<f64> = GucSetting::<f64>::new(0.0);
 static ROTATION_HALF_LIFE: GucSetting<i32> = GucSetting::<i32>::new(7 * DAY);
 static REPEAT_AFTER: GucSetting<i32> = GucSetting::<i32>::new(0);
+static LOG_MIN_DURATION: GucSetting<i32> = GucSetting::<i32>::new(-1);
 static MODEL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 static LOCALE: GucSetting<Locale> = GucSetting::<Locale>::new(Locale::Es);
 
@@ -177,12 +179,22 @@ fn define_for_superusers() {
     GucRegistry::define_int_guc(
         c"reco.keep_impressions",
         c"How long impressions and feedback are kept.",
-        c"What is older leaves by reco_expire(), a week later at most.",
+        c"What is older leaves by reco_nightly() or reco_expire(), a week later at most.",
         &KEEP_IMPRESSIONS,
         DAY,
         3650 * DAY,
         GucContext::Suset,
         GucFlags::UNIT_S,
+    );
+    GucRegistry::define_int_guc(
+        c"reco.log_min_duration",
+        c"Logs the calls that take at least this long, as JSON.",
+        c"0: all; -1: none.",
+        &LOG_MIN_DURATION,
+        -1,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::UNIT_MS,
     );
 }
 
@@ -262,6 +274,11 @@ pub fn repeat_after() -> i64 {
 /// In seconds.
 pub fn keep_impressions() -> i64 {
     i64::from(KEEP_IMPRESSIONS.get())
+}
+
+/// None: no call is logged.
+pub fn log_min_duration() -> Option<Duration> {
+    u64::try_from(LOG_MIN_DURATION.get()).ok().map(Duration::from_millis)
 }
 
 pub fn locale() -> Locale {

@@ -6,6 +6,7 @@ use reco_models::{BestUsers, ItemInfo, Rung, Target};
 use super::arguments::{count_up_to, filter};
 use super::score::by_taste;
 use crate::failure::{Outcome, or_raise};
+use crate::online::counters::{self, Function, Source};
 use crate::pg::memory::scoped;
 use crate::pg::session::pause;
 use crate::pg::spi;
@@ -32,15 +33,20 @@ fn reco_audience(
         name!(model_version, Option<i64>),
     ),
 > {
+    let call = counters::begin(Function::Audience);
     let n =
         or_raise(count_up_to(MOST, "For more, score the users themselves: reco_score(user_id, ARRAY[item_id]).", n));
     let among = or_raise(among.map(|among| filter("among", among)).transpose());
-    let Some(item) = item_id else { return TableIterator::new(Vec::new()) };
+    let Some(item) = item_id else {
+        call.gave(Source::Nothing, 0);
+        return TableIterator::new(Vec::new());
+    };
     let (found, version) = or_raise(spi::connect(|connection| {
         let site = Site::answering(connection)?;
         let found = audience(&site, item, n, among)?;
         Ok((found, site.served.map(|served| served.version)))
     }));
+    call.ladder(found.iter().map(|(_, _, rung)| *rung));
     TableIterator::new(
         found.into_iter().zip(1..).map(move |((user, score, rung), rank)| (rank, user, score, rung.name(), version)),
     )

@@ -6,6 +6,7 @@ use pgrx::prelude::*;
 use reco_models::{Evidence, MOST_POINTS, PART_NAMES};
 
 use crate::failure::{Outcome, or_raise};
+use crate::online::counters::{self, Function, Source};
 use crate::pg::spi;
 use crate::site::{Column, Served, Site};
 
@@ -22,15 +23,18 @@ fn reco_explain(
     'static,
     (name!(component, &'static str), name!(evidence, String), name!(contribution, f64), name!(liked_item, Option<i64>)),
 > {
-    TableIterator::new(or_raise(explain(user_id, item_id)))
+    let call = counters::begin(Function::Explain);
+    let (rows, source) = or_raise(explain(user_id, item_id));
+    call.gave(source, rows.len());
+    TableIterator::new(rows)
 }
 
-fn explain(user: i64, item: i64) -> Outcome<Vec<Contribution>> {
+fn explain(user: i64, item: i64) -> Outcome<(Vec<Contribution>, Source)> {
     spi::connect(|connection| {
         let site = Site::answering(connection)?;
         match &site.served {
-            Some(served) => by_model(&site, served, user, item),
-            None => by_rules(&site, user, item),
+            Some(served) => Ok((by_model(&site, served, user, item)?, Source::Model)),
+            None => Ok((by_rules(&site, user, item)?, Source::Rules)),
         }
     })
 }

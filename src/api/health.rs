@@ -1,25 +1,16 @@
 //! `reco_health`: what a monitor asks, in one object.
 
-use std::collections::HashSet;
-
 use pgrx::prelude::*;
 use serde_json::{Map, Value, json};
 
 use crate::cache::{self, Storage};
 use crate::failure::{Outcome, or_raise};
+use crate::online::alert::{self, Kind};
+use crate::online::signals::{MOST_EVENTS, Movement};
 use crate::pg::spi::{self, Connection};
-use crate::read::Event;
 use crate::settings;
 use crate::site::{Served, Site};
 use crate::store::{self, ModelKey, Run};
-
-/// Interactions since the training that are looked at; more are not counted.
-const MOST_EVENTS: i64 = 100_000;
-/// A model is stale when more than this share of the interactions is newer than it.
-const STALE: f64 = 0.1;
-/// The catalogue has changed too much when more than this share of the new interactions is with items that the model
-/// does not know.
-const DRIFTED: f64 = 0.2;
 
 /// The active model, how much the data has changed since, what is missing, and the last training.
 #[pg_extern(stable, parallel_restricted)]
@@ -45,6 +36,7 @@ fn health(connection: &Connection) -> Outcome<Value> {
             report.attend("there is no active model: SELECT * FROM reco_train();");
         }
     }
+    report.alerts(connection)?;
     report.add("last_run", summary(store::run(connection, None)?.as_ref()));
     Ok(report.finish())
 }
@@ -138,52 +130,44 @@ impl Report {
 
     /// What happened since the training.
     fn movement(&mut self, site: &Site<'_>, served: &Served, run: Option<&Run>) -> Outcome<()> {
-        let since = run.map_or(0.0, |run| run.at);
-        // Other tables could be used to ask whether the model knows a user.
-        let comparable = site.reads_what_was_trained_on();
-        let events = if comparable { site.events(since, MOST_EVENTS)? } else { None };
-        let Some(events) = events else {
+        let Some(movement) = Movement::measure(site, served, run)? else {
             self.add("staleness", Value::Null);
             self.add("drift", Value::Null);
             return Ok(());
         };
-        self.staleness(events.len(), run.map_or(0, |run| run.interactions));
-        self.drift(site, served, &events)
-    }
-
-    /// How many interactions the model has not seen.
-    fn staleness(&mut self, new: usize, seen: i64) {
-        let share = new as f64 / (new as f64 + seen as f64).max(1.0);
-        if share > STALE {
-            self.attend(&format!("{:.0} % of the interactions are newer than the model: train again", 100.0 * share));
+        if movement.is_stale() {
+            self.attend(&movement.stale_sentence());
         }
+        let Movement { seen, new, mean_stars, .. } = movement;
         self.add(
             "staleness",
-            json!({"interactions_seen": seen, "interactions_since": new, "more": new as i64 >= MOST_EVENTS, "share": share}),
+            json!({"interactions_seen": seen, "interactions_since": new, "more": new as i64 >= MOST_EVENTS, "share": movement.staleness()}),
         );
-    }
-
-    /// Whether the new interactions are of the kind that the model has seen.
-    fn drift(&mut self, site: &Site<'_>, served: &Served, events: &[Event]) -> Outcome<()> {
-        let of = |count: usize, all: usize| if all == 0 { Value::Null } else { json!(count as f64 / all as f64) };
-        let (new, items) = (events.len(), served.model.items());
-        let unknown = events.iter().filter(|e| items.index(e.item).is_none()).count();
-        let users: HashSet<i64> = events.iter().map(|e| e.user).collect();
-        let known = store::known_users(site.connection, served.version, users.iter().copied().collect())?;
-        let stars: Vec<f64> = events.iter().filter_map(|e| e.stars).map(f64::from).collect();
-        let mean = (!stars.is_empty()).then(|| stars.iter().sum::<f64>() / stars.len() as f64);
-        if new > 0 && unknown as f64 > DRIFTED * new as f64 {
-            self.attend(&format!("{unknown} of {new} new interactions are with items that the model does not know"));
+        if movement.has_drifted() {
+            self.attend(&movement.drift_sentence());
         }
         self.add(
             "drift",
             json!({
-                "unknown_items": of(unknown, new),
-                "unknown_users": of(users.len().saturating_sub(known), users.len()),
-                "mean_stars": mean,
-                "mean_stars_seen": items.mean_stars(),
+                "unknown_items": movement.unknown_item_share(),
+                "unknown_users": movement.unknown_user_share(),
+                "mean_stars": mean_stars,
+                "mean_stars_seen": served.model.items().mean_stars(),
             }),
         );
+        Ok(())
+    }
+
+    /// What was found when somebody looked last; what the report itself looks at it has said already.
+    fn alerts(&mut self, connection: &Connection) -> Outcome<()> {
+        let open = alert::open(connection)?;
+        let told = [Kind::StaleModel.name(), Kind::Drift.name()];
+        open.iter().filter(|alert| !told.contains(&alert.kind.as_str())).for_each(|alert| self.attend(&alert.message));
+        let shown = |alert: alert::Open| {
+            json!({"kind": alert.kind, "subject": alert.subject, "message": alert.message,
+            "detail": alert.detail, "raised_at": alert.raised_at})
+        };
+        self.add("alerts", open.into_iter().map(shown).collect());
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use reco_models::room;
 
 use super::arguments::ids;
 use crate::failure::{Outcome, or_raise};
+use crate::online::counters::{self, Function, Source};
 use crate::pg::session::pause;
 use crate::pg::spi;
 use crate::site::Site;
@@ -16,8 +17,10 @@ fn reco_predict_rating(
     user_id: i64,
     item_ids: Array<i64>,
 ) -> TableIterator<'static, (name!(item_id, i64), name!(rating, Option<f32>), name!(model_version, Option<i64>))> {
+    let call = counters::begin(Function::PredictRating);
     let items = or_raise(ids("item_ids", item_ids));
     let (stars, version) = or_raise(predict(user_id, &items));
+    call.gave(if version.is_some() { Source::Model } else { Source::Nothing }, stars.len());
     TableIterator::new(items.into_iter().zip(stars).map(move |(item, stars)| (item, stars, version)))
 }
 

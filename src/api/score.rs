@@ -5,6 +5,7 @@ use reco_models::{ItemInfo, Parts, Rung, Scored, room};
 
 use super::arguments::ids;
 use crate::failure::{Failure, Outcome, or_raise};
+use crate::online::counters::{self, Function};
 use crate::pg::session::pause;
 use crate::pg::spi;
 use crate::read::RulesReader;
@@ -28,8 +29,10 @@ fn reco_score(
         name!(model_version, Option<i64>),
     ),
 > {
+    let call = counters::begin(Function::Score);
     let items = or_raise(ids("item_ids", item_ids));
     let (scored, version) = or_raise(score(user_id, &items));
+    call.ladder(scored.iter().map(|s| s.rung));
     TableIterator::new(items.into_iter().zip(scored).map(move |(item, s)| {
         let Parts { collaborative, content_based, popularity } = s.parts;
         (item, s.score, collaborative, content_based, popularity, s.rung.name(), version)
@@ -39,10 +42,12 @@ fn reco_score(
 /// The same scores as one array.
 #[pg_extern(stable, parallel_safe)]
 fn reco_scores(user_id: i64, item_ids: Array<i64>) -> Vec<f32> {
+    let call = counters::begin(Function::Scores);
     let items = or_raise(ids("item_ids", item_ids));
     let (scored, _) = or_raise(score(user_id, &items));
     let mut scores = or_raise(room(scored.len()).map_err(Failure::from));
     scores.extend(scored.iter().map(|s| s.score));
+    call.ladder(scored.iter().map(|s| s.rung));
     scores
 }
 

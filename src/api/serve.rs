@@ -7,6 +7,7 @@ use reco_models::{Parts, Scored};
 use super::arguments;
 use super::recommend::{self, Assigned, Recommendation, Request, Shown};
 use crate::failure::{Outcome, or_raise};
+use crate::online::counters::{self, Function, Source};
 use crate::online::experiment::{self, Assignment, Shadowing, shadow};
 use crate::online::impression::{self, Items};
 use crate::online::{RequestId, feedback, retention};
@@ -61,15 +62,22 @@ fn reco_serve(
         name!(variant, Option<String>),
     ),
 > {
+    let call = counters::begin(Function::Serve);
     let request = or_raise(Request::new(n, exclude, category, exclude_seen, diversity, explore, among));
     let surface = or_raise(arguments::label("surface", surface));
     refuse_read_only(c"reco_serve()");
-    let rows = user_id.map_or(Ok(Vec::new()), |user| serve(user, &surface, &request));
-    TableIterator::new(or_raise(rows))
+    let Some(user) = user_id else {
+        call.gave(Source::Nothing, 0);
+        return TableIterator::new(Vec::new());
+    };
+    let (id, page) = or_raise(serve(user, &surface, &request));
+    call.ladder(page.list.iter().map(|shown| shown.recommendation.scored.rung));
+    TableIterator::new(id.map_or(Vec::new(), |id| rows(id, page)))
 }
 
-fn serve(user: i64, surface: &str, request: &Request) -> Outcome<Vec<Row>> {
-    let (id, page) = spi::connect(|connection| {
+/// The page, and the id under which it was logged; None where it is empty.
+fn serve(user: i64, surface: &str, request: &Request) -> Outcome<(Option<RequestId>, Assigned)> {
+    spi::connect(|connection| {
         let Assignment { answer, shadow } = experiment::assign(connection, user, surface)?;
         let page = recommend::assigned(connection, user, request, answer)?;
         if page.list.is_empty() {
@@ -89,10 +97,8 @@ fn serve(user: i64, surface: &str, request: &Request) -> Outcome<Vec<Row>> {
         if let Some(shadowing) = shadow {
             ask(connection, (user, id), request, &shadowing, &page.list)?;
         }
-        Outcome::Ok((Some(id), page))
-    })?;
-    let Some(id) = id else { return Ok(Vec::new()) };
-    Ok(rows(id, page))
+        Ok((Some(id), page))
+    })
 }
 
 /// What a challenger would have shown, beside what was.
@@ -147,11 +153,19 @@ fn reco_feedback(
     event: Option<&str>,
     at: default!(Option<TimestampWithTimeZone>, "now()"),
 ) -> bool {
+    let call = counters::begin(Function::Feedback);
     let request = or_raise(request_id.ok_or_else(|| arguments::null("request_id")));
     let item = or_raise(item_id.ok_or_else(|| arguments::null("item_id")));
     let event = or_raise(event.ok_or_else(|| arguments::null("event")).and_then(feedback::Event::parse));
     refuse_read_only(c"reco_feedback()");
-    or_raise(spi::connect(|connection| feedback::note(connection, RequestId::from_uuid(request), item, event, at)))
+    let is_new = spi::connect(|connection| feedback::note(connection, RequestId::from_uuid(request), item, event, at));
+    let is_new = or_raise(is_new);
+    let source = match event {
+        feedback::Event::Click => Source::Click,
+        feedback::Event::Dismiss => Source::Dismiss,
+    };
+    call.gave(source, usize::from(is_new));
+    is_new
 }
 
 /// Deletes what is older than `reco.keep_impressions` says; gives the number of rows.

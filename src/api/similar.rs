@@ -7,6 +7,7 @@ use reco_models::{Kinship, Similar, Target};
 
 use super::arguments::count;
 use crate::failure::{Outcome, or_raise};
+use crate::online::counters::{self, Function, Source};
 use crate::pg::session::pause;
 use crate::pg::spi;
 use crate::site::{Served, Site};
@@ -27,8 +28,12 @@ fn reco_similar(
         name!(model_version, Option<i64>),
     ),
 > {
+    let call = counters::begin(Function::Similar);
     let n = or_raise(count(n));
-    let Some(item) = item_id else { return TableIterator::new(Vec::new()) };
+    let Some(item) = item_id else {
+        call.gave(Source::Nothing, 0);
+        return TableIterator::new(Vec::new());
+    };
     let (found, version) = or_raise(spi::connect(|connection| {
         let site = Site::answering(connection)?;
         match &site.served {
@@ -36,6 +41,7 @@ fn reco_similar(
             None => Ok((by_catalogue(&site, item, n)?, None)),
         }
     }));
+    call.gave(Source::of_model(version.is_some()), found.len());
     TableIterator::new(
         found
             .into_iter()

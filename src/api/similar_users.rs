@@ -5,6 +5,7 @@ use reco_models::SimilarUsers;
 
 use super::arguments::count_up_to;
 use crate::failure::{Failure, Outcome, or_raise};
+use crate::online::counters::{self, Function, Source};
 use crate::pg::catalog::row_security_applies;
 use crate::pg::spi;
 use crate::site::{Served, Site};
@@ -20,14 +21,19 @@ fn reco_similar_users(
     n: default!(Option<f64>, "10"),
 ) -> TableIterator<'static, (name!(rank, i32), name!(user_id, i64), name!(similarity, f32), name!(model_version, i64))>
 {
+    let call = counters::begin(Function::SimilarUsers);
     let n = or_raise(count_up_to(MOST, "A list of users that long is a segment: see reco.user_factor.", n));
-    let Some(user) = user_id else { return TableIterator::new(Vec::new()) };
+    let Some(user) = user_id else {
+        call.gave(Source::Nothing, 0);
+        return TableIterator::new(Vec::new());
+    };
     let (found, version) = or_raise(spi::connect(|connection| {
         let site = Site::answering(connection)?;
         let Some(served) = &site.served else { return Ok((Vec::new(), 0)) };
         check_rights(&site)?;
         Ok((similar(&site, served, user, n)?, served.version))
     }));
+    call.gave(if found.is_empty() { Source::Nothing } else { Source::Model }, found.len());
     TableIterator::new(found.into_iter().zip(1..).map(move |((id, similarity), rank)| (rank, id, similarity, version)))
 }
 

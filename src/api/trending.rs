@@ -5,6 +5,7 @@ use pgrx::prelude::*;
 
 use super::arguments::count;
 use crate::failure::{Failure, Outcome, or_raise};
+use crate::online::counters::{self, Function, Source};
 use crate::pg::spi;
 use crate::read::Trend;
 use crate::site::Site;
@@ -17,7 +18,9 @@ fn reco_trending(
     half_life: default!(Option<Interval>, "'7 days'"),
     category: default!(Option<i64>, "NULL"),
 ) -> TableIterator<'static, (name!(rank, i32), name!(item_id, i64), name!(score, f64), name!(interactions, i64))> {
+    let call = counters::begin(Function::Trending);
     let found = or_raise(trending(n, half_life, category));
+    call.gave(Source::Nothing, found.len());
     TableIterator::new(
         found.into_iter().zip(1..).map(|(trend, rank)| (rank, trend.item, trend.score, trend.interactions)),
     )

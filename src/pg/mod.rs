@@ -1,5 +1,5 @@
 //! Thin, safe wrappers of what PostgreSQL offers: catalogue look-ups, memory contexts, notices, rights, releases, the session,
-//! SPI, subtransactions, worker threads, background processes and what they tell, and memory: Rust's, and what the system has left.
+//! SPI, subtransactions, lines in the log, shared memory, worker threads, background processes and what they tell, and memory: Rust's, and what the system has left.
 
 pub mod background;
 pub mod board;
@@ -9,11 +9,13 @@ pub mod headroom;
 pub mod heap;
 pub mod keys;
 pub mod lock;
+pub mod log;
 pub mod memory;
 pub mod notice;
 pub mod owner;
 pub mod release;
 pub mod session;
+pub mod shared;
 pub mod spi;
 pub mod subtransaction;
 pub mod worker;

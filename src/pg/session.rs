@@ -203,6 +203,20 @@ pub fn with_setting<R>(setting: &CStr, value: &str, work: impl FnOnce() -> Outco
     Ok(result)
 }
 
+/// Runs `work` with a snapshot that has what this transaction has written so far. A function's own snapshot is that of the
+/// statement that called it.
+pub fn seeing_own_writes<R>(work: impl FnOnce() -> R) -> R {
+    // SAFETY: inside a transaction; an error ends the snapshot with its transaction or subtransaction.
+    unsafe {
+        pg_sys::CommandCounterIncrement();
+        pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+    }
+    let result = work();
+    // SAFETY: pushed above.
+    unsafe { pg_sys::PopActiveSnapshot() };
+    result
+}
+
 /// Whether this process works for one query of another backend.
 pub fn is_parallel_worker() -> bool {
     // SAFETY: a plain read.

@@ -1,6 +1,11 @@
-//! Reading that leaves no locks behind.
+//! Parts of a transaction: reading that leaves no locks behind, and work that may fail without failing the rest.
 
+use std::panic::AssertUnwindSafe;
+
+use pgrx::PgTryBuilder;
 use pgrx::pg_sys;
+
+use crate::failure::{Failure, Outcome};
 
 /// Ends the subtransaction, also where an error unwinds.
 struct RollBack {
@@ -33,4 +38,27 @@ pub fn without_locks<R>(work: impl FnOnce() -> R) -> R {
         end
     };
     work()
+}
+
+/// Runs `work`, which may write: what it wrote stays if it succeeds, and is undone if it fails, in whatever way.
+pub fn attempt<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+    // SAFETY: as above.
+    let end = unsafe {
+        let end = RollBack { context: pg_sys::CurrentMemoryContext, owner: pg_sys::CurrentResourceOwner };
+        pg_sys::BeginInternalSubTransaction(std::ptr::null());
+        pg_sys::CurrentMemoryContext = end.context;
+        end
+    };
+    let outcome =
+        PgTryBuilder::new(AssertUnwindSafe(work)).catch_others(|error| Err(Failure::caught(&error))).execute();
+    if outcome.is_ok() {
+        let RollBack { context, owner } = *std::mem::ManuallyDrop::new(end);
+        // SAFETY: ends the subtransaction as one that succeeded, and restores what was in force before.
+        unsafe {
+            pg_sys::ReleaseCurrentSubTransaction();
+            pg_sys::CurrentMemoryContext = context;
+            pg_sys::CurrentResourceOwner = owner;
+        }
+    }
+    outcome
 }

@@ -6,6 +6,7 @@ use reco_models::{Description, ItemInfo, Model, NONE, Target};
 
 use super::record::{Described, Link, Title};
 use crate::failure::Outcome;
+use crate::pg::catalog;
 use crate::pg::session;
 use crate::pg::spi::arg;
 use crate::site::{Column, LinkSource, Linked, Site, Source};
@@ -59,6 +60,15 @@ enum Group {
 }
 
 impl Site<'_> {
+    /// How many items there are; None where the caller may not read them. It reads them all.
+    pub fn catalogue_size(&self) -> Outcome<Option<i64>> {
+        let Some(source) = self.mapping.items().filter(|source| catalog::may_read(source.table().oid)) else {
+            return Ok(None);
+        };
+        let sql = format!("SELECT pg_catalog.count(*) FROM {}", source.table().rows());
+        self.connection.read(&sql, &[])?.single()
+    }
+
     /// Those of the given items that the catalogue has.
     pub fn items(&self, ids: Vec<i64>) -> Outcome<FoundItems> {
         let mut found = self.present(ids)?;

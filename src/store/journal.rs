@@ -20,6 +20,8 @@ const KEPT: i64 = 1000;
 /// A run that begins.
 pub struct Begun<'a> {
     pub id: i64,
+    /// Who asked for it: `train`, or `nightly`.
+    pub kind: &'a str,
     pub background: bool,
     /// The name of the model; empty for the one without.
     pub model: &'a str,
@@ -65,7 +67,7 @@ pub fn begin(connection: &Connection, run: &Begun<'_>) -> Outcome<()> {
         connection.write(
             "INSERT INTO reco.run (id, kind, background, started_by, role, begun_at, options, outcome, phase, pid, handle,
                  model_name)
-             VALUES ($1, 'train', $2, $3::pg_catalog.name, $4::pg_catalog.name, pg_catalog.clock_timestamp(), $5, 'running',
+             VALUES ($1, $10, $2, $3::pg_catalog.name, $4::pg_catalog.name, pg_catalog.clock_timestamp(), $5, 'running',
                  $8, $6, $7, $9)",
             &[
                 arg(run.id),
@@ -77,6 +79,7 @@ pub fn begin(connection: &Connection, run: &Begun<'_>) -> Outcome<()> {
                 arg(i64::from(run.handle)),
                 arg(STARTING.to_owned()),
                 arg(run.model.to_owned()),
+                arg(run.kind.to_owned()),
             ],
         )?;
         let dead: Vec<i64> =
@@ -89,6 +92,20 @@ pub fn begin(connection: &Connection, run: &Begun<'_>) -> Outcome<()> {
             "DELETE FROM reco.run WHERE id OPERATOR(pg_catalog.<=) ($1 OPERATOR(pg_catalog.-) $2)
                  AND outcome OPERATOR(pg_catalog.<>) 'running'::pg_catalog.text",
             &[arg(run.id), arg(KEPT)],
+        )?;
+        Ok(())
+    })
+}
+
+/// Writes the row of a run that had nothing to do; `why` stands where others have the phase that they reached.
+pub fn skip(connection: &Connection, run: &Begun<'_>, why: &str) -> Outcome<()> {
+    begin(connection, run)?;
+    as_owner(|| {
+        connection.write(
+            "UPDATE reco.run SET ended_at = pg_catalog.clock_timestamp(), outcome = 'skipped', phase = $2,
+                 seconds = pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) begun_at)::pg_catalog.float4
+             WHERE id OPERATOR(pg_catalog.=) $1",
+            &[arg(run.id), arg(why.to_owned())],
         )?;
         Ok(())
     })

@@ -93,15 +93,16 @@ pub fn delete(connection: &Connection, version: i64) -> Outcome<()> {
     Ok(())
 }
 
-/// Serves a stored model from now on, under its name.
-pub fn activate(connection: &Connection, version: i64, by: &str) -> Outcome<()> {
+/// Serves a stored model from now on, under its name, which it gives; None where it is served already.
+pub fn activate(connection: &Connection, version: i64, by: &str) -> Outcome<Option<String>> {
     lock(connection)?;
     as_owner(|| {
         let name = name_of(connection, version)?;
         if current(connection, &name)? == Some(version) {
-            return Ok(());
+            return Ok(None);
         }
-        push(connection, &name, version, by)
+        push(connection, &name, version, by)?;
+        Ok(Some(name))
     })
 }
 

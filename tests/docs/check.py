@@ -61,6 +61,12 @@ def query(sql, database="reference"):
     return json.loads(done.stdout)
 
 
+def error_free(sql):
+    """What psql prints for a statement."""
+    done = subprocess.run([*PSQL, "-q", "-A", "-t", "-d", "reference", "-c", sql], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
 def error_of(sql):
     """The error output of psql for a statement that should fail; empty if it works."""
     command = [*PSQL, "-q", "-d", "reference", "-v", "VERBOSITY=verbose"]
@@ -298,9 +304,19 @@ def check_notification(reference, printed):
     same("notification keys", written, set(json.loads(payload[1])))
 
 
-def check_names(documents, functions, relations, settings):
+def check_metrics(reference):
+    typed = error_free("SELECT reco_metrics_text()")
+    there = dict(re.findall(r"^# TYPE (\w+) (\w+)$", typed, re.M))
+    written = {unquoted(row[0]): row[1] for row in tables(reference.section("Metrics"))}
+    same("metrics", set(written), set(there))
+    for name in set(written) & set(there):
+        check(written[name] == there[name], f"docs/reference.md: {name}: written {written[name]}, there {there[name]}")
+    return set(there)
+
+
+def check_names(documents, functions, relations, settings, metrics):
     """Every reco_* and reco.* in a document exists, and what is listed under Not yet does not."""
-    there = {f["name"] for f in functions} | {r["name"] for r in relations} | settings
+    there = {f["name"] for f in functions} | {r["name"] for r in relations} | settings | metrics
     for document in documents:
         not_yet = re.search(r"^### Not yet$(.*?)(?=^#|\Z)", document.text, re.M | re.S)
         missing = set(quoted(not_yet[1])) if not_yet else set()
@@ -341,7 +357,7 @@ def main():
     check_clients(reference)
     check_backend(readme)
     check_notification(reference, printed[reference])
-    check_names([readme, reference], functions, relations, settings)
+    check_names([readme, reference], functions, relations, settings, check_metrics(reference))
     check_architecture(others[0])
     for problem in problems:
         print(f"docs: {problem}", file=sys.stderr)

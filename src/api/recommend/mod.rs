@@ -11,6 +11,7 @@ use reco_models::{Parts, Scored};
 
 use crate::api::arguments;
 use crate::failure::{Outcome, or_raise};
+use crate::online::counters::{self, Call, Function, Source};
 use crate::pg::spi::{self, Connection};
 use crate::site::{Answerer, Site};
 
@@ -48,8 +49,9 @@ fn reco_recommend(
         name!(propensity, Option<f32>),
     ),
 > {
+    let call = counters::begin(Function::Recommend);
     let request = or_raise(Request::new(n, exclude, category, exclude_seen, diversity, explore, among));
-    TableIterator::new(answer(user_id.map(Who::User), &request))
+    TableIterator::new(answer(call, user_id.map(Who::User), &request))
 }
 
 /// The top n for somebody who likes some items and has no account: a guest, or a basket.
@@ -78,9 +80,10 @@ fn reco_recommend_for(
         name!(propensity, Option<f32>),
     ),
 > {
+    let call = counters::begin(Function::RecommendFor);
     let request = or_raise(Request::new(n, exclude, category, None, diversity, explore, among));
     let liked = item_ids.map(|array| or_raise(arguments::liked(array)));
-    TableIterator::new(answer(liked.map(Who::Guest), &request))
+    TableIterator::new(answer(call, liked.map(Who::Guest), &request))
 }
 
 /// Whom the items are for.
@@ -109,10 +112,14 @@ fn page_by(connection: &Connection, who: &Who, request: &Request, answerer: Answ
 }
 
 /// No rows for nobody.
-fn answer(who: Option<Who>, request: &Request) -> Vec<Row> {
-    let Some(who) = who else { return Vec::new() };
+fn answer(call: Call, who: Option<Who>, request: &Request) -> Vec<Row> {
+    let Some(who) = who else {
+        call.gave(Source::Nothing, 0);
+        return Vec::new();
+    };
     let Page { list, version } =
         or_raise(spi::connect(|connection| page_by(connection, &who, request, Answerer::default())));
+    call.ladder(list.iter().map(|recommendation| recommendation.scored.rung));
     let row = |(recommendation, rank): (Recommendation, i32)| {
         let Recommendation { item, scored, reason, propensity } = recommendation;
         let Scored { score, parts, rung } = scored;

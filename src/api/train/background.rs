@@ -8,9 +8,10 @@ use pgrx::prelude::*;
 use reco_models::{Params, ValidParams};
 use serde_json::{Value, json};
 
-use super::{TrainRow, finish, given, steps};
+use super::{finish, given, steps};
 use crate::api::names;
 use crate::failure::{Failure, Outcome, or_raise};
+use crate::online::training;
 use crate::pg::background;
 use crate::pg::board::{self, STORED, Segment, State};
 use crate::pg::handover;
@@ -70,8 +71,17 @@ fn begin(options: Value) -> Outcome<i64> {
 fn write_row(id: i64, handed: &Value, pid: i32, handle: u32) -> Outcome<()> {
     let (user, role) = (session::session_user(), handed["role"].as_str().unwrap_or_default());
     let model = handed["model"].as_str().unwrap_or_default();
-    let begun =
-        Begun { id, background: true, model, started_by: &user, role, options: &handed["options"], pid, handle };
+    let begun = Begun {
+        id,
+        kind: "train",
+        background: true,
+        model,
+        started_by: &user,
+        role,
+        options: &handed["options"],
+        pid,
+        handle,
+    };
     spi::connect(|connection| journal::begin(connection, &begun))
 }
 
@@ -106,9 +116,7 @@ pub extern "C-unwind" fn reco_train_in_background(argument: pg_sys::Datum) {
             background::transaction(None, || {
                 spi::connect(|connection| {
                     journal::end(connection, id, progress, &ended)?;
-                    let (outcome, state) = (ended.outcome, failure.state());
-                    let told = json!({"event": "failure", "run": id, "outcome": outcome, "sqlstate": state});
-                    finish::notify(connection, &told)
+                    training::ended(connection, id, &handed["model"], &ended)
                 })
             })
         });
@@ -137,7 +145,10 @@ fn write_refusal(segment: &Segment, handed: &Value, failure: &Failure) -> Outcom
     let ended = Ended::failed(failure);
     background::transaction(None, || {
         write_row(id, handed, pid, handle)?;
-        spi::connect(|connection| journal::end(connection, id, progress, &ended))
+        spi::connect(|connection| {
+            journal::end(connection, id, progress, &ended)?;
+            training::ended(connection, id, &handed["model"], &ended)
+        })
     })
 }
 
@@ -157,13 +168,10 @@ fn train_after_commit(handed: &Value, user: pg_sys::Oid) -> Outcome<()> {
     }
     let options = &handed["options"];
     let params = Params::from_json(&names::of_training(options)?.1)?.validate()?;
-    let (version, promoted, reason, ..) = train(id, &params, options, user)?;
-    let promoted = if promoted { "is served" } else { "is not served" };
-    pgrx::log!("reco: training {id}: model {version} {promoted}: {reason}");
-    Ok(())
+    train(id, &params, options, user, &handed["model"])
 }
 
-fn train(id: i64, params: &ValidParams, options: &Value, user: pg_sys::Oid) -> Outcome<TrainRow> {
+fn train(id: i64, params: &ValidParams, options: &Value, user: pg_sys::Oid, model: &Value) -> Outcome<()> {
     note(id, "reading")?;
     let begun = Instant::now();
     let prepared =
@@ -183,9 +191,12 @@ fn train(id: i64, params: &ValidParams, options: &Value, user: pg_sys::Oid) -> O
         let ended = Ended { outcome, error: None, model_version: Some(row.0) };
         board::tell(STORED, 1.0);
         if let Some(progress) = board::of_this_run(Segment::progress) {
-            spi::connect(|connection| journal::end(connection, id, progress, &ended))?;
+            spi::connect(|connection| {
+                journal::end(connection, id, progress, &ended)?;
+                training::ended(connection, id, model, &ended)
+            })?;
         }
-        Ok(row)
+        Ok(())
     })
 }
 

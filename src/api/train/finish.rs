@@ -10,10 +10,11 @@ use super::progress::{Progress, STORE_SHARE};
 use super::steps::{Finished, Origin, rounded};
 use crate::cache;
 use crate::failure::Outcome;
+use crate::online::announce::announce;
 use crate::pg::board::{self, Segment};
 use crate::pg::notice;
 use crate::pg::session::{look_for_client, pause, session_user};
-use crate::pg::spi::{Connection, arg};
+use crate::pg::spi::Connection;
 use crate::settings;
 use crate::store;
 
@@ -51,9 +52,9 @@ pub fn store_and_report(connection: &Connection, finished: Finished, options: Va
     pause();
     let ensemble = trained.evaluation.ensemble();
     let decision = &trained.decision;
-    notify(
+    announce(
         connection,
-        &json!({
+        json!({
             "event": "train", "model": settings::model_name(), "model_version": version, "promoted": decision.promoted,
             "reason": decision.reason, "ndcg_at_10": ensemble.ndcg, "seconds": rounded(seconds),
             "run": board::of_this_run(Segment::run),
@@ -96,9 +97,4 @@ fn withhold_if_mapped_anew(decision: &mut Decision, read: &[i64], mapped: &[i64]
             or see {\"force\": true}"
             .into();
     }
-}
-
-pub fn notify(connection: &Connection, outcome: &Value) -> Outcome<()> {
-    connection.write("SELECT pg_catalog.pg_notify('reco', $1)", &[arg(outcome.to_string())])?;
-    Ok(())
 }

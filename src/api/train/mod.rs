@@ -23,7 +23,7 @@ use crate::store;
 pub use progress::Progress;
 pub use steps::tell_of_sources;
 
-type TrainRow = (i64, bool, String, i64, i64, i64, f32, f32, f32, Option<f32>, f32);
+pub type TrainRow = (i64, bool, String, i64, i64, i64, f32, f32, f32, Option<f32>, f32);
 
 /// Reads the sources, trains, evaluates on a hold-out, decides whether the model is served, and stores it.
 // By hand, because pgrx declares what it reads as jsonb: see `json`.
@@ -56,7 +56,7 @@ fn reco_train(
 }
 
 /// A NULL is a mistake of the caller: to answer with no row would say that it was trained.
-fn given(options: Option<AnyElement>) -> Outcome<Value> {
+pub fn given(options: Option<AnyElement>) -> Outcome<Value> {
     let options = options.ok_or_else(|| {
         Failure::new(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, "the options of a training must not be NULL")
             .hint("For the defaults: SELECT * FROM reco_train();")
@@ -67,13 +67,15 @@ fn given(options: Option<AnyElement>) -> Outcome<Value> {
 fn train(options: Value) -> Outcome<TrainRow> {
     refuse_read_only(c"reco_train()");
     let (name, others) = names::of_training(&options)?;
-    session::with_setting(settings::MODEL_NAME, &name, || train_named(options, &others))
+    session::with_setting(settings::MODEL_NAME, &name, || train_named("train", options, &others))
 }
 
-fn train_named(options: Value, others: &Value) -> Outcome<TrainRow> {
+/// Trains the model that `reco.model` names. `kind` says in the journal who asked for it; `options` are as they were given, and
+/// `others` those of them that are the training's.
+pub fn train_named(kind: &str, options: Value, others: &Value) -> Outcome<TrainRow> {
     let begun = Instant::now();
     let params = Params::from_json(others)?.validate()?;
-    recorder::recorded(&options, || {
+    recorder::recorded(kind, &options, || {
         let prepared = spi::connect(|connection| {
             store::keep_others_from_training(connection)?;
             steps::read(connection, &params, begun)

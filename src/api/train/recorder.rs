@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::TrainRow;
 use crate::failure::{Failure, Outcome};
+use crate::online::training;
 use crate::pg::background;
 use crate::pg::board::{self, STORED, Segment, State};
 use crate::pg::lock;
@@ -24,8 +25,8 @@ const LOOK_MS: i64 = 200;
 const LOCK_WAIT: &std::ffi::CStr = c"2s";
 
 /// Runs a training so that its row stays, however it ends. Without a free background worker it runs all the same.
-pub fn recorded(options: &Value, work: impl FnOnce() -> Outcome<TrainRow>) -> Outcome<TrainRow> {
-    match begin(options) {
+pub fn recorded(kind: &str, options: &Value, work: impl FnOnce() -> Outcome<TrainRow>) -> Outcome<TrainRow> {
+    match begin(kind, options) {
         Ok(segment) => board::enter(segment),
         Err(failure) => notice::say(&format!("this training will not be in reco_runs(): {}", failure.message())),
     }
@@ -62,9 +63,9 @@ fn tell_success(version: i64, promoted: bool) {
     });
 }
 
-fn begin(options: &Value) -> Outcome<Segment> {
+fn begin(kind: &str, options: &Value) -> Outcome<Segment> {
     let given = json!({
-        "database": session::database(), "options": options,
+        "database": session::database(), "kind": kind, "options": options,
         "model": settings::model_name(), "started_by": session::session_user(), "role": session::role_name(session::user()),
     });
     let segment = Segment::create(0, &given.to_string())?;
@@ -113,7 +114,12 @@ fn record(segment: &Segment, given: &Value) -> Outcome<()> {
         })?;
     }
     let (id, progress, ended) = (segment.run(), segment.progress(), how_it_ended(segment));
-    background::transaction(None, || spi::connect(|connection| journal::end(connection, id, progress, &ended)))
+    background::transaction(None, || {
+        spi::connect(|connection| {
+            journal::end(connection, id, progress, &ended)?;
+            training::ended(connection, id, &given["model"], &ended)
+        })
+    })
 }
 
 fn start_row(segment: &Segment, given: &Value) -> Outcome<()> {
@@ -122,6 +128,7 @@ fn start_row(segment: &Segment, given: &Value) -> Outcome<()> {
     segment.set_run(id);
     let begun = Begun {
         id,
+        kind: text("kind"),
         background: false,
         model: text("model"),
         started_by: text("started_by"),

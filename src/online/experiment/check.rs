@@ -10,7 +10,6 @@ use crate::pg::spi::Connection;
 use crate::store;
 
 /// Something to be told of an experiment.
-#[allow(dead_code, reason = "asked by the nightly run")]
 #[derive(Debug, Clone)]
 pub struct Finding {
     pub experiment: String,
@@ -20,7 +19,6 @@ pub struct Finding {
 }
 
 /// Looks at all experiments that run under the name that `reco.model` sets, and ends those that do harm.
-#[allow(dead_code, reason = "asked by the nightly run")]
 pub fn check(connection: &Connection) -> Outcome<Vec<Finding>> {
     let mut findings = Vec::new();
     for experiment in record::running(connection)? {

@@ -11,9 +11,7 @@ pub mod shadow;
 mod variant;
 
 pub use assign::{Answer, Assignment, Shadowing, assign, variant_of};
-#[allow(unused_imports, reason = "the nightly run asks")]
-pub use check::check;
-pub use check::judge;
+pub use check::{Finding, check, judge};
 pub use offline::offline;
 pub use record::{promote, start, stop};
 pub use report::{Line, report};
