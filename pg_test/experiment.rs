@@ -306,3 +306,23 @@ fn who_may_not_experiment_learns_its_variant_only() {
     assert!(truth("SELECT reco_experiment_variant('portada', 7) IN ('control', 'otra')"));
     assert!(truth("SELECT reco_experiment_size(0.1) > 1000"));
 }
+
+#[pg_test]
+fn the_nightly_look_ends_what_does_harm_and_tells_of_it() {
+    counting();
+    start("molesta", TWO, r#"{"guardrails": {"dismissal": 0.5}, "surfaces": ["a"]}"#);
+    start("torcido", TWO, r#"{"surfaces": ["b"]}"#);
+    Spi::run(
+        "SELECT pg_temp.shown(u, 'molesta', 'control', 1, (u % 2)::int), pg_temp.shown(1000 + u, 'molesta', 'otra', 1, (1 + u % 2)::int)
+         FROM generate_series(1, 400) u;
+         SELECT pg_temp.shown(u, 'torcido', 'control', 1) FROM generate_series(1, 300) u",
+    )
+    .unwrap();
+    Spi::run("CREATE TEMP TABLE avisos AS SELECT * FROM reco_check()").unwrap();
+    assert!(truth("SELECT message LIKE '%was ended: the variant \"otra\" changes dismissal by 200.0 %%' FROM avisos WHERE kind = 'guardrail' AND subject = 'molesta'"));
+    assert!(truth("SELECT message LIKE 'users did not fall %' FROM avisos WHERE kind = 'sample_ratio' AND subject = 'torcido'"));
+    assert!(truth("SELECT stopped_at IS NULL FROM reco.experiment WHERE name = 'torcido'"));
+    assert!(truth("SELECT stopped_at IS NOT NULL AND reason LIKE 'guardrail: %' FROM reco.experiment WHERE name = 'molesta'"));
+    // What is ended is no news any more.
+    assert!(truth("SELECT bool_and(subject <> 'molesta') FROM reco_check() WHERE kind IN ('guardrail', 'sample_ratio')"));
+}

@@ -60,7 +60,6 @@ pub fn named(connection: &Connection, name: &str) -> Outcome<Experiment> {
 }
 
 /// Those that run under the name that `reco.model` sets.
-#[allow(dead_code, reason = "asked by the nightly run")]
 pub fn running(connection: &Connection) -> Outcome<Vec<Experiment>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM reco.experiment
