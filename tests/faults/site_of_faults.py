@@ -14,7 +14,7 @@ SCORES = """SELECT md5(string_agg(score::text, ' ' ORDER BY u, item_id)) || coal
     FROM generate_series(1, 20) u, reco_score(u, ARRAY(SELECT id FROM libro));"""
 ROWS = """SELECT c.relname || '=' || (xpath('/row/n/text()',
         query_to_xml(format('SELECT count(*) AS n FROM reco.%I', c.relname), false, true, '')))[1]::text
-    FROM pg_class c WHERE c.relnamespace = 'reco'::regnamespace AND c.relkind = 'r' AND c.relname NOT IN ('activation', 'run')
+    FROM pg_class c WHERE c.relnamespace = 'reco'::regnamespace AND c.relkind = 'r' AND c.relname NOT IN ('activation', 'run', 'alert')
     ORDER BY 1;"""
 # Autovacuum locks tables too.
 LOCKS = """SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid AND a.backend_type = 'client backend'
