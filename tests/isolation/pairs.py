@@ -54,7 +54,7 @@ class Bench:
 
     def waits_for_a_lock(self, session):
         waits = f"SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = {session.pid};"
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             if self.observer.query(waits) == ["t"]:
                 return True
