@@ -1,7 +1,7 @@
 # Recipes only; the work is in scripts/.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup install demo test prove package test-package arm64 bookcrossing movielens peers serving kernels fmt lint clean
+.PHONY: help setup install demo test prove package test-package arm64 bookcrossing movielens peers serving month kernels fmt lint clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-14s%s\n", $$1, $$2 }'
@@ -42,6 +42,10 @@ peers: setup ## compare quality and speed with implicit, LensKit, Surprise, Ligh
 
 serving: install ## measure response times, compared with a Python service and under load (takes half an hour)
 	@tests/serving/compare
+
+month: install ## play a month of a site with three seeds: readers, nights, experiments (a quarter of an hour)
+	@scripts/setup clock
+	@tests/month/play
 
 kernels: setup ## measure each kernel on each instruction set that the processor has (a minute)
 	@. scripts/env && cargo run --release --quiet -p kernels

@@ -5,6 +5,7 @@
 
 mod calendar;
 mod catalogue;
+mod hidden;
 mod names;
 mod random;
 mod readings;
@@ -18,6 +19,7 @@ use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::SeedableRng;
 
 pub use calendar::{FIRST_DAY, LAST_DAY, SECONDS_PER_DAY};
+pub use hidden::{HiddenBook, HiddenUser};
 
 /// How much to generate. `interactions` counts reviews and favourites together and is met
 /// approximately: a user who has read all that they like reads no more.
@@ -92,19 +94,24 @@ pub struct Library {
     pub books: Vec<Book>,
     pub reviews: Vec<Review>,
     pub favorites: Vec<Favorite>,
+    /// By index of the book.
+    pub hidden_books: Vec<HiddenBook>,
+    pub hidden_users: Vec<HiddenUser>,
 }
 
 pub fn generate(size: &Size, seed: u64) -> Library {
     let mut rng = Pcg64Mcg::seed_from_u64(seed);
     let catalogue = catalogue::generate(size.books, &mut rng);
     let users = users::generate(size.users, &mut rng);
-    let (reviews, favorites) = readings::generate(&catalogue, &users, size.interactions, &mut rng);
+    let readings = readings::generate(&catalogue, &users, size.interactions, &mut rng);
     Library {
+        hidden_books: hidden::of_books(&catalogue),
+        hidden_users: readings.hidden_users,
         categories: catalogue.categories,
         authors: catalogue.authors,
         users,
         books: catalogue.books,
-        reviews,
-        favorites,
+        reviews: readings.reviews,
+        favorites: readings.favorites,
     }
 }

@@ -21,6 +21,9 @@ struct Arguments {
     /// Another seed gives another library of the same kind
     #[arg(long, default_value_t = 42)]
     seed: u64,
+    /// Also write the schema oculto: the tastes behind what users do
+    #[arg(long)]
+    hidden: bool,
 }
 
 fn main() -> ExitCode {
@@ -38,7 +41,7 @@ fn main() -> ExitCode {
         );
         return ExitCode::from(2);
     }
-    match write(&size, arguments.seed) {
+    match write(&size, &arguments) {
         Ok(()) => ExitCode::SUCCESS,
         // `generate-library | head` is not a failure.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -49,8 +52,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn write(size: &Size, seed: u64) -> io::Result<()> {
+fn write(size: &Size, arguments: &Arguments) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    generate(size, seed).write_sql(&mut out)?;
+    let library = generate(size, arguments.seed);
+    library.write_sql(&mut out)?;
+    if arguments.hidden {
+        library.write_hidden_sql(&mut out)?;
+    }
     out.flush()
 }

@@ -4,7 +4,7 @@ use crate::calendar::{FIRST_DAY, LAST_DAY, SECONDS_PER_DAY};
 use crate::catalogue::Catalogue;
 use crate::random::{chance, normal, weighted};
 use crate::users::{Preferences, is_newcomer, preferences};
-use crate::{Favorite, Review, User};
+use crate::{Favorite, HiddenUser, Review, User, hidden};
 use rand::{Rng, RngExt};
 
 /// Half of the favourites also have a review, so a reading gives this many rows on average.
@@ -21,14 +21,16 @@ const BY_AUTHOR: f64 = 0.15;
 const BY_FASHION: f64 = 0.18;
 const BY_TASTE: f64 = 0.25;
 
-pub fn generate(
-    catalogue: &Catalogue,
-    users: &[User],
-    interactions: usize,
-    rng: &mut impl Rng,
-) -> (Vec<Review>, Vec<Favorite>) {
+pub struct Readings {
+    pub reviews: Vec<Review>,
+    pub favorites: Vec<Favorite>,
+    pub hidden_users: Vec<HiddenUser>,
+}
+
+pub fn generate(catalogue: &Catalogue, users: &[User], interactions: usize, rng: &mut impl Rng) -> Readings {
     let mut reviews = Vec::new();
     let mut favorites = Vec::new();
+    let mut hidden_users = Vec::new();
     let wanted = readings_per_user(users, interactions, rng);
     let most = catalogue.books.len() / 4;
     let mut last_reader = vec![0; catalogue.books.len()];
@@ -38,6 +40,7 @@ pub fn generate(
             continue;
         }
         let preferences = preferences(catalogue, rng);
+        hidden_users.push(hidden::of_user(catalogue, user.id, &preferences));
         for _ in 0..wanted {
             let when = reading_time(user, rng);
             let unread = |book: u32| last_reader[book as usize] != user.id;
@@ -58,7 +61,7 @@ pub fn generate(
     }
     reviews.sort_unstable_by_key(|row| (row.reviewed, row.user_id, row.book_id));
     favorites.sort_unstable_by_key(|row| (row.added, row.user_id, row.book_id));
-    (reviews, favorites)
+    Readings { reviews, favorites, hidden_users }
 }
 
 /// Rounds the running sum, so that the total is exact.

@@ -44,6 +44,13 @@ COMMIT;
 ANALYZE categoria, autor, usuario, libro, resena, favorito;
 ";
 
+const HIDDEN: &str = "\
+BEGIN;
+CREATE SCHEMA oculto;
+CREATE TABLE oculto.libro (libro_id bigint PRIMARY KEY, tema int, gusto int, calidad real);
+CREATE TABLE oculto.lector (usuario_id bigint PRIMARY KEY, temas int[], gustos int[], autores bigint[], generosidad real);
+";
+
 impl Library {
     /// A script for `psql -v ON_ERROR_STOP=1` and a database without these tables.
     /// Buffer `out`: every row is one write.
@@ -52,6 +59,21 @@ impl Library {
         self.write_catalogue(out)?;
         self.write_readings(out)?;
         out.write_all(KEYS.as_bytes())
+    }
+
+    /// The tables of the schema `oculto`: what is behind the rows of the library.
+    pub fn write_hidden_sql(&self, out: &mut impl Write) -> Result<()> {
+        out.write_all(HIDDEN.as_bytes())?;
+        let columns = "oculto.libro (libro_id, tema, gusto, calidad)";
+        copy(out, columns, self.hidden_books.iter().enumerate(), |out, (index, row)| {
+            writeln!(out, "{}\t{}\t{}\t{}", index + 1, row.topic, row.taste, row.quality)
+        })?;
+        let columns = "oculto.lector (usuario_id, temas, gustos, autores, generosidad)";
+        copy(out, columns, &self.hidden_users, |out, row| {
+            let (topics, tastes, authors) = (array(&row.topics), array(&row.tastes), array(&row.authors));
+            writeln!(out, "{}\t{topics}\t{tastes}\t{authors}\t{}", row.user_id, row.generosity)
+        })?;
+        out.write_all(b"COMMIT;\nANALYZE oculto.libro, oculto.lector;\n")
     }
 
     fn write_catalogue(&self, out: &mut impl Write) -> Result<()> {
@@ -79,6 +101,10 @@ impl Library {
             writeln!(out, "{}\t{}\t{}", row.user_id, row.book_id, Instant(row.added))
         })
     }
+}
+
+fn array(values: &[impl ToString]) -> String {
+    format!("{{{}}}", values.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))
 }
 
 fn copy<W: Write, R>(

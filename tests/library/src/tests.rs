@@ -169,3 +169,24 @@ fn the_script_has_every_row() {
     assert_eq!(rows("resena"), library.reviews.len());
     assert_eq!(rows("favorito"), library.favorites.len());
 }
+
+#[test]
+fn what_is_hidden_is_why_users_read_and_like_what_they_do() {
+    let library = generate(&SIZE, 1);
+    assert_eq!(library.hidden_books.len(), SIZE.books);
+    let readers: HashSet<_> = readings(&library).iter().map(|row| row.0).collect();
+    let hidden: HashSet<_> = library.hidden_users.iter().map(|user| user.user_id).collect();
+    assert!(
+        readers.is_subset(&hidden) && readers.len() > hidden.len() * 9 / 10,
+        "{} of {}",
+        readers.len(),
+        hidden.len()
+    );
+
+    let user = |id: i64| library.hidden_users.iter().find(|user| user.user_id == id).unwrap();
+    let is_taste = |row: &&Review| user(row.user_id).tastes.contains(&library.hidden_books[index(row.book_id)].taste);
+    let (own, other): (Vec<_>, Vec<_>) = library.reviews.iter().partition(is_taste);
+    let mean = |rows: &[&Review]| rows.iter().map(|row| f64::from(row.stars)).sum::<f64>() / rows.len() as f64;
+    assert!(own.len() > other.len(), "{} {}", own.len(), other.len());
+    assert!(mean(&own) > mean(&other) + 0.4, "{} {}", mean(&own), mean(&other));
+}
