@@ -18,7 +18,7 @@ TABLE_SIZES = """
 SELECT c.relname || '=' || (xpath('/row/n/text()',
          query_to_xml(format('SELECT count(*) AS n FROM reco.%I', c.relname), false, true, '')))[1]::text
 FROM pg_class c WHERE c.relnamespace = 'reco'::regnamespace AND c.relkind = 'r'
-    AND c.relname <> 'run' ORDER BY 1;
+    AND c.relname NOT IN ('run', 'alert') ORDER BY 1;
 """
 
 
