@@ -72,7 +72,7 @@ pub use data::feedback::Feedback;
 pub use data::items::{Exposure, ItemInfo, ItemTable};
 pub use data::key::Key;
 pub use data::labels::{Labels, Lists};
-pub use data::room::{is_asking, more_room, require, room};
+pub use data::room::{is_asking, more_entries, more_room, require, reserve, room};
 pub use data::split::{HeldOut, SplitKind};
 pub use data::words::MOST_CHARACTERS;
 pub use error::{Error, Result};

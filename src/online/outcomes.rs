@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use pgrx::datum::TimestampWithTimeZone;
-use reco_models::require;
+use reco_models::more_entries;
 
 use super::feedback::Event;
 use super::request::{Period, RequestId};
@@ -28,8 +28,6 @@ use crate::site::Site;
 const BATCH: i64 = 10_000;
 /// A favourite may be this much before its impression, in seconds: sites keep times in whole seconds.
 const EARLY: f64 = -1.0;
-/// Bytes of an entry of a hash table of feedback.
-const OF_FEEDBACK: usize = 64;
 /// Nothing is kept for longer: the highest value of `reco.keep_impressions`, and a week.
 const LONGEST: f64 = 3657.0 * 86_400.0;
 
@@ -182,9 +180,7 @@ fn feedback(connection: &Connection, period: Period) -> Outcome<HashMap<(Request
     let args = [arg(slot), arg(period.first().uuid()), arg(period.after().first().uuid())];
     let mut all: HashMap<(RequestId, i64), Came> = HashMap::new();
     connection.read_batches(&sql, &args, BATCH, |rows| {
-        if all.len() + rows.len() > all.capacity() {
-            require((2 * (all.len() + rows.len()) * OF_FEEDBACK) as u64)?;
-        }
+        more_entries(&mut all, rows.len())?;
         for mut row in rows.iter() {
             let (request, item): (Option<pgrx::Uuid>, Option<i64>) = (row.take()?, row.take()?);
             let (event, at): (Option<String>, Option<f64>) = (row.take()?, row.take()?);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use reco_models::{Share, require};
+use reco_models::{Share, more_entries};
 
 use super::outcomes::{self, Came, Impression, Known, Span};
 use crate::failure::Outcome;
@@ -107,10 +107,7 @@ pub fn report(site: &Site<'_>, span: Span, by: By) -> Outcome<Report> {
             close(&mut open, &mut groups);
         }
         let users = open.entry(Key::of(impression, by)).or_default();
-        if users.len() == users.capacity() {
-            // It doubles, and the half that is there stays until it has.
-            require((2 * users.len() * size_of::<(i64, Counts)>()) as u64)?;
-        }
+        more_entries(users, 1)?;
         users.entry(impression.user).or_default().add(came);
         Ok(())
     })?;

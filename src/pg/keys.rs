@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use pgrx::{PgSqlErrorCode, Uuid, pg_sys};
-use reco_models::Key;
+use reco_models::{Key, more_entries};
 
 use crate::failure::{Failure, Outcome};
 use crate::pg::spi::{Arg, arg};
@@ -61,7 +61,7 @@ fn bytes(key: &Key) -> usize {
 }
 
 fn insert(keys: &mut Keys, id: i64, key: Key) -> Outcome<()> {
-    keys.try_reserve(1).map_err(|_| Failure::out_of_memory((2 * keys.len() * OF_AN_ENTRY) as u64))?;
+    more_entries(keys, 1)?;
     keys.insert(id, key);
     Ok(())
 }

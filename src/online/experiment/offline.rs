@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use pgrx::Uuid;
-use reco_models::{Estimates, Interval, Promise, Tally, Wanted, more_room, off_policy};
+use reco_models::{Estimates, Interval, Promise, Tally, Wanted, more_room, off_policy, reserve};
 
 use super::options::Kind;
 use super::record::{self, Experiment};
@@ -71,14 +71,13 @@ type Place = ([u8; 16], i64);
 
 /// The impressions that came out well by the metric of the experiment.
 fn good(connection: &Connection, experiment: &Experiment) -> Outcome<HashSet<Place>> {
-    /// Bytes of an entry.
-    const OF_ONE: u64 = 32;
     let site = Site::open(connection)?;
     let mut good: HashSet<Place> = HashSet::new();
     let span = Span { since: experiment.started_at, until: session::now() as f64 + 1.0 };
     outcomes::each(&site, span, |impression, came| {
         if experiment.metric.holds(came) {
-            good.try_reserve(1).map_err(|_| Failure::out_of_memory((good.len() as u64 + 1) * OF_ONE))?;
+            // It doubles, when it is full.
+            reserve(2 * (good.len() + 1) * size_of::<Place>(), || good.try_reserve(1))?;
             good.insert((*impression.request.uuid().as_bytes(), impression.item));
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use reco_models::{Comparison, Promise, Tally, Verdict, Votes, compare, sample_ratio};
+use reco_models::{Comparison, Promise, Tally, Verdict, Votes, compare, more_entries, sample_ratio};
 use serde_json::{Value, json};
 
 use super::options::{Kind, METRICS, Metric, Options};
@@ -143,9 +143,6 @@ impl Counts {
     }
 }
 
-/// Bytes of an entry of a hash table of counts.
-const OF_A_USER: u64 = 64;
-
 fn count(connection: &Connection, experiment: &Experiment) -> Outcome<Counts> {
     let site = Site::open(connection)?;
     let mut of: HashMap<(usize, i64), Count> = HashMap::new();
@@ -156,7 +153,7 @@ fn count(connection: &Connection, experiment: &Experiment) -> Outcome<Counts> {
         }
         let shown = |name: &String| experiment.variants.iter().position(|variant| variant.name == *name);
         let Some(variant) = impression.variant.as_ref().and_then(shown) else { return Ok(()) };
-        of.try_reserve(1).map_err(|_| Failure::out_of_memory((of.len() as u64 + 1) * OF_A_USER))?;
+        more_entries(&mut of, 1)?;
         of.entry((variant, impression.user)).or_default().add(came);
         Ok(())
     })?;
@@ -178,7 +175,7 @@ pub fn lately(connection: &Connection, options: &Options) -> Outcome<Option<Tall
         |impression: &Impression| options.surfaces.is_empty() || options.surfaces.contains(&impression.surface);
     let known = outcomes::each(&site, Span { since: now - LATELY, until: now + 1.0 }, |impression, came| {
         if is_here(impression) {
-            of.try_reserve(1).map_err(|_| Failure::out_of_memory((of.len() as u64 + 1) * OF_A_USER))?;
+            more_entries(&mut of, 1)?;
             of.entry(impression.user).or_default().add(came);
         }
         Ok(())
@@ -269,7 +266,7 @@ fn interleaving(experiment: &Experiment, counts: &Counts) -> Outcome<Vec<Line>> 
     let mut by_user: HashMap<i64, [f64; 2]> = HashMap::new();
     let mut shown = 0;
     for ((variant, user), count) in &counts.of {
-        by_user.try_reserve(1).map_err(|_| Failure::out_of_memory((by_user.len() as u64 + 1) * OF_A_USER))?;
+        more_entries(&mut by_user, 1)?;
         by_user.entry(*user).or_default()[*variant] += f64::from(count.good[place]);
         shown += i64::from(count.shown);
     }
