@@ -2,6 +2,7 @@
 
 use pgrx::datum::{Date, TimestampWithTimeZone};
 use pgrx::prelude::*;
+use reco_models::Tally;
 
 use super::arguments;
 use crate::failure::{Failure, Outcome, or_raise};
@@ -67,17 +68,17 @@ fn reco_online(
             experiment,
             variant,
             source,
-            clicks.trials() as i64,
-            clicks.clusters() as i64,
-            clicks.successes() as i64,
+            clicks.x as i64,
+            clicks.users as i64,
+            clicks.y as i64,
             ctr,
             ctr_low,
             ctr_high,
-            known.conversions.then(|| conversions.successes() as i64),
+            known.conversions.then_some(conversions.y as i64),
             conversion,
             conversion_low,
             conversion_high,
-            known.engagements.then(|| engagements.successes() as i64),
+            known.engagements.then_some(engagements.y as i64),
             engagement,
             engagement_low,
             engagement_high,
@@ -87,12 +88,12 @@ fn reco_online(
     TableIterator::new(rows.collect::<Vec<_>>())
 }
 
-fn rate(share: &reco_models::Share, is_known: bool) -> Rate {
-    let (low, high) = share.interval().filter(|_| is_known).unzip();
-    (share.estimate().filter(|_| is_known), low, high)
+fn rate(tally: &Tally, is_known: bool) -> Rate {
+    let (low, high) = tally.wilson().filter(|_| is_known).unzip();
+    ((is_known && tally.x > 0.0).then(|| tally.rate()), low, high)
 }
 
-/// The most columns that can be named.
+/// What can be grouped by.
 const COLUMNS: [&str; 6] = ["day", "surface", "model_version", "experiment", "variant", "source"];
 
 fn columns(names: Option<Array<&str>>) -> Outcome<By> {

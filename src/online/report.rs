@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use reco_models::{Share, more_entries};
+use reco_models::{Tally, more_entries};
 
 use super::outcomes::{self, Came, Impression, Known, Span};
 use crate::failure::Outcome;
@@ -68,9 +68,9 @@ impl Counts {
 /// Shares of the impressions of a group, over its users.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Figures {
-    pub clicks: Share,
-    pub conversions: Share,
-    pub engagements: Share,
+    pub clicks: Tally,
+    pub conversions: Tally,
+    pub engagements: Tally,
     pub dismissals: u64,
 }
 

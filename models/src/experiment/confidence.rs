@@ -9,6 +9,8 @@
 //! known of each grows from look to look; the paper has observations that are complete when they come. The simulation beside
 //! this file has users who come back for a month: false positives stay below what is promised.
 
+use crate::experiment::tally::Tally;
+
 /// Users of a variant that an interval needs.
 pub const FEWEST: f64 = 100.0;
 
@@ -70,52 +72,7 @@ pub struct Interval {
     pub p_value: f64,
 }
 
-/// What the users of a variant did: sums over users, x of how often something was shown to one, y of how often that came out
-/// well.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Tally {
-    pub users: f64,
-    pub x: f64,
-    pub y: f64,
-    pub xx: f64,
-    pub xy: f64,
-    pub yy: f64,
-}
-
 impl Tally {
-    /// Takes in one user.
-    pub fn add(&mut self, x: f64, y: f64) {
-        self.users += 1.0;
-        self.x += x;
-        self.y += y;
-        self.xx += x * x;
-        self.xy += x * y;
-        self.yy += y * y;
-    }
-
-    /// y per x; 0 where nothing was shown.
-    pub fn rate(&self) -> f64 {
-        if self.x > 0.0 { self.y / self.x } else { 0.0 }
-    }
-
-    /// The variance of what one user contributes to the rate, (y − rate·x) / mean(x): that of the rate is this by the number
-    /// of users (the delta method).
-    pub fn variance(&self) -> f64 {
-        if self.users < 2.0 || self.x <= 0.0 {
-            return 0.0;
-        }
-        let rate = self.rate();
-        // Sums of large numbers may be rounded to below 0.
-        let residual = (self.yy - 2.0 * rate * self.xy + rate * rate * self.xx).max(0.0);
-        let mean = self.x / self.users;
-        residual / (self.users - 1.0) / (mean * mean)
-    }
-
-    /// Of the rate.
-    fn squared_error(&self) -> f64 {
-        if self.users > 0.0 { self.variance() / self.users } else { 0.0 }
-    }
-
     /// Whether an interval would mean something: enough users, who are not all the same.
     pub fn suffices(&self) -> bool {
         self.users >= FEWEST && self.variance() > 0.0

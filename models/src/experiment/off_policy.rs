@@ -16,7 +16,8 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::{Error, Result};
-use crate::experiment::confidence::{FEWEST, Interval, Promise, Tally};
+use crate::experiment::confidence::{FEWEST, Interval, Promise};
+use crate::experiment::tally::Tally;
 
 /// Of what the other ranking would have listed, this much must have been possible to show.
 const LEAST_SUPPORT: f64 = 0.5;

@@ -6,10 +6,11 @@ use rand_distr::{Beta, Binomial, Distribution};
 use rand_pcg::Pcg64Mcg;
 
 use crate::experiment::assign::assign;
-use crate::experiment::confidence::{Promise, Tally, compare};
+use crate::experiment::confidence::{Promise, compare};
 use crate::experiment::interleave::{Team, Votes, draft_seed, team_draft};
 use crate::experiment::ratio::{MISMATCH, sample_ratio};
 use crate::experiment::size::Plan;
+use crate::experiment::tally::Tally;
 
 const DAYS: usize = 30;
 const PROMISE: Promise = Promise { alpha: 0.05, planned: 3000.0 };

@@ -4,7 +4,6 @@ pub mod inverse;
 pub mod isa;
 pub mod kernel;
 pub mod product;
-pub mod share;
 pub mod simd;
 pub mod topk;
 pub mod vector;
