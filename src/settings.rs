@@ -28,8 +28,6 @@ const DAY: i32 = 86_400;
 
 /// The setting that names a model.
 pub const MODEL_NAME: &CStr = c"reco.model";
-/// The setting that says how much less is shown again.
-pub const ROTATION_NAME: &CStr = c"reco.rotation";
 
 /// The language of what a page shows.
 #[derive(Debug, Clone, Copy, PostgresGucEnum)]
@@ -104,7 +102,7 @@ fn define_for_everybody() {
 
 fn define_rotation() {
     GucRegistry::define_float_guc(
-        ROTATION_NAME,
+        c"reco.rotation",
         c"How much reco_serve() takes from the rank of what was shown and not clicked.",
         c"0: nothing; 1: each time that an item was shown halves the score that it is ranked by.",
         &ROTATION,

@@ -38,11 +38,11 @@ impl Rotation {
     }
 }
 
-/// By the settings `reco.rotation`, `reco.rotation_half_life` and `reco.repeat_after`.
-pub fn of(connection: &Connection, user: i64) -> Outcome<Rotation> {
+/// With that strength, 0 to 1, and by the settings `reco.rotation_half_life` and `reco.repeat_after`.
+pub fn of(connection: &Connection, user: i64, strength: f32) -> Outcome<Rotation> {
     as_owner(|| {
         let mut rotation = Rotation { hidden: dismissed(connection, user)?, weights: HashMap::new() };
-        let (strength, half_life) = (settings::rotation(), settings::rotation_half_life() as f64);
+        let half_life = settings::rotation_half_life() as f64;
         let repeat_after = settings::repeat_after() as f64;
         let counted = if strength > 0.0 { COUNTED * half_life } else { 0.0 };
         let horizon = repeat_after.max(counted);

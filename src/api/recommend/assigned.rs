@@ -8,7 +8,6 @@ use super::{Page, Recommendation, Request, Who, page_by};
 use crate::failure::Outcome;
 use crate::online::experiment::{Answer, Variant};
 use crate::online::rotation;
-use crate::pg::session;
 use crate::pg::spi::Connection;
 use crate::settings;
 use crate::site::Answerer;
@@ -44,20 +43,15 @@ pub fn assigned(connection: &Connection, user: i64, request: &Request, answer: A
 }
 
 fn ordinary(connection: &Connection, user: i64, request: &Request) -> Outcome<Page> {
-    let request = request.clone().rotated(rotation::of(connection, user)?);
+    let request = request.clone().rotated(rotation::of(connection, user, settings::rotation())?);
     page_by(connection, &Who::User(user), &request, Answerer::default())
 }
 
 /// As a variant answers.
 pub fn by(connection: &Connection, user: i64, request: &Request, variant: &Variant) -> Outcome<Page> {
     let Variant { answerer, diversity, explore, .. } = *variant;
-    let rotation = match variant.rotation {
-        None => rotation::of(connection, user)?,
-        Some(strength) => {
-            session::with_setting(settings::ROTATION_NAME, &strength.to_string(), || rotation::of(connection, user))?
-        }
-    };
-    let request = request.clone().with(diversity, explore).rotated(rotation);
+    let strength = variant.rotation.map_or_else(settings::rotation, |strength| strength as f32);
+    let request = request.clone().with(diversity, explore).rotated(rotation::of(connection, user, strength)?);
     page_by(connection, &Who::User(user), &request, answerer)
 }
 
