@@ -121,7 +121,7 @@ fn report(name: &str) -> Outcome<Vec<Line>> {
     spi::connect(|connection| {
         let (experiment, lines) = experiment::report(connection, name)?;
         for finding in experiment::judge(connection, &experiment, &lines)? {
-            notice::say(&finding.text);
+            notice::say(&finding.message);
         }
         Ok(lines)
     })

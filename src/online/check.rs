@@ -66,17 +66,12 @@ pub fn check(connection: &Connection) -> Outcome<()> {
     }
     found.extend(fallbacks());
     found.extend(training::trouble(connection)?);
-    found.extend(experiment::check(connection)?.into_iter().map(of_experiment));
+    found.extend(experiment::check(connection)?);
     alert::settle(connection, &Kind::ALL, &found)
 }
 
 fn finding(kind: Kind, message: String, detail: serde_json::Value) -> Finding {
     Finding { kind, subject: String::new(), message, detail }
-}
-
-fn of_experiment(found: experiment::Finding) -> Finding {
-    let kind = if found.kind == Kind::SampleRatio.name() { Kind::SampleRatio } else { Kind::Guardrail };
-    Finding { kind, subject: found.experiment, message: found.text, detail: json!({}) }
 }
 
 /// Of all names, because calls are counted together.

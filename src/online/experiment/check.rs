@@ -1,22 +1,15 @@
 //! What ends an experiment, or makes it worth a look, without anybody asking: guardrails and the sample ratio.
 
 use reco_models::MISMATCH;
+use serde_json::json;
 
 use super::record::{self, Experiment};
 use super::report::{self, HARM, Line};
 use crate::failure::Outcome;
+use crate::online::alert::{Finding, Kind};
 use crate::pg::session::{self, session_user};
 use crate::pg::spi::Connection;
 use crate::store;
-
-/// Something to be told of an experiment.
-#[derive(Debug, Clone)]
-pub struct Finding {
-    pub experiment: String,
-    /// `guardrail`: the experiment was ended. `sample_ratio`: nothing that it reports means anything.
-    pub kind: &'static str,
-    pub text: String,
-}
 
 /// Looks at all experiments that run under the name that `reco.model` sets, and ends those that do harm.
 pub fn check(connection: &Connection) -> Outcome<Vec<Finding>> {
@@ -29,19 +22,20 @@ pub fn check(connection: &Connection) -> Outcome<Vec<Finding>> {
     Ok(findings)
 }
 
-/// Of one experiment whose report was just made; ends it where a guardrail says so.
+/// Of one experiment whose report was just made. A sample ratio means that nothing which it reports means anything; where a
+/// guardrail says so, it is ended.
 pub fn judge(connection: &Connection, experiment: &Experiment, lines: &[Line]) -> Outcome<Vec<Finding>> {
     let mut findings = Vec::new();
     if !experiment.is_running {
         return Ok(findings);
     }
-    let finding = |kind, text| Finding { experiment: experiment.name.clone(), kind, text };
+    let finding = |kind, message| Finding { kind, subject: experiment.name.clone(), message, detail: json!({}) };
     if let Some(ratio) = lines.iter().find_map(|line| line.sample_ratio).filter(|ratio| *ratio < MISMATCH) {
         let text = format!(
             "users did not fall on the variants of the experiment \"{}\" as they should have (p = {ratio:.2e})",
             experiment.name
         );
-        findings.push(finding("sample_ratio", text));
+        findings.push(finding(Kind::SampleRatio, text));
     }
     if let Some(line) = lines.iter().find(|line| line.verdict.as_deref() == Some(HARM)) {
         let text = format!(
@@ -55,9 +49,9 @@ pub fn judge(connection: &Connection, experiment: &Experiment, lines: &[Line]) -
         // On a subscriber and a standby it only tells: its publisher, or primary, ends it.
         if session::may_write() && store::refuse_on_subscriber(connection, "experiment").is_ok() {
             record::end(connection, experiment, lines, &session_user(), &format!("guardrail: {text}"))?;
-            findings.push(finding("guardrail", format!("the experiment \"{}\" was ended: {text}", experiment.name)));
+            findings.push(finding(Kind::Guardrail, format!("the experiment \"{}\" was ended: {text}", experiment.name)));
         } else {
-            findings.push(finding("guardrail", format!("the experiment \"{}\" does harm: {text}", experiment.name)));
+            findings.push(finding(Kind::Guardrail, format!("the experiment \"{}\" does harm: {text}", experiment.name)));
         }
     }
     Ok(findings)
