@@ -6,7 +6,7 @@ use crate::data::column::Matrix;
 use crate::error::Result;
 use crate::math::simd::{dot, dot_rows, prefetch};
 use crate::parts::als::{Basis, Scratch, Side, Solver};
-use crate::parts::neighbours::Neighbours;
+use crate::parts::neighbours::{Neighbours, summed};
 
 /// How the two are summed: (1−share)·als/als_scale + share·neighbours/(neighbour_scale·√liking), liking being the
 /// summed weight of the user's liked items. With the root, the two grow alike from light to heavy users.
@@ -156,21 +156,13 @@ impl Collaborative {
     pub fn neighbour_sums(&self, likes: &Likes) -> Vec<(u32, f32)> {
         let weight = likes.neighbour_weight;
         let liked = likes.items.iter().filter(|_| weight > 0.0);
-        let mut sums: Vec<(u32, f32)> = liked
+        let sums = liked
             .flat_map(|(item, liking)| {
                 let (neighbours, weights) = self.neighbours.of(*item);
                 neighbours.iter().zip(weights).map(move |(neighbour, w)| (*neighbour, weight * liking * w))
             })
             .collect();
-        // The sort is fast, because each row is in order already. (A buffer with a place for every item would be faster
-        // for heavy users, but the process would keep its megabytes, and a server has many processes.)
-        sums.sort_by_key(|(item, _)| *item);
-        sums.dedup_by(|next, kept| {
-            let same = next.0 == kept.0;
-            kept.1 += if same { next.1 } else { 0.0 };
-            same
-        });
-        sums
+        summed(sums)
     }
 
     /// Raw scores of some items, in their order.

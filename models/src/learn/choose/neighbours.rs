@@ -76,23 +76,27 @@ impl Search<'_> {
     /// The best of some shrinkages, of which there is at least one; the first among equals.
     fn best_of(&self, params: NeighbourParams, shrinkages: &[Shrinkage], trials: &mut Trials) -> Result<Try> {
         let quiet = Control::sharing_stop(self.control);
-        let items = self.matrix.cols();
         let regressions = Regressions::fit(self.matrix, &params, shrinkages, &quiet)?;
-        let attempt = |place: usize| -> Result<Try> {
-            let fitted = regressions.neighbours(place);
-            let ndcg = self.ndcg_by_user(|_, liked| Ok(fitted.score_all(liked, items)))?;
-            Ok(Try { params: NeighbourParams { shrinkage: shrinkages[place], ..params }, fitted, ndcg })
+        let mut attempt = |place: usize| {
+            let params = NeighbourParams { shrinkage: shrinkages[place], ..params };
+            self.tried(params, regressions.neighbours(place), trials)
         };
         let mut best = attempt(0)?;
-        trials.neighbours.push((best.params, mean(&best.ndcg)));
         for place in 1..shrinkages.len() {
             let next = attempt(place)?;
-            trials.neighbours.push((next.params, mean(&next.ndcg)));
             if mean(&next.ndcg) > mean(&best.ndcg) {
                 best = next;
             }
         }
         Ok(best)
+    }
+
+    /// Ranks validation by neighbours alone, and notes how well they do.
+    pub(super) fn tried(&self, params: NeighbourParams, fitted: Neighbours, trials: &mut Trials) -> Result<Try> {
+        let items = self.matrix.cols();
+        let ndcg = self.ndcg_by_user(|_, liked| Ok(fitted.score_all(liked, items)))?;
+        trials.neighbours.push((params, mean(&ndcg)));
+        Ok(Try { params, fitted, ndcg })
     }
 
     /// Whether the time for the search is over; told with the result.

@@ -47,10 +47,7 @@ impl Search<'_> {
     fn attempt(&self, params: NeighbourParams, trials: &mut Trials) -> Result<Option<Try>> {
         let quiet = Control::sharing_stop(self.control);
         let Some(fitted) = whole::fit(self.matrix, &params, &quiet)? else { return Ok(None) };
-        let items = self.matrix.cols();
-        let ndcg = self.ndcg_by_user(|_, liked| Ok(fitted.score_all(liked, items)))?;
-        trials.neighbours.push((params, mean(&ndcg)));
-        Ok(Some(Try { params, fitted, ndcg }))
+        self.tried(params, fitted, trials).map(Some)
     }
 
     /// One step away from `at`; None where an option fixes what would be changed.

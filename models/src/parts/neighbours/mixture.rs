@@ -1,6 +1,6 @@
 //! Sums of two regressions, and weights that are tilted towards seldom liked items.
 
-use super::{NeighbourParams, Neighbours};
+use super::{NeighbourParams, Neighbours, summed};
 use crate::control::Control;
 use crate::data::feedback::Interactions;
 use crate::error::Result;
@@ -44,13 +44,7 @@ impl Neighbours {
             };
             let mut row = pairs(self, 1.0);
             row.extend(pairs(other, factor));
-            row.sort_by_key(|(item, _)| *item);
-            row.dedup_by(|next, kept| {
-                let same = next.0 == kept.0;
-                kept.1 += if same { next.1 } else { 0.0 };
-                same
-            });
-            row
+            summed(row)
         };
         Neighbours::gather((0..self.items()).map(row), self.items())
     }

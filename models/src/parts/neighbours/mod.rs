@@ -172,6 +172,19 @@ impl Neighbours {
     }
 }
 
+/// Each item once, ascending, with the sum of what stands beside it.
+pub fn summed(mut pairs: Vec<(u32, f32)>) -> Vec<(u32, f32)> {
+    // The sort is fast where the pairs are a few rows that are in order already. (A buffer with a place for every item would be
+    // faster for heavy users, but the process would keep its megabytes, and a server has many processes.)
+    pairs.sort_by_key(|(item, _)| *item);
+    pairs.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        kept.1 += if same { next.1 } else { 0.0 };
+        same
+    });
+    pairs
+}
+
 /// A set of items, one bit each: one load tells that an item is not in it, as most are not.
 struct Bits(Vec<u64>);
 
