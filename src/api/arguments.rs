@@ -136,6 +136,14 @@ pub fn null(name: &str) -> Failure {
     Failure::new(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, format!("{name} must not be NULL"))
 }
 
+/// The value of an argument that must be given.
+///
+/// # Errors
+/// 22004 where it is NULL.
+pub fn given<T>(name: &str, value: Option<T>) -> Outcome<T> {
+    value.ok_or_else(|| null(name))
+}
+
 /// The longest label, in bytes: as PostgreSQL's names.
 const LONGEST_LABEL: usize = 63;
 

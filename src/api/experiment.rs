@@ -4,7 +4,7 @@ use pgrx::AnyElement;
 use pgrx::prelude::*;
 use reco_models::Plan;
 
-use super::arguments;
+use super::arguments::{self, given};
 use crate::failure::{Failure, Outcome, or_raise};
 use crate::online::experiment::{self, Line};
 use crate::pg::notice;
@@ -21,10 +21,6 @@ fn reco_experiment_size(
 ) -> i64 {
     let users = or_raise(Plan { lift, power, alpha }.users_of_share(baseline).map_err(Failure::from));
     i64::try_from(users).unwrap_or(i64::MAX)
-}
-
-fn given<T>(name: &str, value: Option<T>) -> Outcome<T> {
-    value.ok_or_else(|| arguments::null(name))
 }
 
 /// Starts an experiment; gives for how many users of each variant it was planned.

@@ -4,6 +4,7 @@ use pgrx::AnyElement;
 use pgrx::prelude::*;
 use serde_json::{Map, Value};
 
+use super::arguments;
 use super::nightly::checked;
 use super::train::given;
 use crate::failure::{Failure, Outcome, or_raise};
@@ -18,8 +19,8 @@ CREATE FUNCTION reco_schedule(cron text, options jsonb DEFAULT '{}') RETURNS big
 LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 "#)]
 fn reco_schedule(cron: Option<&str>, options: Option<AnyElement>) -> i64 {
-    let null = || Failure::new(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, "cron must not be NULL");
-    let cron = or_raise(cron.ok_or_else(|| null().hint("Every night at three: SELECT reco_schedule('0 3 * * *');")));
+    let null = || arguments::null("cron").hint("Every night at three: SELECT reco_schedule('0 3 * * *');");
+    let cron = or_raise(cron.ok_or_else(null));
     or_raise(given(options).and_then(|options| schedule(cron, options)))
 }
 

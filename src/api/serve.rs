@@ -4,7 +4,7 @@ use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 use reco_models::{Parts, Scored};
 
-use super::arguments;
+use super::arguments::{self, given};
 use super::recommend::{self, Assigned, Recommendation, Request, Shown};
 use crate::failure::{Outcome, or_raise};
 use crate::online::counters::{self, Function, Source};
@@ -154,9 +154,9 @@ fn reco_feedback(
     at: default!(Option<TimestampWithTimeZone>, "now()"),
 ) -> bool {
     let call = counters::begin(Function::Feedback);
-    let request = or_raise(request_id.ok_or_else(|| arguments::null("request_id")));
-    let item = or_raise(item_id.ok_or_else(|| arguments::null("item_id")));
-    let event = or_raise(event.ok_or_else(|| arguments::null("event")).and_then(feedback::Event::parse));
+    let request = or_raise(given("request_id", request_id));
+    let item = or_raise(given("item_id", item_id));
+    let event = or_raise(given("event", event).and_then(feedback::Event::parse));
     refuse_read_only(c"reco_feedback()");
     let is_new = spi::connect(|connection| feedback::note(connection, RequestId::from_uuid(request), item, event, at));
     let is_new = or_raise(is_new);

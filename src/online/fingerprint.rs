@@ -68,7 +68,7 @@ pub fn take(connection: &Connection) -> Outcome<Option<Value>> {
     ))
 }
 
-/// What was there when a model was last trained with the same options, and how long ago that was.
+/// What was there when a model was last trained with the same options, and when that was.
 pub struct Before {
     pub version: i64,
     pub at: String,

@@ -1,6 +1,5 @@
 //! What is too old leaves: whole weeks at once where possible.
 
-use super::experiment;
 use super::request::{RequestId, SLOTS, period_seconds};
 use crate::failure::Outcome;
 use crate::pg::lock;
@@ -37,7 +36,11 @@ pub fn apply(connection: &Connection) -> Outcome<Expired> {
     let cutoff = RequestId::lowest_at((now - settings::keep_impressions()) as f64);
     let older_lap = RequestId::lowest_at((now - settings::keep_impressions() - period_seconds()) as f64);
     as_owner(|| {
-        let mut expired = Expired { shadows: experiment::expire(connection)?, ..Expired::default() };
+        let mut expired = Expired {
+            shadows: older(connection, "shadow", now - settings::keep_impressions())?,
+            dismissals: older(connection, "dismissal", now - DISMISSED_DAYS * 86_400)?,
+            ..Expired::default()
+        };
         for slot in 0..SLOTS {
             pause();
             let Some((oldest, newest)) = ends(connection, slot)? else { continue };
@@ -48,12 +51,17 @@ pub fn apply(connection: &Connection) -> Outcome<Expired> {
                 expired.feedback += delete(connection, "feedback", slot, older_lap)?;
             }
         }
-        let sql = "WITH gone AS (DELETE FROM reco.dismissal WHERE at OPERATOR(pg_catalog.<) pg_catalog.to_timestamp($1)
-                       RETURNING 1) SELECT pg_catalog.count(*) FROM gone";
-        let before = (now - DISMISSED_DAYS * 86_400) as f64;
-        expired.dismissals = connection.write(sql, &[arg(before)])?.single()?.unwrap_or_default();
         Ok(expired)
     })
+}
+
+/// Deletes the rows of a table that is no ring from before a moment, in seconds since 1970; gives how many.
+fn older(connection: &Connection, table: &str, before: i64) -> Outcome<i64> {
+    let sql = format!(
+        "WITH gone AS (DELETE FROM reco.{table} WHERE at OPERATOR(pg_catalog.<) pg_catalog.to_timestamp($1) RETURNING 1)
+         SELECT pg_catalog.count(*) FROM gone"
+    );
+    Ok(connection.write(&sql, &[arg(before as f64)])?.single()?.unwrap_or_default())
 }
 
 /// The first and the last request of a partition.

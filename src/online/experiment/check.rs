@@ -49,9 +49,11 @@ pub fn judge(connection: &Connection, experiment: &Experiment, lines: &[Line]) -
         // On a subscriber and a standby it only tells: its publisher, or primary, ends it.
         if session::may_write() && store::refuse_on_subscriber(connection, "experiment").is_ok() {
             record::end(connection, experiment, lines, &session_user(), &format!("guardrail: {text}"))?;
-            findings.push(finding(Kind::Guardrail, format!("the experiment \"{}\" was ended: {text}", experiment.name)));
+            findings
+                .push(finding(Kind::Guardrail, format!("the experiment \"{}\" was ended: {text}", experiment.name)));
         } else {
-            findings.push(finding(Kind::Guardrail, format!("the experiment \"{}\" does harm: {text}", experiment.name)));
+            findings
+                .push(finding(Kind::Guardrail, format!("the experiment \"{}\" does harm: {text}", experiment.name)));
         }
     }
     Ok(findings)

@@ -15,5 +15,4 @@ pub use check::{check, judge};
 pub use offline::offline;
 pub use record::{promote, start, stop};
 pub use report::{Line, report};
-pub use shadow::expire;
 pub use variant::Variant;

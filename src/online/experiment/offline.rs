@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use pgrx::Uuid;
-use reco_models::{Estimates, Interval, Promise, Tally, Wanted, more_room, off_policy, reserve};
+use reco_models::{Estimates, Interval, Tally, Wanted, more_room, off_policy, reserve};
 
 use super::options::Kind;
 use super::record::{self, Experiment};
@@ -47,7 +47,7 @@ pub fn offline(connection: &Connection, name: &str) -> Outcome<Vec<Estimate>> {
     }
     let good = good(connection, &experiment)?;
     let (wanted, served) = logs(connection, &experiment, &good)?;
-    let promise = Promise { alpha: experiment.alpha, planned: experiment.planned as f64 };
+    let promise = experiment.promise_of_one();
     let found = off_policy(&wanted, promise)?;
     let estimate = |name, interval, refusal| Estimate {
         name,

@@ -33,6 +33,11 @@ pub struct Experiment {
 }
 
 impl Experiment {
+    /// For what is said of one variant, or of what it has instead of variants.
+    pub fn promise_of_one(&self) -> Promise {
+        Promise { alpha: self.alpha, planned: self.planned as f64 }
+    }
+
     /// For the comparison of one variant with the control: all of them together keep what was promised.
     pub fn promise(&self) -> Promise {
         let comparisons = (self.variants.len() - 1).max(1) as f64;

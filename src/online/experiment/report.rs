@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use reco_models::{Comparison, Promise, Tally, Verdict, Votes, compare, more_entries, sample_ratio};
+use reco_models::{Comparison, Tally, Verdict, Votes, compare, more_entries, sample_ratio};
 use serde_json::{Value, json};
 
 use super::options::{Kind, METRICS, Metric, Options};
@@ -35,6 +35,21 @@ pub struct Line {
 }
 
 impl Line {
+    /// What the users of a variant, by its place, were shown and took.
+    pub fn of(experiment: &Experiment, place: usize, metric: &str, tally: &Tally) -> Line {
+        let interval = tally.interval(experiment.promise_of_one());
+        Line {
+            variant: experiment.variants[place].name.clone(),
+            metric: metric.into(),
+            users: tally.users as i64,
+            shown: tally.x as i64,
+            value: (tally.x > 0.0).then(|| tally.rate()),
+            low: interval.map(|interval| interval.low.max(0.0)),
+            high: interval.map(|interval| interval.high.min(1.0)),
+            ..Line::default()
+        }
+    }
+
     pub fn to_json(&self) -> Value {
         json!({
             "variant": self.variant, "metric": self.metric, "users": self.users, "shown": self.shown, "value": self.value,
@@ -203,21 +218,12 @@ fn split(experiment: &Experiment, counts: &Counts) -> Outcome<Vec<Line>> {
     let mut lines = Vec::new();
     for metric in METRICS.into_iter().filter(|metric| metric.is_known(counts.known)) {
         let tallies = tallies(metric);
-        for (place, (variant, tally)) in experiment.variants.iter().zip(&tallies).enumerate() {
-            let of_variant = Promise { planned: experiment.planned as f64, alpha: experiment.alpha };
-            let interval = tally.interval(of_variant);
+        for (place, tally) in tallies.iter().enumerate() {
             let compared = if place > 0 { compare(&tallies[0], tally, promise) } else { None };
             let lift = compared.as_ref().and_then(|compared| compared.lift_interval);
             let fewest = tallies[0].users.min(tally.users);
             let verdict = (place > 0).then(|| verdict(experiment, metric, ratio, compared.as_ref(), fewest)).flatten();
             lines.push(Line {
-                variant: variant.name.clone(),
-                metric: metric.name().into(),
-                users: tally.users as i64,
-                shown: tally.x as i64,
-                value: (tally.x > 0.0).then(|| tally.rate()),
-                low: interval.map(|interval| interval.low.max(0.0)),
-                high: interval.map(|interval| interval.high.min(1.0)),
                 lift: compared.as_ref().filter(|_| tallies[0].y > 0.0).map(|compared| compared.lift),
                 lift_low: lift.map(|(low, _)| low),
                 lift_high: lift.map(|(_, high)| high),
@@ -225,6 +231,7 @@ fn split(experiment: &Experiment, counts: &Counts) -> Outcome<Vec<Line>> {
                 sample_ratio: Some(ratio),
                 planned: Some(experiment.planned),
                 verdict,
+                ..Line::of(experiment, place, metric.name(), tally)
             });
         }
     }
@@ -273,7 +280,7 @@ fn interleaving(experiment: &Experiment, counts: &Counts) -> Outcome<Vec<Line>> 
     let mut votes = Votes::default();
     by_user.values().for_each(|[first, second]| votes.add(*first, *second));
     let users = votes.first + votes.second + votes.ties;
-    let preference = votes.preference(Promise { alpha: experiment.alpha, planned: experiment.planned as f64 });
+    let preference = votes.preference(experiment.promise_of_one());
     let compared = preference.map(|difference| Comparison { difference, lift: 0.0, lift_interval: None });
     Ok(vec![Line {
         variant: experiment.variants[1].name.clone(),

@@ -3,15 +3,13 @@
 use std::collections::HashMap;
 
 use pgrx::Uuid;
-use reco_models::{Promise, Tally};
+use reco_models::Tally;
 
 use super::record::Experiment;
 use super::report::Line;
 use crate::failure::Outcome;
 use crate::pg::owner::as_owner;
-use crate::pg::session;
 use crate::pg::spi::{Connection, arg};
-use crate::settings;
 
 /// An item of a page that was shown.
 pub struct OnPage {
@@ -96,29 +94,6 @@ pub fn lines(connection: &Connection, experiment: &Experiment) -> Outcome<Vec<Li
             Ok(())
         })
     })?;
-    let promise = Promise { alpha: experiment.alpha, planned: experiment.planned as f64 };
-    let line = |metric: &str, tally: Tally| {
-        let interval = tally.interval(promise);
-        Line {
-            variant: experiment.variants[1].name.clone(),
-            metric: metric.into(),
-            users: tally.users as i64,
-            shown: tally.x as i64,
-            value: (tally.x > 0.0).then(|| tally.rate()),
-            low: interval.map(|interval| interval.low.max(0.0)),
-            high: interval.map(|interval| interval.high.min(1.0)),
-            ..Line::default()
-        }
-    };
-    Ok(vec![line("agreement", agreement), line("first", first)])
-}
-
-/// Removes what is older than impressions are kept; gives how many rows.
-pub fn expire(connection: &Connection) -> Outcome<i64> {
-    let before = (session::now() - settings::keep_impressions()) as f64;
-    as_owner(|| {
-        let sql = "WITH gone AS (DELETE FROM reco.shadow WHERE at OPERATOR(pg_catalog.<) pg_catalog.to_timestamp($1)
-                       RETURNING 1) SELECT pg_catalog.count(*) FROM gone";
-        Ok(connection.write(sql, &[arg(before)])?.single()?.unwrap_or_default())
-    })
+    let line = |metric, tally| Line::of(experiment, 1, metric, tally);
+    Ok(vec![line("agreement", &agreement), line("first", &first)])
 }
