@@ -1,9 +1,8 @@
 //! The line between a training run and its watcher: a stop flag in, progress out.
 //!
 //! It reads the clock: to report how long each phase took, and for the budget of a run, which ends a search that takes
-//! far longer than planned; and to give way to other threads. No other module reads it.
+//! far longer than planned. No other module reads it.
 
-use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -52,24 +51,6 @@ struct Now {
     spent: Vec<(Phase, Duration)>,
 }
 
-/// How long a thread computes until it gives way again.
-const TURN: Duration = Duration::from_micros(250);
-
-/// Linux lets a thread go on until the next tick, up to 4 ms, though it has the lowest priority and a session was woken. Beside one
-/// computing thread, on two processors (AMD EPYC, Linux 6.18), 99 % of pgbench's transactions took 4.4 to 4.8 ms at most; where the
-/// thread yields each half a millisecond 1.9 ms; without the thread 1.5 ms. Where nobody waits a yield takes a third of a microsecond.
-fn give_way() {
-    thread_local! {
-        static SINCE: Cell<Instant> = Cell::new(Instant::now());
-    }
-    SINCE.with(|since| {
-        if since.get().elapsed() >= TURN {
-            std::thread::yield_now();
-            since.set(Instant::now());
-        }
-    });
-}
-
 /// Shared by the training thread, its workers and the watcher.
 #[derive(Debug)]
 pub struct Control {
@@ -102,13 +83,11 @@ impl Control {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    /// To be called in every loop that can last longer than about ten milliseconds, better one. Gives way to whoever waits for
-    /// the processor.
+    /// To be called in every loop that can last longer than about ten milliseconds, better one.
     ///
     /// # Errors
     /// [`Error::Stopped`] after [`Control::stop`].
     pub fn check(&self) -> Result<()> {
-        give_way();
         if self.stop.load(Ordering::Relaxed) { Err(Error::Stopped) } else { Ok(()) }
     }
 

@@ -1,5 +1,5 @@
 //! Thin, safe wrappers of what PostgreSQL offers: catalogue look-ups, memory contexts, notices, rights, releases, the session,
-//! SPI, subtransactions, lines in the log, shared memory, worker threads, background processes and what they tell, and memory: Rust's, and what the system has left.
+//! SPI, subtransactions, lines in the log, shared memory, worker threads and their turns, background processes and what they tell, and memory: Rust's, and what the system has left.
 
 pub mod background;
 pub mod board;
@@ -18,4 +18,5 @@ pub mod session;
 pub mod shared;
 pub mod spi;
 pub mod subtransaction;
+pub mod turns;
 pub mod worker;

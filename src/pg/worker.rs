@@ -1,7 +1,7 @@
 //! One computation in one thread beside the backend's own, which keeps answering PostgreSQL.
 //!
-//! The thread starts with all signals blocked, and so do the threads it starts: a signal handler of PostgreSQL must
-//! only ever run in the main thread. The main thread waits on its latch and checks for interrupts, which also absorbs
+//! The thread starts with all signals blocked but that of its turns, and so do the threads it starts: a signal handler of
+//! PostgreSQL must only ever run in the main thread. The main thread waits on its latch and checks for interrupts, which also absorbs
 //! the barriers that DROP DATABASE waits for. However the wait ends (an error that unwinds, or the end of the process,
 //! which does not), the thread is stopped and joined first.
 
@@ -17,6 +17,7 @@ use reco_models::Control;
 use crate::failure::{Failure, Outcome};
 use crate::pg::heap;
 use crate::pg::session;
+use crate::pg::turns::{self, Turns, Waiter};
 use crate::settings;
 
 /// How long the main thread sleeps between two checks, in milliseconds.
@@ -99,9 +100,12 @@ pub fn run<T: Send + 'static>(
     let slot = Arc::new(Mutex::new(None));
     let nice = settings::train_nice();
     let is_group_lower = lower_group(nice);
+    let waiter = Arc::new(Waiter::default());
+    let mut turns = Turns::begin(Arc::clone(&waiter));
     let thread = spawn({
         let slot = Arc::clone(&slot);
         move || {
+            waiter.store(this_thread(), Ordering::Relaxed);
             // A group can be raised again, so that a training that is stopped ends soon. A thread cannot.
             if !is_group_lower {
                 lower_this_thread(nice);
@@ -116,6 +120,7 @@ pub fn run<T: Send + 'static>(
     while job().as_ref().is_some_and(|job| !job.thread.is_finished()) && !heap::is_lost() {
         wait();
         watch();
+        turns.extend();
     }
     drop(joined);
     heap::check()?;
@@ -164,13 +169,20 @@ fn wait() {
     session::pause();
 }
 
-/// Starts a thread that no signal is delivered to.
+/// As the kernel numbers it.
+fn this_thread() -> i32 {
+    // SAFETY: no arguments.
+    unsafe { libc::syscall(libc::SYS_gettid) as i32 }
+}
+
+/// Starts a thread that no signal is delivered to but that of its turns.
 fn spawn(body: impl FnOnce() + Send + 'static) -> Outcome<JoinHandle<()>> {
     // SAFETY: both sets are initialised before they are used, and the mask is restored.
     unsafe {
         let mut all: libc::sigset_t = std::mem::zeroed();
         let mut before: libc::sigset_t = std::mem::zeroed();
         libc::sigfillset(&mut all);
+        turns::unblock(&mut all);
         libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
         let thread = std::thread::Builder::new().name("reco training".into()).spawn(body);
         libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());

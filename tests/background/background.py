@@ -1,6 +1,7 @@
 """Trainings in the background: what they hold, who sees and stops them, and what the journal says of each."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -70,6 +71,22 @@ def the_client_may_leave(site):
     row = site.one(f"""SELECT background, kind, started_by, role, phase, ended_at > begun_at, seconds > 0, memory > 1e6, wal > 1e5,
         model_version = (SELECT version FROM reco_models() WHERE active) FROM reco_runs() WHERE id = {run_id};""")
     check(row == "t|train|postgres|postgres|stored|t|t|t|t|t", f"the row of a training: {row}")
+
+
+def timers(pid):
+    """The threads of a process that are interrupted in turn."""
+    return re.findall(r"notify: signal/tid\.(\d+)", Path(f"/proc/{pid}/timers").read_text())
+
+
+def its_threads_give_way(site):
+    run_id = site.start('{"force": true}')
+    pid = site.wait_until_computing(run_id)
+    until(lambda: timers(pid), "no computing thread is interrupted", 10)
+    check(str(pid) not in timers(pid), "the main thread is interrupted")
+    site.wait(run_id, "trained")
+    own = int(site.one("SELECT pg_backend_pid();"))
+    site.psql.query("""SELECT * FROM reco_train('{"force": true}');""")
+    check(not timers(own), "a session is interrupted after its training")
 
 
 def it_computes_without_a_snapshot(site):
@@ -275,7 +292,7 @@ def without_a_free_worker(site):
 
 def main():
     site = Site()
-    for test in (the_client_may_leave, it_computes_without_a_snapshot, it_starts_with_the_commit, one_training_at_a_time,
+    for test in (the_client_may_leave, it_computes_without_a_snapshot, its_threads_give_way, it_starts_with_the_commit, one_training_at_a_time,
                  a_role_trains_with_its_rights, a_decision_in_between_stands, the_journal_has_killed_ones,
                  the_journal_has_trainings_of_sessions, a_named_model_is_trained,
                  without_a_free_worker):
