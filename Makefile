@@ -43,8 +43,7 @@ peers: setup ## compare quality and speed with implicit, LensKit, Surprise, Ligh
 serving: install ## measure response times, compared with a Python service and under load (takes half an hour)
 	@tests/serving/compare
 
-month: install ## play a month of a site with three seeds: readers, nights, experiments (a quarter of an hour)
-	@scripts/setup clock
+month: install ## play a month of a site with three seeds: readers, nights, experiments, dashboard (five to ten minutes)
 	@tests/month/play
 
 kernels: setup ## measure each kernel on each instruction set that the processor has (a minute)

@@ -69,11 +69,66 @@ CREATE PROCEDURE juego.noche(hoy int) LANGUAGE sql AS $$
       AND NOT EXISTS (SELECT FROM resena r WHERE r.usuario_id = leido.usuario_id AND r.libro_id = leido.libro_id)
 $$;
 
--- What an experiment says today, and its end once it has decided.
-CREATE PROCEDURE juego.juzga(hoy int, experimento text) LANGUAGE sql AS $$
+-- What the experiment that runs says today.
+CREATE TABLE juego.experimento (experiment text, planned bigint);
+CREATE PROCEDURE juego.juzga(hoy int) LANGUAGE sql AS $$
     INSERT INTO juego.veredicto
-    SELECT hoy, experimento, variant, value, low, high, lift, lift_low, lift_high, sample_ratio, verdict
-    FROM reco_experiment_report(experimento) WHERE metric = 'ctr'
+    SELECT hoy, e.name, r.variant, r.value, r.low, r.high, r.lift, r.lift_low, r.lift_high, r.sample_ratio, r.verdict
+    FROM reco.experiment e, reco_experiment_report(e.name) r WHERE e.stopped_at IS NULL AND r.metric = 'ctr'
 $$;
 
-CREATE TABLE juego.nocturno (dia int, outcome text, reason text, model_version bigint, promoted boolean, seconds real);
+-- An experiment ends: what was better serves everybody, and else what did before.
+CREATE PROCEDURE juego.termina(experimento text) LANGUAGE plpgsql AS $$
+DECLARE
+    mejor text := (SELECT variant FROM juego.veredicto WHERE experiment = experimento AND verdict = 'better' LIMIT 1);
+BEGIN
+    IF mejor IS NULL THEN
+        PERFORM reco_experiment_stop(experimento);
+    ELSE
+        PERFORM reco_experiment_promote(experimento, mejor);
+    END IF;
+END
+$$;
+
+-- What the pages of all readers are worth now: the mean chance that a book is looked at and opened, and the share of books that
+-- fit their reader, which is one that would be opened at a quarter of the looks or more.
+CREATE TABLE juego.verdad (experiment text, variant text, ctr float8, acierto float8);
+CREATE FUNCTION juego.segun_gustos() RETURNS TABLE (ctr float8, acierto float8) LANGUAGE sql AS $$
+    SELECT avg(juego.mirado(p.rank) * p.interes), avg((p.interes >= 0.25)::int)
+    FROM (SELECT s.rank, juego.interes(o, h.tema, h.gusto, h.calidad, l.autor_id) AS interes
+          FROM oculto.lector o CROSS JOIN LATERAL reco_serve(o.usuario_id, 10, 'inicio') s
+          JOIN libro l ON l.id = s.item_id JOIN oculto.libro h ON h.libro_id = s.item_id OFFSET 0) p
+$$;
+
+-- Until pg_cron's job of this night has ended. It says "succeeded" at each NOTICE of the training, with that as its message. The row of the
+-- training is finished by another process, a moment later.
+CREATE PROCEDURE juego.espera(hoy int) LANGUAGE plpgsql AS $$
+DECLARE
+    estado text;
+BEGIN
+    FOR i IN 1..6000 LOOP
+        SELECT status INTO estado FROM cron.job_run_details
+        WHERE start_time::date = now()::date AND (status = 'failed' OR status = 'succeeded' AND return_message ~ '^SELECT');
+        IF estado = 'failed' THEN
+            RAISE EXCEPTION 'the night of day % failed: %', hoy,
+                (SELECT string_agg(return_message, ', ') FROM cron.job_run_details WHERE status = 'failed');
+        END IF;
+        EXIT WHEN estado IS NOT NULL AND NOT EXISTS (SELECT FROM reco_runs() WHERE outcome = 'running');
+        PERFORM pg_sleep(0.05);
+    END LOOP;
+    IF estado IS NULL THEN
+        RAISE EXCEPTION 'pg_cron has not ended the night of day % within five minutes', hoy;
+    END IF;
+END
+$$;
+
+-- How large everything is.
+CREATE TABLE juego.tamano (cuando text, impressions bigint, feedback bigint, log_bytes bigint, models bigint, other_bytes bigint);
+CREATE TABLE juego.expirado (rows bigint);
+CREATE FUNCTION juego.mide() RETURNS TABLE (impressions bigint, feedback bigint, log_bytes bigint, models bigint, other_bytes bigint)
+LANGUAGE sql AS $$
+    SELECT (SELECT count(*) FROM reco.impression), (SELECT count(*) FROM reco.feedback), sum(t.bytes) FILTER (WHERE t.log)::bigint,
+           (SELECT count(*) FROM reco_models()), sum(t.bytes) FILTER (WHERE NOT t.log)::bigint
+    FROM (SELECT pg_total_relation_size(c.oid) AS bytes, c.relname ~ '^(impression|feedback)' AS log
+          FROM pg_class c WHERE c.relnamespace = 'reco'::regnamespace AND c.relkind = 'r') t
+$$;

@@ -1,27 +1,27 @@
--- What came of the month: what the experiments said, what the tastes say, and what the models were.
-\pset format aligned
-\pset tuples_only off
-\pset footer off
-\echo seed :seed
--- The verdict that ended looking, or the last one. The truth is the mean chance that what was shown is opened.
+-- What came of the month, as one object: what the experiments said, what the tastes say, the nights, the sizes, the dashboard.
 WITH ultimo AS (
-    SELECT DISTINCT ON (experiment, variant) * FROM juego.veredicto
-    ORDER BY experiment, variant, (verdict IN ('better', 'worse')) DESC NULLS LAST,
-             CASE WHEN verdict IN ('better', 'worse') THEN dia ELSE -dia END
-), verdad AS (
-    SELECT experiment, variant, avg(interes * juego.mirado(rank)) AS ctr, count(*) AS mostrado
-    FROM juego.visto WHERE experiment IS NOT NULL GROUP BY 1, 2
-), control AS (
-    SELECT experiment, ctr FROM verdad WHERE variant IN ('rules', 'plan')
+    -- The verdict that ended looking, or the last one.
+    SELECT DISTINCT ON (experiment) * FROM juego.veredicto WHERE verdict IS NOT NULL
+    ORDER BY experiment, (verdict IN ('better', 'worse')) DESC, CASE WHEN verdict IN ('better', 'worse') THEN dia ELSE -dia END
+), fin AS (
+    SELECT DISTINCT ON (experiment, variant) * FROM juego.veredicto ORDER BY experiment, variant, dia DESC
+), experimento AS (
+    SELECT e.experiment, jsonb_build_object('planned', e.planned, 'verdict', u.verdict, 'day', u.dia, 'lift_then', u.lift,
+        'low_then', u.lift_low, 'high_then', u.lift_high, 'control_ctr', c.value, 'ctr', v.value, 'lift', v.lift, 'low', v.lift_low,
+        'high', v.lift_high, 'true_control_ctr', tc.ctr, 'true_ctr', t.ctr, 'true_control_precision', tc.acierto,
+        'true_precision', t.acierto) AS figures
+    FROM juego.experimento e JOIN ultimo u USING (experiment)
+    JOIN fin v ON v.experiment = e.experiment AND v.variant = u.variant
+    JOIN fin c ON c.experiment = e.experiment AND c.variant <> u.variant
+    JOIN juego.verdad t ON t.experiment = e.experiment AND t.variant = u.variant
+    JOIN juego.verdad tc ON tc.experiment = e.experiment AND tc.variant <> u.variant
 )
-SELECT u.experiment, u.variant, u.dia AS day, round(100 * u.value::numeric, 2) AS ctr, round(100 * u.low::numeric, 2) AS low, round(100 * u.high::numeric, 2) AS high,
-       round(100 * u.lift::numeric, 1) AS lift, round(100 * u.lift_low::numeric, 1) AS lift_low, round(100 * u.lift_high::numeric, 1) AS lift_high, u.verdict,
-       round(100 * v.ctr::numeric, 2) AS true_ctr, round(100 * (v.ctr / c.ctr - 1)::numeric, 1) AS true_lift
-FROM ultimo u JOIN verdad v USING (experiment, variant) JOIN control c USING (experiment)
-ORDER BY u.experiment, u.variant;
-SELECT count(*) FILTER (WHERE outcome = 'trained') AS promoted, count(*) FILTER (WHERE outcome = 'kept') AS kept,
-       count(*) FILTER (WHERE outcome = 'skipped') AS skipped, count(*) FILTER (WHERE outcome NOT IN ('trained', 'kept', 'skipped')) AS other,
-       round(avg(seconds)::numeric, 1) AS seconds
-FROM juego.nocturno;
-SELECT part, round(precision::numeric, 3) AS precision, round(ndcg::numeric, 3) AS ndcg FROM reco.metric
-WHERE model_version = (SELECT version FROM reco_models() WHERE active) AND part IN ('rules', 'popularity', 'ensemble') ORDER BY ndcg;
+SELECT jsonb_build_object('seed', :seed, 'dashboard', :'dashboard'::jsonb,
+    'experiments', (SELECT jsonb_object_agg(experiment, figures) FROM experimento),
+    'nights', (SELECT jsonb_object_agg(outcome, jsonb_build_object('runs', n, 'seconds', s))
+               FROM (SELECT outcome, count(*) AS n, avg(seconds) AS s FROM reco_runs() GROUP BY 1) r),
+    'cron', (SELECT count(*) FROM cron.job_run_details WHERE status = 'succeeded'),
+    'sizes', (SELECT jsonb_object_agg(cuando, to_jsonb(t) - 'cuando') FROM juego.tamano t),
+    'expired', (SELECT rows FROM juego.expirado),
+    'site', jsonb_build_object('reviews', (SELECT count(*) FROM resena WHERE fecha_resena >= '2026-01-01'),
+                               'favourites', (SELECT count(*) FROM favorito WHERE fecha_agregado >= '2026-01-01')));
