@@ -106,6 +106,20 @@ fn all_others_are_tried_unless_an_option_says_how_many() {
 }
 
 #[test]
+fn a_low_pass_filter_is_tried_and_served_where_it_ranks_better() {
+    let choice = |options: Value| {
+        let trained = run(sources(3000, 1200, 90_000), options, None, 2);
+        (trained.choice.report(), ndcg(&trained, System::Collaborative))
+    };
+    let (report, with) = choice(json!({"trees": 0, "split": "by_user"}));
+    assert!(report["tried"]["low_pass"].as_array().is_some_and(|tried| tried.len() >= 2), "{report}");
+    assert!(report["low_pass"]["factor"].as_f64().is_some_and(|factor| factor > 0.0), "{report}");
+    let (report, without) = choice(json!({"trees": 0, "split": "by_user", "neighbours": 50}));
+    assert!(report["low_pass"].is_null() && report["tried"]["low_pass"].as_array().is_some_and(Vec::is_empty));
+    assert!(with > without, "{with} with a filter, {without} without");
+}
+
+#[test]
 fn one_thread_and_two_give_the_same_model() {
     let bytes = |threads| encode(&run(sources(600, 300, 15_000), json!({}), None, threads).model).unwrap();
     assert!(bytes(1) == bytes(2));

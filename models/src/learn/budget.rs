@@ -64,6 +64,11 @@ impl Budget {
         ((affordable - 2.0).max(0.0) as usize).min(MOST_WHOLE)
     }
 
+    /// Whether a low-pass filter of so many multiply-adds is tried: a fortieth of the budget for that and two fits.
+    pub fn affords_filter(&self, madds: f64) -> bool {
+        3.0 * madds / INVERSION_SPEED <= self.seconds(0.025)
+    }
+
     pub fn search_is_over(&self, control: &Control) -> bool {
         control.elapsed().as_secs_f64() > self.seconds(SEARCH_ENDS)
     }
@@ -141,6 +146,13 @@ mod tests {
         assert_eq!((long.whole_tries(cubic(4000.0)), long.whole_tries(cubic(9900.0))), (MOST_WHOLE, 1));
         assert_eq!((long.whole_tries(cubic(12_000.0)), short.whole_tries(cubic(4000.0))), (0, 0));
         assert_eq!(short.whole_tries(cubic(1000.0)), MOST_WHOLE);
+    }
+
+    #[test]
+    fn a_filter_is_tried_where_three_of_them_take_a_fortieth_of_the_budget() {
+        let (short, long) = (Budget::new(Duration::from_secs(10)), Budget::new(Duration::from_secs(300)));
+        assert!(long.affords_filter(4.9e10) && !long.affords_filter(5.1e10));
+        assert!(short.affords_filter(1.6e9) && !short.affords_filter(1.7e9));
     }
 
     #[test]

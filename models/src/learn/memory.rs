@@ -1,7 +1,7 @@
 //! What memory a run may need, told before it is allocated: refusing is an error, running out is a crash.
 
 use crate::data::description::{Description, WIDTH};
-use crate::learn::choose::{KEPT, most_factors, most_neighbours};
+use crate::learn::choose::{KEPT, filter_bytes, most_factors, most_neighbours};
 use crate::learn::evaluate::System;
 use crate::learn::params::ValidParams;
 use crate::learn::reevaluate::Request;
@@ -121,7 +121,7 @@ impl Size {
 
 /// Bytes that a run needs at most, about: what was read, four indexed copies of the interactions (all, core, two
 /// training parts) with a matrix each, one matrix in the other orientation, factors of both sides three times, three sets
-/// of neighbours of the items that enough users share and the regressions behind one, the content rows, and what
+/// of neighbours of the items that enough users share and the regressions behind one, a sum with a low-pass filter, the content rows, and what
 /// predicting stars takes.
 pub fn estimate_memory(size: &Size, params: &ValidParams) -> u64 {
     let (interactions, users, items) = (size.interactions, size.users.count(), size.items.count());
@@ -134,10 +134,13 @@ pub fn estimate_memory(size: &Size, params: &ValidParams) -> u64 {
     let content_rows = 300 << 20;
     let systems = block_bytes(shared_items, neighbours);
     let whole = whole_bytes(users, shared_items, params);
+    let before = neighbours + if whole > 0 { KEPT } else { 0 };
+    let filter = if params.neighbours.is_none() { filter_bytes(shared_items, before) } else { 0 };
     (interactions * per_interaction
         + (users + items) * per_row
         + size.labels_and_descriptions()
         + (shared_items * per_shared_item + systems).max(whole)
+        + filter
         + content_rows) as u64
 }
 

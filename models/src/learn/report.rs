@@ -28,7 +28,7 @@ pub struct Choice {
 impl Choice {
     /// As the column `choice` of `reco_models()` shows it; the reference lists the keys.
     pub fn report(&self) -> Value {
-        let Mixture { first, second, tilt } = &self.recipe.neighbours;
+        let Mixture { first, second, filter, tilt } = &self.recipe.neighbours;
         json!({
             "split": self.held.kind().name(),
             "held_out": self.held.report(),
@@ -45,6 +45,10 @@ impl Choice {
                 "ridge": short(second.shrinkage.ridge),
                 "dropout": short(second.shrinkage.dropout),
                 "activity": short(second.activity),
+                "factor": short(factor),
+            })),
+            "low_pass": filter.map(|(filter, factor)| json!({
+                "directions": filter.directions,
                 "factor": short(factor),
             })),
             "tilt": short(*tilt),
@@ -121,10 +125,14 @@ impl Trials {
         });
         let shares = self.shares.iter().map(|(s, n)| json!({"neighbour_share": short(*s), "ndcg_at_10": ndcg(*n)}));
         let clicks = self.clicks.iter().map(|(w, n)| json!({"clicks": short(*w), "ndcg_at_10": ndcg(*n)}));
+        let filters = self.filters.iter().map(
+            |(directions, share, n)| json!({"directions": directions, "share": short(*share), "ndcg_at_10": ndcg(*n)}),
+        );
         json!({
             "als": als.collect::<Vec<Value>>(),
             "als_share_of_users": short(self.als_sample as f32),
             "neighbours": neighbours.collect::<Vec<Value>>(),
+            "low_pass": filters.collect::<Vec<Value>>(),
             "blend": shares.collect::<Vec<Value>>(),
             "clicks": clicks.collect::<Vec<Value>>(),
         })

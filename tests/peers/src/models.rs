@@ -138,7 +138,7 @@ pub fn train(data: &Path, options: &str, threads: usize) -> Outcome<Value> {
     Ok(json!({
         "seconds": seconds, "phases": phases, "regularization": recipe.als.regularization, "alpha0": recipe.als.alpha0,
         "ridge": recipe.neighbours.first.shrinkage.ridge, "share": recipe.blend.share,
-        "weights": trained.twin.weights().parts(), "evaluation": evaluation, "peak_memory": peak_memory(),
+        "choice": trained.choice.report(), "weights": trained.twin.weights().parts(), "evaluation": evaluation, "peak_memory": peak_memory(),
     }))
 }
 

@@ -26,6 +26,7 @@ use crate::parts::collaborative::{Blend, Collaborative};
 use crate::parts::neighbours::{Mixture, NeighbourParams, Neighbours};
 
 pub use als::most_factors;
+pub use mixture::filter_bytes;
 pub use neighbours::most_neighbours;
 pub use whole::KEPT;
 
@@ -46,6 +47,8 @@ pub struct Trials {
     /// Share of the users that the ALS tries were fitted on.
     pub als_sample: f64,
     pub neighbours: Vec<(NeighbourParams, f64)>,
+    /// (directions of the low-pass filter, its share in the sum, NDCG of that)
+    pub filters: Vec<(usize, f32, f64)>,
     /// (share of the neighbours, NDCG)
     pub shares: Vec<(f32, f64)>,
     /// (weight of a click, NDCG); empty without clicks.
@@ -85,7 +88,7 @@ pub fn choose(
         neighbours: nearest.fitted,
         blend: Blend { share: 0.0, als_scale: 1.0, neighbour_scale: 1.0 },
     };
-    let (neighbours, chosen) = search.mixture(&mut part, nearest.params, whole)?;
+    let (neighbours, chosen) = search.mixture(&mut part, nearest.params, whole, &mut trials)?;
     part.blend = chosen.blend;
     trials.shares = chosen.tried;
     let recipe = Recipe { als, neighbours, blend: part.blend, clicks: 0.0 };

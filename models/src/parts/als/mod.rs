@@ -9,6 +9,7 @@
 //! interactions, and a row with n ≤ k interactions is solved exactly in its n × n dual form: for the long tail
 //! that is an order of magnitude cheaper than k × k. Longer rows are solved exactly by Cholesky.
 
+mod leading;
 mod side;
 mod solver;
 
@@ -23,6 +24,7 @@ use crate::data::feedback::Interactions;
 use crate::error::{Error, Result};
 use crate::math::kernel::{padded, rank_update_best};
 
+pub use leading::leading;
 pub use side::Side;
 pub use solver::{Basis, Scratch, Solver};
 

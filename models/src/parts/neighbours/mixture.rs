@@ -1,6 +1,6 @@
-//! Sums of two regressions, and weights that are tilted towards seldom liked items.
+//! Sums of two regressions and a low-pass filter, and weights that are tilted towards seldom liked items.
 
-use super::{NeighbourParams, Neighbours, summed};
+use super::{FilterParams, NeighbourParams, Neighbours, filter, summed};
 use crate::control::Control;
 use crate::data::feedback::Interactions;
 use crate::error::Result;
@@ -12,6 +12,8 @@ pub struct Mixture {
     /// Another regression, whose weights are multiplied by this and added. Of MovieLens 100k, half of the nearest and half of
     /// all others has an NDCG@10 of 0.329, each alone 0.320 and 0.325; with every rating as a like 0.446, 0.438, 0.442.
     pub second: Option<(NeighbourParams, f32)>,
+    /// A low-pass filter, whose weights are multiplied by this and added.
+    pub filter: Option<(FilterParams, f32)>,
     /// The weights of an item that n users like are multiplied by n to this power, in units of the average item. NDCG@10 with 0,
     /// -0.07 and -0.15 of such a sum: 0.148, 0.151, 0.154 (Book-Crossing's readers and books with 20 likes or more), 0.329,
     /// 0.331, 0.330 (MovieLens 100k), 0.274, 0.276, 0.272 (a generated library).
@@ -20,7 +22,7 @@ pub struct Mixture {
 
 impl Mixture {
     pub fn of(first: NeighbourParams) -> Mixture {
-        Mixture { first, second: None, tilt: 0.0 }
+        Mixture { first, second: None, filter: None, tilt: 0.0 }
     }
 
     /// # Errors
@@ -29,6 +31,9 @@ impl Mixture {
         let mut fitted = Neighbours::fit(matrix, &self.first, control)?;
         if let Some((params, factor)) = &self.second {
             fitted = fitted.plus(&Neighbours::fit(matrix, params, control)?, *factor);
+        }
+        if let Some((params, factor)) = &self.filter {
+            fitted = fitted.plus(&filter::fit(matrix, params, control)?, *factor);
         }
         Ok(fitted.tilted(matrix, self.tilt))
     }
@@ -80,18 +85,21 @@ mod tests {
             activity: -0.25,
         };
         let far = NeighbourParams { whole: true, most: 15, ..near };
+        let low = FilterParams { directions: 3, most: 9, seed: 1 };
         let control = Control::default();
+        let passed = filter::fit(&matrix, &low, &control).unwrap();
         let [first, second] = [near, far].map(|params| Neighbours::fit(&matrix, &params, &control).unwrap());
-        let mixture = Mixture { first: near, second: Some((far, 0.5)), tilt: -0.3 };
+        let mixture = Mixture { first: near, second: Some((far, 0.5)), filter: Some((low, 0.7)), tilt: -0.3 };
         let mixed = mixture.fit(&matrix, &control).unwrap();
         assert!(mixed.valid(items as usize));
         let liked = [(3, 1.0), (11, 0.25)];
-        let [mixed, first, second] = [&mixed, &first, &second].map(|of| of.score_all(&liked, items as usize));
+        let [mixed, first, second, passed] =
+            [&mixed, &first, &second, &passed].map(|of| of.score_all(&liked, items as usize));
         let average = pairs().count() as f32 / items as f32;
         for item in 0..items {
             let n = pairs().filter(|(_, i)| *i == item).count().max(1) as f32;
             let place = item as usize;
-            let expected = (first[place] + 0.5 * second[place]) * (n / average).powf(-0.3);
+            let expected = (first[place] + 0.5 * second[place] + 0.7 * passed[place]) * (n / average).powf(-0.3);
             assert!((mixed[place] - expected).abs() < 1e-5, "{item}: {} {expected}", mixed[place]);
         }
         assert!(mixed.iter().any(|score| *score > 0.0));

@@ -10,6 +10,7 @@
 //! [`whole`]: validation decides. A user's score of item i is Σ_j w_uj·W_ji over the liked items j.
 
 mod counts;
+pub mod filter;
 mod mixture;
 mod regression;
 pub mod whole;
@@ -21,6 +22,7 @@ use crate::data::column::Column;
 use crate::data::feedback::Interactions;
 use crate::error::{Error, Result};
 
+pub use filter::FilterParams;
 pub use mixture::Mixture;
 pub use regression::{Regressions, block_bytes};
 

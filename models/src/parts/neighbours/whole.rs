@@ -78,7 +78,7 @@ pub fn fit(matrix: &Interactions, params: &NeighbourParams, control: &Control) -
 }
 
 /// The `most` with the largest absolute weights that are not 0, by ascending index; of equal ones the first.
-fn largest(weights: impl Iterator<Item = (usize, f32)>, most: usize) -> Vec<(u32, f32)> {
+pub(super) fn largest(weights: impl Iterator<Item = (usize, f32)>, most: usize) -> Vec<(u32, f32)> {
     let mut all: Vec<(u32, f32)> = weights.filter(|(_, w)| *w != 0.0).map(|(item, w)| (item as u32, w)).collect();
     if all.len() > most {
         all.select_nth_unstable_by(most, |a, b| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0)));
