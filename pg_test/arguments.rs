@@ -43,3 +43,31 @@ fn a_count_is_a_whole_number() {
     assert_eq!(fails("SELECT * FROM reco_recommend(1, explore => 1.5)").0, "22023");
     assert_eq!(fails("SELECT * FROM reco_recommend(1, diversity => 'NaN')").0, "22023");
 }
+
+#[pg_test]
+fn a_very_long_text_is_not_given_back_whole() {
+    small_site();
+    let long = "pg_catalog.concat('begin', pg_catalog.repeat('x', 1000000), 'end')";
+    for call in [
+        "reco_feedback('00000000-0000-7000-8000-000000000000', 1, $)",
+        "reco_serve(1, 10, $)",
+        "reco_online(by => ARRAY[$])",
+        "reco_experiment_stop($)",
+        "reco_experiment_start('e', jsonb_build_array(jsonb_build_object('name', 'a'), jsonb_build_object($, 1)))",
+        "reco_train(jsonb_build_object($, 1))",
+        "reco_train(jsonb_build_object('factors', $))",
+        "reco_evaluate(options => jsonb_build_object($, 1))",
+        "reco_configure($, 'libro')",
+        "reco_configure('item', 'libro', jsonb_build_object($, 'id'))",
+        "reco_configure('item', 'libro', jsonb_build_object('item', $))",
+        "reco_nightly(jsonb_build_object($, 1))",
+        "reco_schedule($)",
+    ] {
+        let (state, message) = fails(&format!("SELECT {}", call.replace('$', long)));
+        assert!(message.len() < 600, "{call} says {} bytes", message.len());
+        assert!(!state.starts_with("XX") && !message.contains(&"x".repeat(500)), "{call}: {state} {message}");
+    }
+    // The end says what is wrong with what is left out.
+    let (_, message) = fails(&format!("SELECT reco_experiment_stop({long})"));
+    assert!(message.starts_with("there is no experiment \"beginxxx") && message.ends_with("xxxend\""), "{message}");
+}

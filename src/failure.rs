@@ -16,21 +16,37 @@ pub struct Failure {
 
 /// Letters of a text that is handed to another process.
 const LONGEST: usize = 800;
+/// Letters of a message; and of a detail or hint, which may list what there is, or hold a statement to run.
+const LONGEST_MESSAGE: usize = 500;
+const LONGEST_HELP: usize = 4000;
+
+/// A text of a caller as an error may show it. Of a long one the end stays too: it says what is wrong with what is left out.
+pub fn shortened(text: impl Into<String>, most: usize) -> String {
+    let text = text.into();
+    let letters = if text.len() <= most { 0 } else { text.chars().count() };
+    if letters <= most {
+        return text;
+    }
+    let (begin, end) = (most - most / 4, most / 4);
+    let begin: String = text.chars().take(begin).collect();
+    format!("{begin}...{}", text.chars().skip(letters - end).collect::<String>())
+}
 
 pub type Outcome<T> = Result<T, Failure>;
 
 impl Failure {
     pub fn new(code: PgSqlErrorCode, message: impl Into<String>) -> Self {
-        Failure { code, message: message.into(), detail: None, hint: None }
+        // Here, whatever of a caller is in it: neither a client nor a log gets back a megabyte that was no event.
+        Failure { code, message: shortened(message, LONGEST_MESSAGE), detail: None, hint: None }
     }
 
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
+        self.detail = Some(shortened(detail, LONGEST_HELP));
         self
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(shortened(hint, LONGEST_HELP));
         self
     }
 
@@ -62,6 +78,12 @@ impl Failure {
         // Six bits for each letter, the first ones lowest.
         let code = self.code as i32;
         (0..5).map(|letter| char::from((((code >> (6 * letter)) & 0x3f) as u8) + b'0')).collect()
+    }
+
+    /// Whether it is of the transaction and not of what was tried in it: an operator or a time limit ends it, or it cannot be
+    /// serialized. Nobody may go on after that.
+    pub fn ends_transaction(&self) -> bool {
+        ["57", "40"].contains(&&self.state()[..2])
     }
 
     /// Message, detail and hint in one text.

@@ -156,11 +156,8 @@ pub fn label(name: &str, value: Option<String>) -> Outcome<String> {
     if value.len() <= LONGEST_LABEL {
         return Ok(value);
     }
-    let begin: String = value.chars().take(20).collect();
-    Err(Failure::invalid(format!(
-        "{name} must have at most {LONGEST_LABEL} bytes, not {}: \"{begin}...\"",
-        value.len()
-    )))
+    let length = value.len();
+    Err(Failure::invalid(format!("{name} must have at most {LONGEST_LABEL} bytes, not {length}: \"{value}\"")))
 }
 
 /// A share, 0 to 1; 0 where it is NULL.

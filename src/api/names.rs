@@ -37,7 +37,7 @@ pub fn checked(name: String) -> Outcome<String> {
     if name.len() <= LONGEST {
         return Ok(name);
     }
-    let (length, start) = (name.len(), name.chars().take(20).collect::<String>());
-    let message = format!("the name of a model must have at most {LONGEST} bytes, and \"{start}...\" has {length}");
+    let length = name.len();
+    let message = format!("the name of a model must have at most {LONGEST} bytes, and \"{name}\" has {length}");
     Err(Failure::invalid(message))
 }

@@ -3,7 +3,7 @@
 use reco_models::{Params, WeightChoice};
 use serde_json::{Map, Value};
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, shortened};
 use crate::site::Answerer;
 
 /// Variants of one experiment.
@@ -151,10 +151,5 @@ fn weights(value: &Value) -> Outcome<reco_models::Weights> {
 
 /// A value as an error shows it.
 pub fn shown(value: &Value) -> String {
-    const LONGEST: usize = 80;
-    let text = value.to_string();
-    if text.chars().count() <= LONGEST {
-        return text;
-    }
-    format!("{}...", text.chars().take(LONGEST).collect::<String>())
+    shortened(value.to_string(), 80)
 }
