@@ -38,6 +38,27 @@ fn a_call_counts_for_what_answered_it() {
 }
 
 #[pg_test]
+fn the_rules_of_a_variant_are_no_fallback() {
+    recommending();
+    let asked = || calls(r#"{"function": "reco_serve", "source": "rules_variant", "outcome": "ok"}"#);
+    let rows = || metric("reco_rows_total", r#"{"function": "reco_serve", "source": "rules_variant"}"#);
+    let two = r#"[{"name": "modelo"}, {"name": "reglas", "rules": true}]"#;
+    start("mitad", two, "{}");
+    let pages = || Spi::run("CREATE TEMP TABLE paginas AS SELECT * FROM generate_series(1, 40) u, reco_serve(u, 3, exclude_seen => false)").unwrap();
+    let by_rules = growth(asked, pages);
+    let logged: f64 =
+        Spi::get_one("SELECT count(DISTINCT request_id)::float8 FROM reco.impression WHERE variant = 'reglas'").unwrap().unwrap();
+    assert!(logged > 0.0 && by_rules >= logged, "{by_rules} calls, {logged} pages");
+    // On a page that both share, each item is counted for who gave it.
+    Spi::run("SELECT reco_experiment_stop('mitad')").unwrap();
+    start("juntos", two, r#"{"kind": "interleaving"}"#);
+    assert!(growth(rows, || Spi::run("SELECT * FROM reco_serve(3, 6, exclude_seen => false)").unwrap()) >= 3.0);
+    Spi::run("SELECT reco_experiment_promote('mitad', 'reglas')").unwrap();
+    Spi::run("SELECT reco_experiment_stop('juntos')").unwrap();
+    assert!(growth(asked, || Spi::run("SELECT * FROM reco_serve(3, 6, exclude_seen => false)").unwrap()) >= 1.0);
+}
+
+#[pg_test]
 fn a_call_that_fails_counts_as_failed() {
     small_site();
     let failed = |function: &str| calls(&format!(r#"{{"function": "{function}", "outcome": "error"}}"#));

@@ -268,6 +268,45 @@ fn a_shadow_is_asked_and_not_shown() {
 }
 
 #[pg_test]
+fn a_challenger_that_fails_leaves_the_page_as_it_is() {
+    let old = recommending();
+    train();
+    let page = || listed("reco_serve(3, 5, exclude_seen => false)");
+    let (before, logged) = (page(), || truth("SELECT count(*) > 0 FROM reco.shadow"));
+    start("sombra", &format!(r#"[{{"name": "nuevo"}}, {{"name": "viejo", "model": {old}}}]"#), r#"{"kind": "shadow"}"#);
+    assert_eq!(page(), before);
+    assert!(logged());
+    // Its model is gone, though nothing of reco deletes it: the page is served and logged, without a challenger.
+    Spi::run(&format!("TRUNCATE reco.shadow; DELETE FROM reco.model WHERE version = {old}")).unwrap();
+    assert_eq!(page(), before);
+    assert_eq!(page(), before);
+    assert!(!logged() && truth("SELECT count(*) = 20 AND count(DISTINCT request_id) = 4 FROM reco.impression"));
+}
+
+#[pg_test]
+fn what_ends_the_transaction_is_not_taken_for_a_failing_challenger() {
+    recommending();
+    start("sombra", TWO, r#"{"kind": "shadow"}"#);
+    let failing_with = |state: &str| {
+        Spi::run(&format!(
+            "CREATE OR REPLACE FUNCTION pg_temp.fallo() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{state}'; END $$;
+             CREATE OR REPLACE TRIGGER fallo BEFORE INSERT ON reco.shadow FOR EACH ROW EXECUTE FUNCTION pg_temp.fallo()"
+        ))
+        .unwrap();
+    };
+    failing_with("22012");
+    assert_eq!(listed("reco_serve(3, 5)").len(), 5);
+    failing_with("40001");
+    assert_eq!(fails("SELECT * FROM reco_serve(3, 5)").0, "40001");
+    failing_with("57014");
+    Spi::run(
+        "DO $$ BEGIN PERFORM reco_serve(3, 5); ASSERT false, 'the cancel was caught'; EXCEPTION WHEN query_canceled THEN END $$",
+    )
+    .unwrap();
+}
+
+#[pg_test]
 fn a_challenger_is_estimated_from_what_was_shown_by_chance() {
     counting();
     start("sombra", TWO, r#"{"kind": "shadow"}"#);

@@ -71,7 +71,7 @@ fn reco_serve(
         return TableIterator::new(Vec::new());
     };
     let (id, page) = or_raise(serve(user, &surface, &request));
-    call.ladder(page.list.iter().map(|shown| shown.recommendation.scored.rung));
+    call.sources(page.list.iter().map(|shown| shown.by));
     TableIterator::new(id.map_or(Vec::new(), |id| rows(id, page)))
 }
 
@@ -84,7 +84,7 @@ fn serve(user: i64, surface: &str, request: &Request) -> Outcome<(Option<Request
             return Ok((None, page));
         }
         let mut items = Items::default();
-        for Shown { recommendation, version, variant } in &page.list {
+        for Shown { recommendation, version, variant, .. } in &page.list {
             items.id.push(recommendation.item);
             items.score.push(recommendation.scored.score);
             items.source.push(recommendation.scored.rung.name());
@@ -95,7 +95,7 @@ fn serve(user: i64, surface: &str, request: &Request) -> Outcome<(Option<Request
         let to = impression::Page { user, surface, experiment: page.experiment.as_deref() };
         let id = impression::record(connection, &to, items)?;
         if let Some(shadowing) = shadow {
-            ask(connection, (user, id), request, &shadowing, &page.list)?;
+            shadow::beside(&shadowing.experiment, || ask(connection, (user, id), request, &shadowing, &page.list))?;
         }
         Ok((Some(id), page))
     })
@@ -120,7 +120,7 @@ fn ask(
 }
 
 fn rows(id: RequestId, Assigned { experiment, list }: Assigned) -> Vec<Row> {
-    let row = |(Shown { recommendation, version, variant }, rank): (Shown, i32)| {
+    let row = |(Shown { recommendation, version, variant, .. }, rank): (Shown, i32)| {
         let Recommendation { item, scored, reason, propensity } = recommendation;
         let Scored { score, parts, rung } = scored;
         let Parts { collaborative, content_based, popularity } = parts;

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use reco_models::{Team, team_draft};
+use reco_models::{Rung, Team, team_draft};
 
 use super::{Page, Recommendation, Request, Who, page_by};
 use crate::failure::Outcome;
+use crate::online::counters::Source;
 use crate::online::experiment::{Answer, Variant};
 use crate::online::rotation;
 use crate::pg::spi::Connection;
@@ -18,6 +19,8 @@ pub struct Shown {
     /// None where the rules did.
     pub version: Option<i64>,
     pub variant: Option<String>,
+    /// As it is counted.
+    pub by: Source,
 }
 
 /// A page, best first.
@@ -28,15 +31,19 @@ pub struct Assigned {
 
 pub fn assigned(connection: &Connection, user: i64, request: &Request, answer: Answer) -> Outcome<Assigned> {
     match answer {
-        Answer::Ordinary => Ok(one(None, None, ordinary(connection, user, request)?)),
-        Answer::Promoted(variant) => Ok(one(None, None, by(connection, user, request, &variant)?)),
+        Answer::Ordinary => Ok(one(None, None, ordinary(connection, user, request)?, Source::of)),
+        Answer::Promoted(variant) => {
+            Ok(one(None, None, by(connection, user, request, &variant)?, counted_as(&variant)))
+        }
         Answer::Split { experiment, variant } => {
             let page = by(connection, user, request, &variant)?;
-            Ok(one(Some(experiment), Some(variant.name), page))
+            let counted = counted_as(&variant);
+            Ok(one(Some(experiment), Some(variant.name), page, counted))
         }
         Answer::Interleaved { experiment, first, second, seed } => {
             let pages = [by(connection, user, request, &first)?, by(connection, user, request, &second)?];
-            let list = drafted(pages, [first.name, second.name], request.n, seed);
+            let counted = [counted_as(&first), counted_as(&second)];
+            let list = drafted(pages, [first.name, second.name], counted, (request.n, seed));
             Ok(Assigned { experiment: Some(experiment), list })
         }
     }
@@ -55,12 +62,27 @@ pub fn by(connection: &Connection, user: i64, request: &Request, variant: &Varia
     page_by(connection, &Who::User(user), &request, answerer)
 }
 
-fn one(experiment: Option<String>, variant: Option<String>, Page { list, version }: Page) -> Assigned {
-    let shown = |recommendation| Shown { recommendation, version, variant: variant.clone() };
+type Counted = fn(Rung) -> Source;
+
+/// The rules that a variant asks for are no fallback.
+fn counted_as(variant: &Variant) -> Counted {
+    if variant.answerer.rules { |_| Source::RulesVariant } else { Source::of }
+}
+
+fn one(
+    experiment: Option<String>,
+    variant: Option<String>,
+    Page { list, version }: Page,
+    counted: Counted,
+) -> Assigned {
+    let shown = |recommendation: Recommendation| {
+        let by = counted(recommendation.scored.rung);
+        Shown { recommendation, version, variant: variant.clone(), by }
+    };
     Assigned { experiment, list: list.into_iter().map(shown).collect() }
 }
 
-fn drafted(pages: [Page; 2], names: [String; 2], n: usize, seed: u64) -> Vec<Shown> {
+fn drafted(pages: [Page; 2], names: [String; 2], counted: [Counted; 2], (n, seed): (usize, u64)) -> Vec<Shown> {
     let ids = pages.each_ref().map(|page| page.list.iter().map(|of| of.item).collect::<Vec<i64>>());
     let draft = team_draft(&ids[0], &ids[1], n, seed);
     let mut items = pages.map(|Page { list, version }| {
@@ -73,7 +95,8 @@ fn drafted(pages: [Page; 2], names: [String; 2], n: usize, seed: u64) -> Vec<Sho
         let recommendation = by_item.remove(&item)?;
         // Whether it gets a place depends on the other ranking too.
         let recommendation = Recommendation { propensity: None, ..recommendation };
-        Some(Shown { recommendation, version: *version, variant: Some(names[place].clone()) })
+        let by = counted[place](recommendation.scored.rung);
+        Some(Shown { recommendation, version: *version, variant: Some(names[place].clone()), by })
     };
     draft.into_iter().filter_map(shown).collect()
 }

@@ -46,7 +46,7 @@ impl Latency {
     }
 }
 
-/// One hour of the last day: the calls that a model could have answered.
+/// One hour of the last day: the calls that a model was to answer.
 #[repr(C)]
 struct Hour {
     /// Since 1970.

@@ -72,12 +72,10 @@ impl Function {
     pub fn sources(self) -> &'static [Source] {
         use Source::*;
         match self {
-            Function::Score
-            | Function::Scores
-            | Function::Recommend
-            | Function::RecommendFor
-            | Function::Audience
-            | Function::Serve => &[Hybrid, FoldIn, Content, Popularity, Rules, Nothing],
+            Function::Score | Function::Scores | Function::Recommend | Function::RecommendFor | Function::Audience => {
+                &[Hybrid, FoldIn, Content, Popularity, Rules, Nothing]
+            }
+            Function::Serve => &[Hybrid, FoldIn, Content, Popularity, Rules, RulesVariant, Nothing],
             Function::Similar | Function::Explain => &[Model, Rules, Nothing],
             Function::SimilarUsers | Function::PredictRating => &[Model, Nothing],
             Function::Trending => &[Nothing],
@@ -96,6 +94,8 @@ pub enum Source {
     /// The model, in a function whose rows have no rung.
     Model,
     Rules,
+    /// The rules, because a variant of an experiment is answered by them.
+    RulesVariant,
     /// There is no row, or the function needs no model.
     Nothing,
     /// No model, but a user who did that.
@@ -104,7 +104,7 @@ pub enum Source {
 }
 
 impl Source {
-    const COUNT: usize = 9;
+    const COUNT: usize = 10;
 
     pub fn name(self) -> &'static str {
         match self {
@@ -114,13 +114,14 @@ impl Source {
             Source::Popularity => Rung::Popularity.name(),
             Source::Model => "model",
             Source::Rules => Rung::Rules.name(),
+            Source::RulesVariant => "rules_variant",
             Source::Nothing => "none",
             Source::Click => "click",
             Source::Dismiss => "dismiss",
         }
     }
 
-    fn of(rung: Rung) -> Source {
+    pub fn of(rung: Rung) -> Source {
         match rung {
             Rung::Hybrid => Source::Hybrid,
             Rung::FoldIn => Source::FoldIn,
@@ -130,9 +131,9 @@ impl Source {
         }
     }
 
-    /// Whether a model could have answered.
+    /// Whether a model was to answer.
     fn is_on_the_ladder(self) -> bool {
-        !matches!(self, Source::Nothing | Source::Click | Source::Dismiss)
+        !matches!(self, Source::RulesVariant | Source::Nothing | Source::Click | Source::Dismiss)
     }
 
     /// The model's, or the rules' where there is none.
@@ -142,7 +143,8 @@ impl Source {
 }
 
 /// Highest first.
-const LADDER: [Rung; 5] = [Rung::Hybrid, Rung::FoldIn, Rung::Content, Rung::Popularity, Rung::Rules];
+const LADDER: [Source; 6] =
+    [Source::Hybrid, Source::FoldIn, Source::Content, Source::Popularity, Source::Rules, Source::RulesVariant];
 
 /// A call that runs. Where it is dropped before it was told how it ended, an error unwinds, and it counts as failed.
 pub struct Call {
@@ -160,10 +162,14 @@ pub fn begin(function: Function) -> Call {
 impl Call {
     /// Ends with rows from these rungs; the call's source is the highest of them.
     pub fn ladder(self, rungs: impl Iterator<Item = Rung>) {
-        let mut rows = [0u64; LADDER.len()];
-        rungs.for_each(|rung| rows[rung as usize] += 1);
-        let given =
-            LADDER.into_iter().map(|rung| (Source::of(rung), rows[rung as usize])).filter(|(_, rows)| *rows > 0);
+        self.sources(rungs.map(Source::of));
+    }
+
+    /// The same, where it is known whether the rules were asked for.
+    pub fn sources(self, sources: impl Iterator<Item = Source>) {
+        let mut rows = [0u64; Source::COUNT];
+        sources.for_each(|source| rows[source as usize] += 1);
+        let given = LADDER.into_iter().map(|source| (source, rows[source as usize])).filter(|(_, rows)| *rows > 0);
         self.end(given);
     }
 

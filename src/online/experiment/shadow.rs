@@ -1,5 +1,6 @@
 //! A challenger that is asked and not shown: what it would have listed, as rows of `reco.shadow`.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use pgrx::Uuid;
@@ -7,9 +8,11 @@ use reco_models::Tally;
 
 use super::record::Experiment;
 use super::report::Line;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
+use crate::pg::notice;
 use crate::pg::owner::as_owner;
 use crate::pg::spi::{Connection, arg};
+use crate::pg::subtransaction::attempt;
 
 /// An item of a page that was shown.
 pub struct OnPage {
@@ -21,6 +24,34 @@ pub struct OnPage {
 pub struct Listed {
     pub item: i64,
     pub score: f32,
+}
+
+thread_local! {
+    /// The experiment whose challenger was said to fail, the latest.
+    static TOLD: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Runs what a challenger costs beside a page. Nobody sees the challenger, so where it fails the page stays as it is: nothing of it is
+/// logged, and the session is told once of each experiment. A row of `reco.alert` would make pages wait for one another.
+///
+/// # Errors
+/// Those that end the transaction: it is cancelled, or cannot be serialized.
+pub fn beside(experiment: &str, work: impl FnOnce() -> Outcome<()>) -> Outcome<()> {
+    let Err(failure) = attempt(work) else { return Ok(()) };
+    if failure.ends_transaction() {
+        return Err(failure);
+    }
+    if TOLD.replace(experiment.to_owned()) != experiment {
+        warn(experiment, &failure);
+    }
+    Ok(())
+}
+
+fn warn(experiment: &str, failure: &Failure) {
+    let text = format!("the challenger of the experiment \"{experiment}\" failed: {}", failure.message());
+    let hint =
+        "The page was served without it. If that goes on, end the experiment: SELECT reco_experiment_stop(name);";
+    notice::warn(&text, hint);
 }
 
 /// Logs both lists, best first, in one statement: a row for each item of either.
