@@ -8,7 +8,7 @@ use crate::failure::Outcome;
 use crate::pg::session::with_setting;
 use crate::pg::spi::Connection;
 use crate::settings;
-use crate::store::journal::{self, Ended, KILLED};
+use crate::store::journal::{self, Ended, KILLED, ROLLED_BACK};
 
 /// What the end of a run means for its model.
 enum Verdict {
@@ -44,7 +44,8 @@ pub fn ended(connection: &Connection, run: i64, model: &Value, ended: &Ended) ->
         // The training has told that itself.
         return Ok(());
     }
-    let event = json!({"event": "failure", "model": model, "run": run, "outcome": outcome, "sqlstate": state});
+    let name = if outcome == ROLLED_BACK { ROLLED_BACK } else { "failure" };
+    let event = json!({"event": name, "model": model, "run": run, "outcome": outcome, "sqlstate": state});
     announce(connection, event)
 }
 

@@ -14,6 +14,8 @@ use crate::pg::spi::{Connection, Row, arg};
 
 /// The outcome of a run whose process ended without a word.
 pub const KILLED: &str = "killed";
+/// The outcome where its caller took the model back.
+pub const ROLLED_BACK: &str = "rolled back";
 /// Runs that are kept: two and a half years of a nightly training.
 const KEPT: i64 = 1000;
 

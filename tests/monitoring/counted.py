@@ -97,11 +97,14 @@ def tells():
     sql("ALTER TABLE resena RENAME TO pocas; ALTER TABLE todas RENAME TO resena; ALTER TABLE ninguno RENAME TO favorito")
     sql("SELECT reco_train()")
     expect(waited(lambda: sql(alert), ""), True, "the alert is closed")
+    sql("BEGIN; SELECT reco_train(); ROLLBACK")
+    undone = waited(lambda: events()[-1]["event"], "rolled back")
+    expect(undone and events()[-1]["outcome"], "rolled back", "a training that its caller took back is no failure")
     out = "\n".join(listener.query("SELECT 1;"))
     heard = [json.loads(text) for text in re.findall(r'with payload "(\{.*\})" received', out)]
     expect(
         [event["event"] + event.get("state", "") for event in heard],
-        ["train", "rollback", "activate", "alertraised", "failure", "train", "alertclosed"],
+        ["train", "rollback", "activate", "alertraised", "failure", "train", "alertclosed", "rolled back"],
         "notifications",
     )
 
@@ -123,6 +126,13 @@ def falls_back():
     expect(bool(re.fullmatch(r"the rules answered 20\d of the 2\d\d calls of the last 24 hours", row)), True, row)
     sql("SELECT reco_scores(1, '{1}') FROM generate_series(1, 5000)")
     expect(sql("SELECT count(*) FROM reco_check() WHERE kind = 'fallback_rate'"), "0", "the rate has fallen")
+    # Rules that an experiment asks for, or that were promoted, are what the site wants.
+    sql("""SELECT reco_experiment_start('reglas', '[{"name": "modelo"}, {"name": "reglas", "rules": true}]')""")
+    sql("SELECT reco_experiment_promote('reglas', 'reglas')")
+    sql("SELECT count(*) FROM generate_series(1, 1000) u, reco_serve(u, 2)")
+    expect(calls("rules_variant"), 1000.0, "pages by the rules of a variant")
+    expect(sql("SELECT count(*) FROM reco_check() WHERE kind = 'fallback_rate'"), "0", "the rules were asked for")
+    sql("SELECT reco_experiment_promote('reglas', 'modelo')")
 
 
 def after_a_crash():

@@ -146,7 +146,7 @@ fn how_it_ended(segment: &Segment) -> Ended {
             let outcome = if segment.said() == "true" { "trained" } else { "kept" };
             Ended { outcome, error: None, model_version: Some(segment.version()) }
         }
-        State::Stored => Ended { outcome: "rolled back", error: None, model_version: None },
+        State::Stored => Ended { outcome: journal::ROLLED_BACK, error: None, model_version: None },
         State::Failed => Ended::failed(&Failure::from_json(&segment.said())),
         _ => Ended { outcome: KILLED, error: None, model_version: None },
     }
