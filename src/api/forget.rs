@@ -7,7 +7,7 @@ use crate::pg::notice;
 use crate::pg::session::refuse_read_only;
 use crate::pg::spi;
 use crate::site::Site;
-use crate::store;
+use crate::store::{self, Forgotten};
 
 /// Removes a user from all stored models; gives from how many rows.
 #[pg_extern]
@@ -29,11 +29,17 @@ fn forget(user: i64) -> Outcome<i64> {
         // First, while the key of the id is still stored.
         let site = Site::open(connection)?;
         let comes_back = site.has_visible_interactions(user)?;
-        let removed = store::forget(connection, user)?;
+        let Forgotten { rows, is_published } = store::forget(connection, user)?;
+        if is_published {
+            notice::warn(
+                "the models of this database still know this user: they arrive by a subscription",
+                "Call reco_forget() on the publisher too: what it deletes is deleted here.",
+            );
+        }
         if comes_back {
             // Without the id, which must not get into a log.
             notice::say("the sources still have interactions of this user: the next training learns from them again");
         }
-        Ok(removed)
+        Ok(rows)
     })
 }

@@ -12,7 +12,7 @@ mod subscriber;
 mod trainer;
 
 pub use clicks::clicks;
-pub use forget::forget;
+pub use forget::{Forgotten, forget};
 pub use load::{
     Active, ModelKey, StoredModel, UserFactor, active, each_user_factor, keys, load_champion, served, stored, twin,
     user_factor, user_factors,

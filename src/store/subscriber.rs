@@ -7,6 +7,15 @@ use crate::failure::{Failure, Outcome};
 use crate::pg::owner::as_owner;
 use crate::pg::spi::{Connection, arg};
 
+/// The tables of the schema `reco` that arrive by a subscription.
+pub fn subscribed(connection: &Connection) -> Outcome<Vec<String>> {
+    let sql = "SELECT DISTINCT c.relname::pg_catalog.text FROM pg_catalog.pg_subscription_rel r
+               JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) r.srrelid
+               JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+               WHERE n.nspname OPERATOR(pg_catalog.=) 'reco'::pg_catalog.name";
+    as_owner(|| connection.read(sql, &[])?.iter().filter_map(|mut row| row.take().transpose()).collect())
+}
+
 /// # Errors
 /// 55000 where a table of the schema `reco` arrives by a subscription.
 pub fn refuse_on_subscriber(connection: &Connection, table: &str) -> Outcome<()> {
