@@ -365,3 +365,19 @@ fn the_nightly_look_ends_what_does_harm_and_tells_of_it() {
     // What is ended is no news any more.
     assert!(truth("SELECT bool_and(subject <> 'molesta') FROM reco_check() WHERE kind IN ('guardrail', 'sample_ratio')"));
 }
+
+#[pg_test]
+fn an_experiment_that_outlives_what_is_kept_is_told_of() {
+    small_site();
+    start("larga", TWO, "{}");
+    let told = |days: i32| {
+        Spi::run(&format!("UPDATE reco.experiment SET started_at = now() - interval '{days} days' WHERE name = 'larga'")).unwrap();
+        health("{attention}")
+    };
+    assert!(!told(80).contains("larga"));
+    let (soon, late) = (told(85), told(200));
+    assert!(soon.contains("larga") && soon.contains("has run for 85 days, and reco.keep_impressions keeps 90 days"), "{soon}");
+    assert!(late.contains("has run for 200 days"), "{late}");
+    Spi::run("SELECT reco_experiment_stop('larga')").unwrap();
+    assert!(!told(200).contains("larga"));
+}

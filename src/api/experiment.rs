@@ -116,6 +116,9 @@ fn reco_experiment_report(
 fn report(name: &str) -> Outcome<Vec<Line>> {
     spi::connect(|connection| {
         let (experiment, lines) = experiment::report(connection, name)?;
+        if let Some(text) = experiment::outlives(&experiment) {
+            notice::say(&text);
+        }
         for finding in experiment::judge(connection, &experiment, &lines)? {
             notice::say(&finding.message);
         }

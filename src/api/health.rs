@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::cache::{self, Storage};
 use crate::failure::{Outcome, or_raise};
 use crate::online::alert::{self, Kind};
+use crate::online::experiment;
 use crate::online::signals::{MOST_EVENTS, Movement};
 use crate::pg::spi::{self, Connection};
 use crate::settings;
@@ -36,6 +37,7 @@ fn health(connection: &Connection) -> Outcome<Value> {
             report.attend("there is no active model: SELECT * FROM reco_train();");
         }
     }
+    experiment::outliving(connection)?.iter().for_each(|text| report.attend(text));
     report.alerts(connection)?;
     report.add("last_run", summary(store::run(connection, None)?.as_ref()));
     Ok(report.finish())

@@ -9,7 +9,31 @@ use crate::failure::Outcome;
 use crate::online::alert::{Finding, Kind};
 use crate::pg::session::{self, session_user};
 use crate::pg::spi::Connection;
+use crate::settings;
 use crate::store;
+
+/// Days before what an experiment was begun with expires, on which somebody may still raise the setting.
+const DAYS_AHEAD: f64 = 7.0;
+
+/// What is to be told of an experiment that outlives what it is counted from. How long that is kept is for the site to say, and an
+/// experiment does not keep it longer.
+pub fn outlives(experiment: &Experiment) -> Option<String> {
+    let days = |seconds: f64| seconds / 86_400.0;
+    let kept = days(settings::keep_impressions() as f64);
+    let runs = days(session::now() as f64 - experiment.started_at);
+    (experiment.is_running && runs > kept - DAYS_AHEAD.min(kept / 2.0)).then(|| {
+        format!(
+            "the experiment \"{}\" has run for {runs:.0} days, and reco.keep_impressions keeps {kept:.0} days of what was shown: what \
+             has expired is not counted. End the experiment, or raise the setting",
+            experiment.name
+        )
+    })
+}
+
+/// Of all that run under the name that `reco.model` sets.
+pub fn outliving(connection: &Connection) -> Outcome<Vec<String>> {
+    Ok(record::running(connection)?.iter().filter_map(outlives).collect())
+}
 
 /// Looks at all experiments that run under the name that `reco.model` sets, and ends those that do harm.
 pub fn check(connection: &Connection) -> Outcome<Vec<Finding>> {

@@ -11,7 +11,7 @@ pub mod shadow;
 mod variant;
 
 pub use assign::{Answer, Assignment, Shadowing, assign, variant_of};
-pub use check::{check, judge};
+pub use check::{check, judge, outlives, outliving};
 pub use offline::offline;
 pub use record::{promote, start, stop};
 pub use report::{Line, report};
