@@ -130,7 +130,7 @@ def falls_back():
     sql("""SELECT reco_experiment_start('reglas', '[{"name": "modelo"}, {"name": "reglas", "rules": true}]')""")
     sql("SELECT reco_experiment_promote('reglas', 'reglas')")
     sql("SELECT count(*) FROM generate_series(1, 1000) u, reco_serve(u, 2)")
-    expect(calls("rules_variant"), 1000.0, "pages by the rules of a variant")
+    expect(calls("rules_variant", function="reco_serve"), 1000.0, "pages by the rules of a variant")
     expect(sql("SELECT count(*) FROM reco_check() WHERE kind = 'fallback_rate'"), "0", "the rules were asked for")
     sql("SELECT reco_experiment_promote('reglas', 'modelo')")
 
