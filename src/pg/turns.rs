@@ -35,9 +35,19 @@ mod linux {
         unsafe { libc::sigdelset(blocked, signal()) };
     }
 
+    /// The timer goes on while the thread waits for its turn, so its signal is there again when that comes. Taken out, the thread
+    /// computes until the next one; otherwise it would give way at once, and for ever where others compute all the time.
     extern "C" fn give_way(_: libc::c_int) {
-        // SAFETY: a system call that cannot fail; a handler may make it.
-        unsafe { libc::sched_yield() };
+        let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: system calls on plain data, of which all zeros is a value; a handler may make them. The signal is blocked in it.
+        unsafe {
+            let mut waiting: libc::sigset_t = std::mem::zeroed();
+            libc::sigaddset(&mut waiting, signal());
+            let error = *libc::__errno_location();
+            libc::sched_yield();
+            libc::sigtimedwait(&waiting, std::ptr::null_mut(), &now);
+            *libc::__errno_location() = error;
+        }
     }
 
     /// The timers of the threads of one computation; ends them when it is dropped.
