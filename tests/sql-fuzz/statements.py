@@ -108,6 +108,8 @@ class Statements:
         self.values = Values(random, options)
         self.functions = functions
         self.weights = [WEIGHTS.get(f["name"], 1.0) for f in functions]
+        # Each function once, however seldom it is drawn.
+        self.due = self.random.sample(functions, len(functions))
         self.settings = settings
 
     def session(self, calls):
@@ -153,7 +155,7 @@ class Statements:
         return lines + ["ROLLBACK;"]
 
     def call(self, counts):
-        function = self.random.choices(self.functions, self.weights)[0]
+        function = self.due.pop() if self.due else self.random.choices(self.functions, self.weights)[0]
         counts[function["name"]] = counts.get(function["name"], 0) + 1
         arguments = [self.values.of_type(kind) for kind in function["types"]]
         if function["name"] in PROPERTIES and self.random.random() < 0.5:
