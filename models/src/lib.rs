@@ -43,7 +43,7 @@
 //! let candidates = model.candidates(&user, history.row().item, None, || ())?;
 //! let items: Vec<(i64, Target)> =
 //!     candidates.into_iter().map(|item| (model.items().id[item as usize], Target::Known(item))).collect();
-//! let mut best = model.rank(&user, &items, || ()).take(3);
+//! let mut best = model.rank(&user, &items, |_| 1.0, || ()).take(3);
 //! assert!(best.all(|pick| pick.id % 2 == 0 && pick.id != 4 && pick.id != 8));
 //! # Ok::<(), reco_models::Error>(())
 //! ```

@@ -28,7 +28,7 @@ fn ids(model: &Model, items: impl Iterator<Item = u32>) -> Vec<(i64, Target)> {
 
 fn all_ranked(model: &Model, user: &User<'_>, seen: &[u32]) -> Vec<Pick> {
     let unseen = (0..model.items().len() as u32).filter(|item| seen.binary_search(item).is_err());
-    model.rank(user, &ids(model, unseen), || ()).collect()
+    model.rank(user, &ids(model, unseen), |_| 1.0, || ()).collect()
 }
 
 /// Of the ten best of everything, the share that the candidates hold; equal scores are equally good.
@@ -40,7 +40,7 @@ fn recall(model: &ServedModel, data: &reco_models::Dataset, users: impl Iterator
         let best = all_ranked(model, &reader, row.item);
         let candidates = model.candidates(&reader, row.item, None, || ()).unwrap();
         assert!(candidates.len() < BOOKS / 2, "{} candidates are no short list", candidates.len());
-        let picks = model.rank(&reader, &ids(model, candidates.into_iter()), || ()).take(10);
+        let picks = model.rank(&reader, &ids(model, candidates.into_iter()), |_| 1.0, || ()).take(10);
         found += picks.filter(|pick| pick.scored.score >= best[9].scored.score).count();
         of += 10;
     }
@@ -81,19 +81,23 @@ fn the_best_few_are_the_first_of_all() {
             // A book that the model does not know has no collaborative part, and its trees count for more.
             items.push((-1, Target::Newcomer(ItemInfo::new([1], [], NONE))));
             items.push((-2, Target::Unknown));
-            let all: Vec<Pick> = model.rank(&reader, &items, || ()).collect();
-            assert_eq!(all.len(), items.len());
             let targets: Vec<Target> = items.iter().map(|(_, target)| target.clone()).collect();
-            let mut sorted: Vec<(f32, i64)> = model
-                .score(&reader, &targets)
-                .iter()
-                .zip(&items)
-                .map(|(scored, (id, _))| (scored.score, *id))
-                .collect();
-            sorted.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-            assert!(all.iter().zip(&sorted).all(|(pick, sorted)| (pick.scored.score, pick.id) == *sorted));
-            for most in [0, 1, 10, 300] {
-                assert_eq!(model.rank(&reader, &items, || ()).take(most).collect::<Vec<_>>(), all[..most]);
+            let scores = model.score(&reader, &targets);
+            let every_third_less: fn(i64) -> f32 = |id| if id % 3 == 0 { 0.6 } else { 1.0 };
+            for weight in [|_| 1.0, every_third_less] {
+                let all: Vec<Pick> = model.rank(&reader, &items, weight, || ()).collect();
+                let mut sorted: Vec<(f32, i64, f32)> = scores
+                    .iter()
+                    .zip(&items)
+                    .map(|(scored, (id, _))| (weight(*id) * scored.score, *id, scored.score))
+                    .collect();
+                sorted.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+                let ranked: Vec<_> = all.iter().map(|pick| (pick.weighted, pick.id, pick.scored.score)).collect();
+                assert_eq!(ranked, sorted);
+                for most in [0, 1, 10, 300] {
+                    let first: Vec<Pick> = model.rank(&reader, &items, weight, || ()).take(most).collect();
+                    assert_eq!(first, all[..most]);
+                }
             }
         }
     }
@@ -105,7 +109,7 @@ fn who_likes_nothing_yet_gets_the_best_of_everything_too() {
     let history = model.history(&Default::default(), &Default::default(), &Default::default());
     let nobody = model.user(history.row(), NONE, None).unwrap();
     let candidates = model.candidates(&nobody, &[], None, || ()).unwrap();
-    let picks: Vec<Pick> = model.rank(&nobody, &ids(model, candidates.into_iter()), || ()).take(10).collect();
+    let picks: Vec<Pick> = model.rank(&nobody, &ids(model, candidates.into_iter()), |_| 1.0, || ()).take(10).collect();
     let best = all_ranked(model, &nobody, &[]);
     assert_eq!(picks.len(), 10);
     assert!(picks.iter().zip(&best).all(|(a, b)| a.scored.score == b.scored.score));

@@ -32,10 +32,6 @@ impl Rotation {
     pub fn weight(&self, item: i64) -> f32 {
         self.weights.get(&item).copied().unwrap_or(1.0)
     }
-
-    pub fn weighted(&self) -> usize {
-        self.weights.len()
-    }
 }
 
 /// With that strength, 0 to 1, and by the settings `reco.rotation_half_life` and `reco.repeat_after`.

@@ -61,11 +61,8 @@ impl Likeness {
 /// # let trained: reco_models::Trained = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/trained.rs"));
 /// # let model = trained.model;
 /// # let user = model.user(trained.data.events.row(0), reco_models::NONE, None)?;
-/// let targets: Vec<Target> = (0..20).map(Target::Known).collect();
-/// let scored = model.score(&user, &targets);
-/// let pick = |(i, target): (usize, &Target)| Pick { id: i as i64, target: target.clone(), scored: scored[i] };
-/// let mut picks: Vec<Pick> = targets.iter().enumerate().map(pick).collect();
-/// picks.sort_by(|a, b| b.scored.score.total_cmp(&a.scored.score));
+/// let ids: Vec<(i64, Target)> = (0..20).map(|item| (i64::from(item), Target::Known(item))).collect();
+/// let picks: Vec<Pick> = model.rank(&user, &ids, |_| 1.0, || ()).collect();
 /// let list = diversify(&model, &picks, 5, 0.3, || ());
 /// assert_eq!((list.len(), &list[0]), (5, &picks[0]));
 /// # Ok::<(), reco_models::Error>(())
@@ -77,7 +74,7 @@ pub fn diversify(model: &Model, picks: &[Pick], n: usize, diversity: f32, mut pa
     let mut placed = Vec::with_capacity(n.min(picks.len()));
     while placed.len() < n && !left.is_empty() {
         pause();
-        let relevance = |i: usize| (1.0 - diversity) * picks[i].scored.score - diversity * nearest[i];
+        let relevance = |i: usize| (1.0 - diversity) * picks[i].weighted - diversity * nearest[i];
         // Of equal ones the first, which has the better score.
         let best = (1..left.len()).fold(0, |best, i| if relevance(left[i]) > relevance(left[best]) { i } else { best });
         let chosen = left.remove(best);

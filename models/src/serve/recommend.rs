@@ -13,6 +13,8 @@ pub struct Pick {
     pub id: i64,
     pub target: Target,
     pub scored: Scored,
+    /// What its place is given by: its score times its weight.
+    pub weighted: f32,
 }
 
 /// Items that are scored between two calls of `pause`: some hundred microseconds.
@@ -22,37 +24,40 @@ const BLOCK: usize = 256;
 const BOUNDED: usize = 1 << 17;
 
 impl Model {
-    /// Ranks the items by falling score, equal scores by ascending id. It is lazy: an item is scored only when it could
-    /// be the next one. `pause` is called at least every few milliseconds while items are scored.
+    /// Ranks the items by falling score times weight, equal ones by ascending id. `weight` of an id is 0 to 1. It is lazy: an
+    /// item is scored only when it could be the next one. `pause` is called at least every few milliseconds while items are
+    /// scored.
     ///
     /// The trees cost more than all other parts. Items are therefore scored in the order of their ceilings (their
     /// scores if the trees gave their highest value), in blocks, until no ceiling that is left reaches the best score
     /// that was found. For the first ten of 2700 items, with the default weights, that is after 360; where the trees
     /// weigh more than all other parts together, it is after nearly all of them. The order costs O(n log n) for all
     /// `n` items, and O(n) for the first few.
-    pub fn rank<'a, P: FnMut()>(
+    pub fn rank<'a, P: FnMut(), W: Fn(i64) -> f32>(
         &'a self,
         user: &'a User<'a>,
         items: &[(i64, Target)],
+        weight: W,
         mut pause: P,
-    ) -> impl Iterator<Item = Pick> + use<'a, P> {
+    ) -> impl Iterator<Item = Pick> + use<'a, P, W> {
         let mut candidates = Vec::with_capacity(items.len());
         for some in items.chunks(BOUNDED) {
             pause();
-            candidates.append(&mut self.unscored(user, some));
+            candidates.append(&mut self.unscored(user, some, &weight));
         }
         let waiting = Waiting::new(candidates.iter().map(|candidate| candidate.ceiling));
         Ranking { model: self, user, candidates, waiting, scored: BinaryHeap::new(), pause }
     }
 
-    fn unscored(&self, user: &User<'_>, items: &[(i64, Target)]) -> Vec<Candidate> {
+    fn unscored(&self, user: &User<'_>, items: &[(i64, Target)], weight: impl Fn(i64) -> f32) -> Vec<Candidate> {
         let targets: Vec<Target> = items.iter().map(|(_, target)| target.clone()).collect();
         let collaborative = self.collaborative(user, &targets);
         let ceiling = self.content_ceiling(user);
         let candidate = |((id, target), collaborative): (&(i64, Target), Option<f32>)| {
             let content = ceiling.filter(|_| !matches!(target, Target::Unknown));
-            let ceiling = self.blend(user, target, collaborative, content).score;
-            Candidate { id: *id, target: target.clone(), collaborative, ceiling }
+            let weight = weight(*id);
+            let ceiling = weight * self.blend(user, target, collaborative, content).score;
+            Candidate { id: *id, target: target.clone(), collaborative, weight, ceiling }
         };
         items.iter().zip(collaborative).map(candidate).collect()
     }
@@ -75,7 +80,7 @@ impl<P: FnMut()> Ranking<'_, P> {
     /// item that reaches the same score may have the lower id.
     fn is_settled(&mut self) -> bool {
         let Some(ceiling) = self.waiting.highest() else { return true };
-        self.scored.peek().is_some_and(|Best(best)| best.scored.score > ceiling)
+        self.scored.peek().is_some_and(|Best(best)| best.weighted > ceiling)
     }
 
     /// Scores the items with the highest ceilings.
@@ -89,7 +94,7 @@ impl<P: FnMut()> Ranking<'_, P> {
         let content = self.model.content(self.user, &targets);
         self.scored.extend(block.iter().zip(content).map(|(c, content)| {
             let scored = self.model.blend(self.user, &c.target, c.collaborative, content);
-            Best(Pick { id: c.id, target: c.target.clone(), scored })
+            Best(Pick { id: c.id, target: c.target.clone(), scored, weighted: c.weight * scored.score })
         }));
     }
 }
@@ -115,7 +120,8 @@ struct Candidate {
     id: i64,
     target: Target,
     collaborative: Option<f32>,
-    /// Its score if the trees gave their highest value.
+    weight: f32,
+    /// Its score if the trees gave their highest value, times its weight.
     ceiling: f32,
 }
 
@@ -166,7 +172,7 @@ struct Best(Pick);
 impl Ord for Best {
     fn cmp(&self, Best(other): &Self) -> Ordering {
         let Best(pick) = self;
-        pick.scored.score.total_cmp(&other.scored.score).then(other.id.cmp(&pick.id))
+        pick.weighted.total_cmp(&other.weighted).then(other.id.cmp(&pick.id))
     }
 }
 

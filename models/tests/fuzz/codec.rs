@@ -94,7 +94,7 @@ fn ask(model: ServedModel, rng: &mut Pcg64Mcg) {
         let targets: Vec<Target> = items.iter().map(|(_, target)| target.clone()).collect();
         let scored = model.score(&user, &targets);
         assert_eq!(scored.len(), targets.len());
-        assert!(model.rank(&user, &items, || ()).count() <= items.len());
+        assert!(model.rank(&user, &items, |_| 1.0, || ()).count() <= items.len());
         let _ = model.explain(&user, &targets[0]);
         let _ = model.reasons(&user, &[(targets[0].clone(), scored[0].parts)], || ());
         let _ = model.candidates(&user, &[], None, || ());

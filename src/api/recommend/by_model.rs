@@ -3,11 +3,11 @@
 //! What the model knows is found through the candidates of `reco-models`; what the catalogue has beyond it is read; and
 //! nothing is shown that a look-up with the caller's rights does not find.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use reco_models::{
-    EXHAUSTIVE, Exposure, ItemInfo, Parts, Pick, RARELY, Scored, ServedModel, Target, User, diversify, explore,
-    explore_seed, require,
+    EXHAUSTIVE, Exposure, ItemInfo, Parts, Pick, RARELY, ServedModel, Target, User, diversify, explore, explore_seed,
+    require,
 };
 
 use super::{Recommendation, Request, Who};
@@ -91,7 +91,6 @@ impl ByModel<'_> {
         let Request { n, diversity, .. } = *self.request;
         let user = self.reader.user(self.model())?;
         let Selection { best, rare, .. } = self.select(&user)?;
-        let (best, scores) = self.rotated(best);
         let explored = self.explored(&rare);
         let is_explored = |pick: &Pick| explored.iter().any(|(e, _)| e.id == pick.id);
         let rest: Vec<Pick> = best.into_iter().filter(|pick| !is_explored(pick)).collect();
@@ -106,28 +105,16 @@ impl ByModel<'_> {
         let reasons = reason::by_model(self.site, self.model(), &user, &items, &disliked)?;
         let recommendation = |((pick, propensity), reason): ((Pick, Option<f32>), _)| Recommendation {
             item: pick.id,
-            scored: Scored { score: scores.get(&pick.id).copied().unwrap_or(pick.scored.score), ..pick.scored },
+            scored: pick.scored,
             reason,
             propensity,
         };
         Ok(listed.into_iter().zip(reasons).map(recommendation).collect())
     }
 
-    /// By the scores that places are given by: those of items that were shown before are lower there. With them the scores that
-    /// these items have, which are what is told.
-    fn rotated(&self, mut best: Vec<Pick>) -> (Vec<Pick>, HashMap<i64, f32>) {
-        let mut scores = HashMap::new();
-        for pick in &mut best {
-            let weight = self.request.weight(pick.id);
-            if weight < 1.0 {
-                scores.insert(pick.id, pick.scored.score);
-                pick.scored.score *= weight;
-            }
-        }
-        if !scores.is_empty() {
-            best.sort_by(|a, b| b.scored.score.total_cmp(&a.scored.score));
-        }
-        (best, scores)
+    /// Best first, those that were shown before with less than their score.
+    fn ranked<'a>(&'a self, user: &'a User<'a>, items: &[(i64, Target)]) -> impl Iterator<Item = Pick> {
+        self.model().rank(user, items, |id| self.request.weight(id), pause)
     }
 
     /// The items that may get a place.
@@ -136,9 +123,8 @@ impl ByModel<'_> {
         let listed = if diversity > 0.0 { n * DIVERSITY_POOL } else { n };
         // An explored item leaves its ordinary place to the next one.
         let rare_wanted = if explore > 0.0 { EXPLORE_POOL } else { 0 };
-        // So does each item that was shown before, at most.
-        let best_wanted = listed + rare_wanted + self.request.weighted();
-        let mut selection = Selection { best_wanted, rare_wanted, best: Vec::new(), rare: Vec::new() };
+        let mut selection =
+            Selection { best_wanted: listed + rare_wanted, rare_wanted, best: Vec::new(), rare: Vec::new() };
         match (category, &self.request.among) {
             (Some(category), _) => self.select_in_category(user, category, &mut selection)?,
             (None, Some(among)) => self.select_among(user, among, &mut selection)?,
@@ -151,14 +137,14 @@ impl ByModel<'_> {
         let excluded = self.known(&self.excluded);
         let mut known = self.candidates(user, &excluded, None)?;
         let items: Vec<(i64, Target)> = self.with_ids(&known).chain(self.newcomers()?).collect();
-        self.take_present(self.model().rank(user, &items, pause), selection)?;
+        self.take_present(self.ranked(user, &items), selection)?;
         if selection.best.len() < self.request.n {
             // Too many of them were deleted, or are hidden from the caller: all others of the catalogue.
             require(self.model().items().len() as u64 * OF_AN_ITEM)?;
             known.extend(excluded);
             known.sort_unstable();
             let others: Vec<(i64, Target)> = self.with_ids(&self.without(&known)).collect();
-            self.take_present(self.model().rank(user, &others, pause), selection)?;
+            self.take_present(self.ranked(user, &others), selection)?;
         }
         Ok(())
     }
@@ -177,12 +163,12 @@ impl ByModel<'_> {
         };
         let newcomers = newcomers.into_iter().map(|(id, info)| (id, Target::Newcomer(info)));
         let items: Vec<(i64, Target)> = self.with_ids(&candidates).chain(newcomers).collect();
-        self.take_present(self.model().rank(user, &items, pause), selection)?;
+        self.take_present(self.ranked(user, &items), selection)?;
         if selection.best.len() < self.request.n && candidates.len() < known.len() {
             let looked_at: HashSet<u32> = candidates.into_iter().collect();
             let others: Vec<u32> = known.into_iter().filter(|item| !looked_at.contains(item)).collect();
             let others: Vec<(i64, Target)> = self.with_ids(&others).collect();
-            self.take_present(self.model().rank(user, &others, pause), selection)?;
+            self.take_present(self.ranked(user, &others), selection)?;
         }
         Ok(())
     }
@@ -203,7 +189,7 @@ impl ByModel<'_> {
             known = self.candidates(user, &self.without(&known), Some(category))?;
         }
         let items: Vec<(i64, Target)> = self.with_ids(&known).chain(newcomers).collect();
-        let mut ranked = self.model().rank(user, &items, pause);
+        let mut ranked = self.ranked(user, &items);
         while !selection.suffices()
             && let Some(pick) = ranked.next()
         {

@@ -67,11 +67,6 @@ impl Request {
         self.rotation.weight(item)
     }
 
-    /// Items whose weight is below 1.
-    pub fn weighted(&self) -> usize {
-        self.rotation.weighted()
-    }
-
     /// Ids that must not be shown to a reader who has seen and discarded the given ones, ascending.
     pub fn excluded(&self, seen: &[i64], discarded: &[i64]) -> Vec<i64> {
         let mut excluded = self.exclude.clone();
