@@ -18,6 +18,12 @@ def gain(new, old):
     return new / old - 1
 
 
+def shown_gain(experiment):
+    """By the tastes, over the pages that the experiment counts. What would be if everybody had one variant differs: readers whose
+    pages were better have already read the better books."""
+    return gain(experiment["shown_ctr"], experiment["shown_control_ctr"])
+
+
 def percent(value, digits=1):
     return f"{100 * value:.{digits}f}"
 
@@ -51,8 +57,8 @@ def one(month):
         e = month["experiments"][name]
         print(f"  {said}: {e['verdict']} on day {e['day']}, {judged(e)}; planned {e['planned']} readers of each")
         print(f"    CTR {percent(e['control_ctr'])} -> {percent(e['ctr'])} %, lift {percent(e['lift'])} %"
-              f" ({percent(e['low'])} to {percent(e['high'])}) at the end")
-        print(f"    by the tastes CTR {percent(e['true_control_ctr'])} -> {percent(e['true_ctr'])} %,"
+              f" ({percent(e['low'])} to {percent(e['high'])}) at the end; by the tastes {percent(shown_gain(e))} %")
+        print(f"    everybody by one variant, by the tastes: CTR {percent(e['true_control_ctr'])} -> {percent(e['true_ctr'])} %,"
               f" lift {percent(gain(e['true_ctr'], e['true_control_ctr']))} %;"
               f" precision@10 {e['true_control_precision']:.3f} -> {e['true_precision']:.3f},"
               f" {percent(gain(e['true_precision'], e['true_control_precision']))} %")
@@ -71,14 +77,14 @@ def one(month):
 
 
 def table(months):
-    print("seed | experiment | verdict | day | judged | CTR % | lift % | interval | true lift % | precision@10 %")
+    print("seed | experiment | verdict | day | judged | CTR % | lift % | interval | by the tastes % | for everybody % | precision@10 %")
     for month in months:
         for name in EXPERIMENTS:
             e = month["experiments"][name]
             print(" | ".join([
                 str(month["seed"]), name, e["verdict"], str(e["day"]), judged(e),
                 f"{percent(e['control_ctr'])} -> {percent(e['ctr'])}", percent(e["lift"]), f"{percent(e['low'])} to {percent(e['high'])}",
-                percent(gain(e["true_ctr"], e["true_control_ctr"])), percent(gain(e["true_precision"], e["true_control_precision"])),
+                percent(shown_gain(e)), percent(gain(e["true_ctr"], e["true_control_ctr"])), percent(gain(e["true_precision"], e["true_control_precision"])),
             ]))
 
 
@@ -89,7 +95,9 @@ def together(months):
         verdicts = [judged(e) for e in es]
         print(f"  {said}: " + ", ".join(f"{verdicts.count(v)} {v}" for v in ("right", "wrong", "undecided"))
               + f"; CTR {mean([e['control_ctr'] for e in es])} -> {mean([e['ctr'] for e in es])} %, lift {mean([e['lift'] for e in es])} %")
-        print(f"    by the tastes lift {mean([gain(e['true_ctr'], e['true_control_ctr']) for e in es])} %,"
+        inside = sum(e["low"] <= shown_gain(e) <= e["high"] for e in es)
+        print(f"    by the tastes {mean([shown_gain(e) for e in es])} %, inside of the interval in {inside}")
+        print(f"    everybody by one variant, by the tastes: lift {mean([gain(e['true_ctr'], e['true_control_ctr']) for e in es])} %,"
               f" precision@10 {mean([gain(e['true_precision'], e['true_control_precision']) for e in es])} %")
     shown = [ctr_of_dashboard(month) for month in months]
     print("  dashboard, click-through rate: " + " -> ".join(f"{mean([s[name] for s in shown])} %" for name in ("before", "rules", "weights")))
