@@ -230,6 +230,7 @@ fn what_is_promoted_serves_everybody_until_something_else_is() {
 #[pg_test]
 fn an_interleaved_page_is_drafted_by_both_and_clicks_are_credited() {
     recommending();
+    Spi::run("SET LOCAL reco.rotation = 0").unwrap();
     start("turnos", r#"[{"name": "modelo"}, {"name": "reglas", "rules": true}]"#, r#"{"kind": "interleaving"}"#);
     Spi::run("CREATE TEMP TABLE p AS SELECT u, s.* FROM generate_series(1, 40) u, reco_serve(u, 6, exclude_seen => false) s").unwrap();
     assert!(truth("SELECT bool_and(n = 6 AND items = 6 AND modelo = 3) FROM (
@@ -251,6 +252,7 @@ fn an_interleaved_page_is_drafted_by_both_and_clicks_are_credited() {
 #[pg_test]
 fn a_shadow_is_asked_and_not_shown() {
     recommending();
+    Spi::run("SET LOCAL reco.rotation = 0").unwrap();
     let page = || listed("reco_serve(3, 5, exclude_seen => false)");
     let before = page();
     start("sombra", r#"[{"name": "modelo"}, {"name": "reglas", "rules": true}]"#, r#"{"kind": "shadow"}"#);
@@ -271,6 +273,7 @@ fn a_shadow_is_asked_and_not_shown() {
 fn a_challenger_that_fails_leaves_the_page_as_it_is() {
     let old = recommending();
     train();
+    Spi::run("SET LOCAL reco.rotation = 0").unwrap();
     let page = || listed("reco_serve(3, 5, exclude_seen => false)");
     let (before, logged) = (page(), || truth("SELECT count(*) > 0 FROM reco.shadow"));
     start("sombra", &format!(r#"[{{"name": "nuevo"}}, {{"name": "viejo", "model": {old}}}]"#), r#"{"kind": "shadow"}"#);

@@ -10,10 +10,29 @@ fn recommended(n: i32) -> Vec<i64> {
 }
 
 #[pg_test]
-fn by_default_a_page_does_not_depend_on_the_pages_before() {
+fn without_rotation_a_page_does_not_depend_on_the_pages_before() {
+    recommending();
+    Spi::run("SET LOCAL reco.rotation = 0").unwrap();
+    assert_eq!(page(5), recommended(5));
+    assert_eq!(page(5), recommended(5));
+}
+
+#[pg_test]
+fn by_default_what_was_shown_yesterday_counts_a_little_less() {
     recommending();
     assert_eq!(page(5), recommended(5));
-    assert_eq!(page(5), recommended(5));
+    assert_ne!(page(5), recommended(5));
+    // Half of 1 - 2^-n, n of which is halved after two days.
+    let ranked = "SELECT bool_and(ranked >= next - 1e-6) FROM (
+         SELECT ranked, lead(ranked) OVER (ORDER BY rank) AS next FROM (
+             SELECT rank, score * CASE WHEN item_id = ANY (shown) THEN 1 - 0.5 * (1 - 2 ^ -0.5) ELSE 1 END AS ranked
+             FROM reco_serve(43, 12), (SELECT array_agg(item_id) AS shown FROM reco.impression) i) w) l WHERE next IS NOT NULL";
+    Spi::run(
+        "TRUNCATE reco.impression; SELECT reco_serve(43, 5);
+         UPDATE reco.impression SET at = at - interval '2 days', slot = floor(extract(epoch FROM at - interval '2 days') / 604800)::bigint % 16",
+    )
+    .unwrap();
+    assert!(truth(ranked));
 }
 
 #[pg_test]
@@ -53,7 +72,7 @@ fn scores_stay_what_they_are_and_the_order_is_by_the_weighted_ones() {
 #[pg_test]
 fn a_click_begins_anew_and_time_heals() {
     recommending();
-    Spi::run("SET LOCAL reco.rotation = 1").unwrap();
+    Spi::run("SET LOCAL reco.rotation = 1; SET LOCAL reco.rotation_half_life = '7d'").unwrap();
     let best = recommended(1);
     assert_eq!(page(1), best);
     assert_ne!(page(1), best);
@@ -71,7 +90,7 @@ fn a_click_begins_anew_and_time_heals() {
 #[pg_test]
 fn nothing_comes_again_before_its_time() {
     recommending();
-    Spi::run("SET LOCAL reco.repeat_after = '1d'").unwrap();
+    Spi::run("SET LOCAL reco.repeat_after = '1d'; SET LOCAL reco.rotation = 0").unwrap();
     let first = page(4);
     let second = page(4);
     assert_eq!([first.clone(), second].concat(), recommended(8));
@@ -87,6 +106,7 @@ fn nothing_comes_again_before_its_time() {
 #[pg_test]
 fn what_was_dismissed_is_not_shown_again() {
     recommending();
+    Spi::run("SET LOCAL reco.rotation = 0").unwrap();
     let best = recommended(5);
     Spi::run("SELECT reco_feedback(request_id, item_id, 'dismiss') FROM reco_serve(43, 2) WHERE rank = 1").unwrap();
     for call in ["reco_serve(43, 1000)", "reco_serve(43, 1000, exclude_seen => false)", "reco_serve(43, 10, category => 1)", "reco_serve(43, 10, explore => 1)"] {

@@ -17,8 +17,8 @@ static KEEP_MODELS: GucSetting<i32> = GucSetting::<i32>::new(3);
 /// Seconds; a bare number of days would be below the least value, and so an error.
 static KEEP_IMPRESSIONS: GucSetting<i32> = GucSetting::<i32>::new(90 * DAY);
 static ATTRIBUTION_WINDOW: GucSetting<i32> = GucSetting::<i32>::new(7 * DAY);
-static ROTATION: GucSetting<f64> = GucSetting::<f64>::new(0.0);
-static ROTATION_HALF_LIFE: GucSetting<i32> = GucSetting::<i32>::new(7 * DAY);
+static ROTATION: GucSetting<f64> = GucSetting::<f64>::new(0.5);
+static ROTATION_HALF_LIFE: GucSetting<i32> = GucSetting::<i32>::new(2 * DAY);
 static REPEAT_AFTER: GucSetting<i32> = GucSetting::<i32>::new(0);
 static LOG_MIN_DURATION: GucSetting<i32> = GucSetting::<i32>::new(-1);
 static MODEL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
