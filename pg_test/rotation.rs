@@ -18,7 +18,7 @@ fn without_rotation_a_page_does_not_depend_on_the_pages_before() {
 }
 
 #[pg_test]
-fn by_default_what_was_shown_yesterday_counts_a_little_less() {
+fn by_default_what_was_shown_two_days_ago_counts_a_little_less() {
     recommending();
     assert_eq!(page(5), recommended(5));
     assert_ne!(page(5), recommended(5));

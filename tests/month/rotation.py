@@ -16,7 +16,7 @@ def readers(path):
 
 
 def gain(new, old, column):
-    """The ratio of two sums over the same readers less one, in percent, with its 95 % interval by the delta method."""
+    """The ratio of two means over the same readers less one, in percent, with its 95 % interval by the delta method."""
     common = sorted(new.keys() & old.keys())
     shares = [(new[r][column] / new[r][0], old[r][column] / old[r][0]) for r in common]
     ours, theirs = (statistics.mean(s[i] for s in shares) for i in (0, 1))

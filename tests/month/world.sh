@@ -42,7 +42,7 @@ prepare() {
   failed=0
 }
 
-# Until one more world may run beside the others.
+# Until one more world may run beside the others. Where one of them fails, $failed is 1.
 await_processor() {
   while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do
     wait -n || failed=1
@@ -53,7 +53,6 @@ await_all() {
   while [ -n "$(jobs -rp)" ]; do
     wait -n || failed=1
   done
-  [ $failed -eq 0 ]
 }
 
 # Inside of a world: the library, and readers with its hidden tastes.
@@ -64,6 +63,16 @@ populate() {
     psql >/dev/null
   psql -c "CREATE EXTENSION pg_cron" -c "CREATE EXTENSION reco"
   psql -v seed="$1" -f readers.sql
+}
+
+# The readers' day: they come in the morning, open by noon, and have read in the evening.
+readers_day() {
+  clock "$1" 09:00
+  psql -c "CALL juego.manana($1)"
+  clock "$1" 12:00
+  psql -c "CALL juego.mediodia($1)"
+  clock "$1" 21:00
+  psql -c "CALL juego.noche($1)"
 }
 
 psql() {
